@@ -1,0 +1,1 @@
+"""Tests of vzlab, with the servers, archives and corpus helpers that they share."""

@@ -1,0 +1,138 @@
+"""CF conventions on stored values: packing, missing values, and attributes as Zarr readers expect them."""
+
+from __future__ import annotations
+
+import base64
+import math
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+PACKING_ATTRIBUTES = ("scale_factor", "add_offset", "_Unsigned")
+MISSING_ATTRIBUTES = ("_FillValue", "missing_value", "valid_range", "valid_min", "valid_max")
+TIME_ATTRIBUTES = ("units", "calendar")
+ENCODING_ATTRIBUTES = (*PACKING_ATTRIBUTES, *MISSING_ATTRIBUTES)
+"""Attributes that change what a stored number means (CF 1.11, sections 2.5.1, 8.1 and 4.4; NUG for ``_Unsigned``)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packing:
+    """How stored numbers stand for values: ``value = stored * scale_factor + add_offset`` (CF 1.11, section 8.1)."""
+
+    scale_factor: float
+    add_offset: float
+    missing: tuple[float, ...]
+    """Stored values that mean "no data" (CF 1.11, section 2.5.1)."""
+    unsigned: bool
+    """Whether the bits are read as an unsigned number (``_Unsigned``)."""
+
+    @property
+    def formula(self) -> str:
+        """``value = stored x 0.01 + 273.15``; empty if stored numbers are the values."""
+        if self.scale_factor == 1 and self.add_offset == 0:
+            return ""
+        text = f"value = stored × {self.scale_factor:.17g}" if self.scale_factor != 1 else "value = stored"
+        if self.add_offset:
+            text += f" {'+' if self.add_offset > 0 else '−'} {abs(self.add_offset):.17g}"
+        return text
+
+    def decode(self, stored: float) -> float:
+        """One stored number as its value; NaN if it means "no data"."""
+        if any(stored == m or (stored != stored and m != m) for m in self.missing):
+            return math.nan
+        return stored * self.scale_factor + self.add_offset
+
+
+def packing_of(attributes: Mapping[str, Any]) -> Packing:
+    """The packing that a variable's attributes declare."""
+    missing: list[float] = []
+    for name in ("_FillValue", "missing_value"):
+        value = attributes.get(name)
+        if value is not None and not isinstance(value, str | bytes):
+            missing += [v for v in np.atleast_1d(value).tolist() if isinstance(v, int | float)]
+    return Packing(
+        scale_factor=_number(attributes.get("scale_factor"), 1.0),
+        add_offset=_number(attributes.get("add_offset"), 0.0),
+        missing=tuple(missing),
+        unsigned=str(attributes.get("_Unsigned", "false")).lower() == "true",
+    )
+
+
+def _number(value: Any, default: float) -> float:
+    if value is None or isinstance(value, str):
+        return default
+    flat = np.atleast_1d(value)
+    return float(flat[0]) if flat.size else default
+
+
+def to_zarr_attributes(attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> dict[str, Any]:
+    """Attributes of stored values as strict JSON that xarray reads back with the same meaning.
+
+    xarray's Zarr backend expects ``_FillValue`` of Zarr v3 arrays in a form of its own: floats as base64 of a little-endian
+    double. JSON has no NaN or infinity: a NaN ``missing_value`` becomes ``_FillValue`` (to mask NaN is to keep it),
+    other non-finite numbers become the strings ``"NaN"``, ``"Infinity"``, ``"-Infinity"``.
+
+    Parameters
+    ----------
+    attributes : mapping
+        Attributes as Python values.
+    dtype : numpy.dtype
+        Data type of the stored values.
+    """
+    plain = dict(attributes)
+    missing = plain.get("missing_value")
+    if isinstance(missing, float) and math.isnan(missing):
+        plain.pop("missing_value")
+        if dtype.kind in "fc":
+            plain.setdefault("_FillValue", missing)
+    document = {name: _strict(value) for name, value in plain.items() if name != "_FillValue"}
+    if "_FillValue" in plain:
+        encoded = _encode_missing(plain["_FillValue"], dtype)
+        if encoded is not None:
+            document["_FillValue"] = encoded
+    return document
+
+
+def _encode_missing(value: Any, dtype: np.dtype[Any]) -> Any:
+    """``_FillValue`` in the form of xarray's Zarr backend; None where it cannot mean anything for the data type."""
+    if isinstance(value, list | tuple) and len(value) == 1:
+        value = value[0]
+    match dtype.kind, value:
+        case ("b", bool() | int()):
+            return bool(value)
+        case ("i" | "u", int() | float()) if math.isfinite(value):
+            return int(value)
+        case ("f", int() | float()):
+            return _base64_double(value)
+        case ("c", int() | float() | complex()):
+            return [_base64_double(complex(value).real), _base64_double(complex(value).imag)]
+        case ("S", str() | bytes()):
+            raw = value.encode() if isinstance(value, str) else value
+            return base64.standard_b64encode(raw).decode()
+        case ("U" | "T" | "O", str()):
+            return value
+    return None
+
+
+def _base64_double(value: float) -> str:
+    return base64.standard_b64encode(struct.pack("<d", float(value))).decode()
+
+
+def _strict(value: Any) -> Any:
+    """A value as strict JSON."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    if isinstance(value, Mapping):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return _strict(value.tolist())
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, complex):
+        return [_strict(value.real), _strict(value.imag)]
+    return value

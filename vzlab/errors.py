@@ -1,0 +1,123 @@
+"""Every error that vzlab raises on purpose, as one tree.
+
+::
+
+    VzlabError
+    ├── UnsupportedFormatError      (ValueError)           not a format that a parser knows
+    ├── CorruptFileError            (ValueError)           the file contradicts itself or its own length
+    ├── UnsupportedCodecError       (NotImplementedError)  a filter or codec that nothing here decodes
+    ├── UnsupportedDataTypeError    (NotImplementedError)  a data type that Zarr cannot say
+    ├── UnvirtualizableError        (NotImplementedError)  a variable whose bytes no reference can express
+    ├── CodecError                  (ValueError)           a codec failed on the bytes of one chunk
+    ├── VirtualArrayError           (NotImplementedError)  an operation that needs values a reference does not hold
+    ├── IncompatibleArraysError     (ValueError)           arrays that do not make one honest array
+    ├── IncompatibleFilesError      (ValueError)           files that do not make one honest dataset; has `.report`
+    ├── UnreachableChunkError       (OSError)              a referenced chunk that is there by name, and cannot be had
+    │   └── ShortReadError                                 fewer bytes came than the reference says
+    ├── SourceNotFoundError         (FileNotFoundError)    no such file or object
+    ├── UnknownUrlError             (ValueError)           a url that no store serves
+    ├── WriteError                  (ValueError)           what was asked for cannot be written like that
+    ├── MissingDependencyError      (ImportError)          an optional library is not installed
+    └── VerificationError           (AssertionError)       virtual and native differ; has `.comparison`
+
+A message says what was found, what was expected, and what to do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class VzlabError(Exception):
+    """The root of all errors raised by vzlab."""
+
+
+class UnsupportedFormatError(VzlabError, ValueError):
+    """The bytes are not of a format that any parser knows."""
+
+
+class CorruptFileError(VzlabError, ValueError):
+    """The file contradicts its format or its own length."""
+
+
+class UnsupportedCodecError(VzlabError, NotImplementedError):
+    """A filter or codec that cannot be expressed or decoded."""
+
+
+class UnsupportedDataTypeError(VzlabError, NotImplementedError):
+    """A data type that Zarr has no name for."""
+
+
+class UnvirtualizableError(VzlabError, NotImplementedError):
+    """A variable whose stored bytes cannot be expressed as references."""
+
+
+class CodecError(VzlabError, ValueError):
+    """A codec failed on the bytes of a chunk."""
+
+
+class VirtualArrayError(VzlabError, NotImplementedError):
+    """The operation needs the values of a virtual array, which holds references only."""
+
+
+class IncompatibleArraysError(VzlabError, ValueError):
+    """Arrays that cannot be joined without changing what they mean."""
+
+
+class IncompatibleFilesError(VzlabError, ValueError):
+    """Files that cannot be combined without changing what they mean.
+
+    Attributes
+    ----------
+    report : object or None
+        The compatibility report that found it.
+    """
+
+    def __init__(self, message: str, *, report: Any = None) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+class UnreachableChunkError(VzlabError, OSError):
+    """A referenced chunk could not be fetched: absent, forbidden, or the network failed."""
+
+
+class ShortReadError(UnreachableChunkError):
+    """The source gave fewer bytes than its reference says."""
+
+
+class SourceNotFoundError(VzlabError, FileNotFoundError):
+    """No such file or object."""
+
+
+class UnknownUrlError(VzlabError, ValueError):
+    """No store serves this url."""
+
+
+class WriteError(VzlabError, ValueError):
+    """What was asked for cannot be written without losing or changing data."""
+
+
+class MissingDependencyError(VzlabError, ImportError):
+    """An optional library is needed and not installed."""
+
+    def __init__(self, library: str, *, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs {library}, which is not installed. Install it with: pip install 'vzlab[{extra}]'",
+            name=library,
+        )
+        self.extra = extra
+
+
+class VerificationError(VzlabError, AssertionError):
+    """Virtual and native reads differ, or could not be compared.
+
+    Attributes
+    ----------
+    comparison : object or None
+        The comparison that found it.
+    """
+
+    def __init__(self, message: str, *, comparison: Any = None) -> None:
+        super().__init__(message)
+        self.comparison = comparison

@@ -1,0 +1,18 @@
+"""What a virtual dataset is made of: values, without any I/O."""
+
+from vzlab.manifests.array import ManifestArray
+from vzlab.manifests.chunk_grid import ChunkGrid
+from vzlab.manifests.group import ManifestGroup, UnreadableVariable
+from vzlab.manifests.manifest import ChunkManifest, ChunkReference, SourceFile
+from vzlab.manifests.metadata import ArrayMetadata
+
+__all__ = [
+    "ArrayMetadata",
+    "ChunkGrid",
+    "ChunkManifest",
+    "ChunkReference",
+    "ManifestArray",
+    "ManifestGroup",
+    "SourceFile",
+    "UnreadableVariable",
+]

@@ -1,0 +1,116 @@
+"""A tree of virtual arrays: what a parser returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from vzlab.manifests.array import ManifestArray
+from vzlab.manifests.manifest import SourceFile
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnreadableVariable:
+    """A variable of the file that could not be virtualized, and why."""
+
+    reason: str
+    """What was found, and what to do, in a sentence."""
+    loadable: bool
+    """Whether the parser can read its values by the format's own library."""
+    shape: tuple[int, ...] | None = None
+    dtype: str | None = None
+    """The data type as the format's own library prints it."""
+    dimension_names: tuple[str | None, ...] | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManifestGroup:
+    """A Zarr group of virtual arrays and subgroups.
+
+    A value without registry or file handle: it pickles small and compares equal.
+    """
+
+    arrays: Mapping[str, ManifestArray] = field(default_factory=dict)
+    groups: Mapping[str, ManifestGroup] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """Attributes in the JSON form of their values."""
+    unreadable: Mapping[str, UnreadableVariable] = field(default_factory=dict)
+    """Variables that are in the file and not in ``arrays``."""
+    format: str = ""
+    """The format that it was parsed from, in words: ``"netCDF4 / HDF5"``."""
+    index_decoder: str = ""
+    """What decoded the chunk index."""
+
+    def __getitem__(self, path: str) -> ManifestArray | ManifestGroup:
+        """The array or group at a path such as ``"model/ocean/sst"``."""
+        head, _, rest = path.strip("/").partition("/")
+        if not head:
+            return self
+        if rest:
+            if head not in self.groups:
+                raise KeyError(f"No group {head!r}; groups here: {', '.join(self.groups) or 'none'}")
+            return self.groups[head][rest]
+        if head in self.arrays:
+            return self.arrays[head]
+        if head in self.groups:
+            return self.groups[head]
+        known = ", ".join([*self.arrays, *self.groups]) or "nothing"
+        raise KeyError(f"No array or group {head!r}; here are {known}")
+
+    def walk(self, path: str = "") -> Iterator[tuple[str, ManifestGroup]]:
+        """This group and every one below it, each with its path; the root's is ``""``."""
+        yield path, self
+        for name, group in self.groups.items():
+            yield from group.walk(f"{path}/{name}" if path else name)
+
+    def walk_arrays(self) -> Iterator[tuple[str, ManifestArray]]:
+        """Every array in the tree with its path."""
+        for path, group in self.walk():
+            for name, array in group.arrays.items():
+                yield (f"{path}/{name}" if path else name), array
+
+    @property
+    def sources(self) -> tuple[SourceFile, ...]:
+        """Every distinct source that chunks of the tree lie in."""
+        return tuple(dict.fromkeys(source for _, array in self.walk_arrays() for source in array.manifest.sources))
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the manifests of the tree take."""
+        return sum(array.manifest.nbytes for _, array in self.walk_arrays())
+
+    @property
+    def n_references(self) -> int:
+        """Number of virtual chunks in the tree."""
+        return sum(array.manifest.n_virtual for _, array in self.walk_arrays())
+
+    def without(self, names: Collection[str]) -> ManifestGroup:
+        """The tree without variables of these names or paths, at every depth."""
+        return self._without(frozenset(name.strip("/") for name in names), "")
+
+    def _without(self, names: frozenset[str], path: str) -> ManifestGroup:
+        def kept(name: str) -> bool:
+            return name not in names and path + name not in names
+
+        return replace(
+            self,
+            arrays={name: array for name, array in self.arrays.items() if kept(name)},
+            unreadable={name: variable for name, variable in self.unreadable.items() if kept(name)},
+            groups={
+                name: group._without(names, f"{path}{name}/") for name, group in self.groups.items() if kept(name)
+            },
+        )
+
+    def map_arrays(self, change: Callable[[ManifestArray], ManifestArray]) -> ManifestGroup:
+        """The tree with each array replaced by what a function makes of it."""
+        return replace(
+            self,
+            arrays={name: change(array) for name, array in self.arrays.items()},
+            groups={name: group.map_arrays(change) for name, group in self.groups.items()},
+        )
+
+    def rename_urls(self, rename: Mapping[str, str] | Callable[[str], str]) -> ManifestGroup:
+        """The tree with its chunks at other urls."""
+        return self.map_arrays(lambda array: array.rename_urls(rename))

@@ -1,0 +1,497 @@
+"""Where every chunk of one array lies: a table of source files and three columns over the chunk grid."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+MISSING = 0xFFFFFFFF
+"""Source index of a chunk that was never written."""
+
+INLINE = 0xFFFFFFFE
+"""Source index of a chunk whose bytes the manifest holds; its offset column is an index into ``inline``."""
+
+type ChunkState = Literal["virtual", "inline", "missing"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceFile:
+    """A file or object that chunks lie in, as it was when it was parsed."""
+
+    url: str
+    """Absolute url, percent-encoded."""
+    size_bytes: int | None = None
+    """Length of the whole file."""
+    etag: str | None = None
+    """Entity tag that the object store gave, quotes and all."""
+    last_modified: datetime | None = None
+    """Time of the last change, with its time zone."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChunkReference:
+    """One chunk's entry in a manifest."""
+
+    state: ChunkState
+    source: SourceFile | None = None
+    """Where its bytes lie, if it is virtual."""
+    offset: int = 0
+    """First byte within the source."""
+    length: int = 0
+    """Number of bytes."""
+    data: bytes | None = None
+    """The bytes themselves, if it is inline."""
+
+
+class ChunkManifest:
+    """The chunks of one array: virtual (url, offset, length), inline (bytes) or missing.
+
+    Columnar and immutable: 20 bytes a chunk however long the urls are. All operations work on whole columns. Arrays of
+    the right type are kept without a copy.
+
+    Parameters
+    ----------
+    sources : sequence of SourceFile or str
+        The distinct files that chunks lie in.
+    source_index : array of uint32, shape of the chunk grid
+        Position in ``sources`` for each chunk, or ``INLINE`` or ``MISSING``.
+    offsets, lengths : arrays of uint64, same shape
+        Byte range of each chunk. For an inline chunk the offset is a position in ``inline``.
+    inline : sequence of bytes
+        Chunks held here.
+
+    Raises
+    ------
+    ValueError
+        If column shapes differ, or an index points outside its table.
+    """
+
+    def __init__(
+        self,
+        *,
+        sources: Iterable[SourceFile | str],
+        source_index: npt.ArrayLike,
+        offsets: npt.ArrayLike,
+        lengths: npt.ArrayLike,
+        inline: Iterable[bytes] = (),
+    ) -> None:
+        self.sources = tuple(SourceFile(url=s) if isinstance(s, str) else s for s in sources)
+        self.inline = tuple(inline)
+        self.source_index = _column(source_index, np.uint32)
+        self.offsets = _column(offsets, np.uint64)
+        self.lengths = _column(lengths, np.uint64)
+        shapes = {self.source_index.shape, self.offsets.shape, self.lengths.shape}
+        if len(shapes) != 1:
+            raise ValueError(f"Columns of a manifest have different shapes: {sorted(shapes)}")
+        self._check_indices()
+
+    def _check_indices(self) -> None:
+        index = self.source_index
+        if index.size == 0:
+            return
+        if self._has_unsourced:
+            virtual = index < INLINE
+            inline = index == INLINE
+            if inline.any() and int(self.offsets[inline].max()) >= len(self.inline):
+                raise ValueError(f"An inline chunk points past the {len(self.inline)} inline chunks held")
+            highest = int(index[virtual].max()) if virtual.any() else -1
+        else:
+            highest = int(index.max())
+        if highest >= len(self.sources):
+            raise ValueError(f"A chunk points to source {highest}, and there are {len(self.sources)} sources")
+
+    @cached_property
+    def _has_unsourced(self) -> bool:
+        """Whether any chunk is inline or missing."""
+        return bool(self.source_index.size) and int(self.source_index.max()) >= INLINE
+
+    # -- making ---------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def empty(cls, grid_shape: Sequence[int]) -> ChunkManifest:
+        """A manifest of which every chunk is missing."""
+        shape = tuple(grid_shape)
+        zeros = np.broadcast_to(np.uint64(0), shape)
+        missing = np.broadcast_to(np.uint32(MISSING), shape)
+        return cls(sources=(), source_index=missing, offsets=zeros, lengths=zeros)
+
+    @classmethod
+    def from_ranges(
+        cls, source: SourceFile | str, offsets: npt.ArrayLike, lengths: npt.ArrayLike, *, missing: npt.ArrayLike = False
+    ) -> ChunkManifest:
+        """Chunks that all lie in one file.
+
+        Parameters
+        ----------
+        offsets, lengths : arrays of shape of the chunk grid
+        missing : bool array that broadcasts to it
+            Chunks that are not there; their offset and length are ignored.
+        """
+        offsets = np.asarray(offsets, dtype=np.uint64)
+        absent = np.broadcast_to(np.asarray(missing, dtype=bool), offsets.shape)
+        if not absent.any():
+            index: npt.NDArray[np.uint32] = np.zeros(offsets.shape, np.uint32)
+            return cls(sources=(source,), source_index=index, offsets=offsets, lengths=lengths)
+        index = np.where(absent, np.uint32(MISSING), np.uint32(0))
+        return cls(
+            sources=(source,) if not absent.all() else (),
+            source_index=index,
+            offsets=np.where(absent, np.uint64(0), offsets),
+            lengths=np.where(absent, np.uint64(0), np.asarray(lengths, dtype=np.uint64)),
+        )
+
+    @classmethod
+    def from_inline(cls, chunks: Sequence[bytes | None], grid_shape: Sequence[int]) -> ChunkManifest:
+        """Chunks held in memory, in C order of the grid; None is a missing chunk."""
+        held = [chunk for chunk in chunks if chunk is not None]
+        present = np.array([chunk is not None for chunk in chunks], dtype=bool)
+        lengths = np.array([0 if chunk is None else len(chunk) for chunk in chunks], dtype=np.uint64)
+        offsets = np.where(present, np.cumsum(present) - 1, 0).astype(np.uint64)
+        index = np.where(present, np.uint32(INLINE), np.uint32(MISSING))
+        shape = tuple(grid_shape)
+        return cls(
+            sources=(),
+            source_index=index.reshape(shape),
+            offsets=offsets.reshape(shape),
+            lengths=lengths.reshape(shape),
+            inline=held,
+        )
+
+    @classmethod
+    def from_dict(
+        cls, references: Mapping[str, Mapping[str, Any] | bytes], *, grid_shape: Sequence[int]
+    ) -> ChunkManifest:
+        """A manifest written by hand.
+
+        Parameters
+        ----------
+        references : mapping
+            Chunk indices joined by ``.`` or ``/``, such as ``"0.3"``, to ``{"url": ..., "offset": ..., "length": ...}``
+            or to bytes. Chunks that are not named are missing.
+        grid_shape : sequence of int
+            Number of chunks along each dimension.
+
+        Examples
+        --------
+        >>> m = ChunkManifest.from_dict({"0": {"url": "s3://b/a.nc", "offset": 10, "length": 4}}, grid_shape=(2,))
+        >>> m.reference((0,)).offset, m.reference((1,)).state
+        (10, 'missing')
+        """
+        shape = tuple(grid_shape)
+        index = np.full(shape, MISSING, np.uint32)
+        offsets, lengths = np.zeros(shape, np.uint64), np.zeros(shape, np.uint64)
+        sources: dict[str, int] = {}
+        inline: list[bytes] = []
+        for key, value in references.items():
+            at = tuple(int(part) for part in key.replace("/", ".").split(".") if part)
+            if len(at) != len(shape) or any(not 0 <= i < n for i, n in zip(at, shape, strict=True)):
+                raise ValueError(f"Chunk {key!r} does not lie in a chunk grid of shape {shape}")
+            if isinstance(value, bytes):
+                index[at], offsets[at], lengths[at] = INLINE, len(inline), len(value)
+                inline.append(value)
+            else:
+                index[at] = sources.setdefault(value["url"], len(sources))
+                offsets[at], lengths[at] = value["offset"], value["length"]
+        return cls(sources=sources, source_index=index, offsets=offsets, lengths=lengths, inline=inline)
+
+    # -- looking --------------------------------------------------------------------------------------------------
+
+    @property
+    def grid_shape(self) -> tuple[int, ...]:
+        """Number of chunks along each dimension."""
+        return self.source_index.shape
+
+    @property
+    def n_chunks(self) -> int:
+        """Number of chunks, missing ones included."""
+        return self.source_index.size
+
+    @cached_property
+    def n_virtual(self) -> int:
+        """Number of chunks that are references."""
+        return int((self.source_index < INLINE).sum()) if self._has_unsourced else self.n_chunks
+
+    @cached_property
+    def n_inline(self) -> int:
+        """Number of chunks held here."""
+        return int((self.source_index == INLINE).sum()) if self._has_unsourced else 0
+
+    @property
+    def n_missing(self) -> int:
+        """Number of chunks that were never written."""
+        return self.n_chunks - self.n_virtual - self.n_inline
+
+    @cached_property
+    def stored_bytes(self) -> int:
+        """Bytes of all chunks as stored: what a reader fetches to read everything once."""
+        return int(self.lengths.sum())
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the manifest itself takes."""
+        columns = (self.source_index, self.offsets, self.lengths)
+        urls = sum(len(source.url) + 100 for source in self.sources)
+        return sum(_held_bytes(column) for column in columns) + urls + sum(map(len, self.inline))
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The distinct urls that chunks lie in."""
+        return tuple(source.url for source in self.sources)
+
+    def reference(self, index: Sequence[int]) -> ChunkReference:
+        """The entry of the chunk at a grid index."""
+        at = tuple(index)
+        source = self.source_index.item(at)
+        if source == MISSING:
+            return ChunkReference(state="missing")
+        offset, length = self.offsets.item(at), self.lengths.item(at)
+        if source == INLINE:
+            return ChunkReference(state="inline", length=length, data=self.inline[offset])
+        return ChunkReference(state="virtual", source=self.sources[source], offset=offset, length=length)
+
+    def to_dict(self) -> dict[str, dict[str, Any] | bytes]:
+        """As `from_dict` takes it: for small manifests and for eyes."""
+        references: dict[str, dict[str, Any] | bytes] = {}
+        for at in np.ndindex(self.grid_shape):
+            entry = self.reference(at)
+            key = ".".join(map(str, at))
+            if entry.source is not None:
+                references[key] = {"url": entry.source.url, "offset": entry.offset, "length": entry.length}
+            elif entry.data is not None:
+                references[key] = entry.data
+        return references
+
+    def __repr__(self) -> str:
+        return (
+            f"<ChunkManifest grid={self.grid_shape} virtual={self.n_virtual} inline={self.n_inline} "
+            f"missing={self.n_missing} sources={len(self.sources)}>"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ChunkManifest):
+            return NotImplemented
+        if self.grid_shape != other.grid_shape:
+            return False
+        theirs, _ = other._indices_in({source: i for i, source in enumerate(self.sources)})
+        if not np.array_equal(self.source_index, theirs) or not np.array_equal(self.lengths, other.lengths):
+            return False
+        differs = self.offsets != other.offsets
+        if not self._has_unsourced:
+            return not differs.any()
+        sourced = self.source_index < INLINE
+        if (differs & sourced).any():
+            return False
+        held = self.source_index == INLINE
+        pairs = zip(self.offsets[held].tolist(), other.offsets[held].tolist(), strict=True)
+        return all(self.inline[a] == other.inline[b] for a, b in pairs)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _indices_in(self, table: dict[SourceFile, int]) -> tuple[npt.NDArray[np.uint32], dict[SourceFile, int]]:
+        """The source index column in terms of another table, which grows by what it lacks."""
+        mapping = np.array([table.setdefault(source, len(table)) for source in self.sources], dtype=np.uint32)
+        if np.array_equal(mapping, np.arange(len(mapping))):
+            return self.source_index, table
+        if not self._has_unsourced:
+            if len(mapping) == 1:
+                return np.broadcast_to(mapping[0], self.grid_shape), table
+            return mapping[self.source_index], table
+        sourced = self.source_index < INLINE
+        moved = self.source_index.copy()
+        moved[sourced] = mapping[self.source_index[sourced]]
+        return moved, table
+
+    # -- deriving -------------------------------------------------------------------------------------------------
+
+    def _derive(self, apply: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> ChunkManifest:
+        """The same tables under columns that a numpy function rearranged."""
+        return ChunkManifest(
+            sources=self.sources,
+            source_index=apply(self.source_index),
+            offsets=apply(self.offsets),
+            lengths=apply(self.lengths),
+            inline=self.inline,
+        )
+
+    def with_ranges(self, offsets: npt.ArrayLike, lengths: npt.ArrayLike) -> ChunkManifest:
+        """The same sources with other byte ranges; columns broadcast to the shape of ``offsets``."""
+        offsets = np.asarray(offsets, dtype=np.uint64)
+        return ChunkManifest(
+            sources=self.sources,
+            source_index=np.broadcast_to(self.source_index, offsets.shape),
+            offsets=offsets,
+            lengths=lengths,
+            inline=self.inline,
+        )
+
+    def take(self, indexers: Sequence[slice | npt.NDArray[np.intp]]) -> ChunkManifest:
+        """Chunks chosen along every dimension by a slice or by grid indices (outer indexing)."""
+
+        def apply(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            for axis, indexer in enumerate(indexers):
+                if indexer != slice(None) if isinstance(indexer, slice) else True:
+                    column = column[(slice(None),) * axis + (indexer,)]
+            return column
+
+        return self._derive(apply).compact()
+
+    def take_or_missing(self, axis: int, positions: npt.ArrayLike) -> ChunkManifest:
+        """Chunks at grid positions along one axis; a position of -1 gives missing chunks."""
+        positions = np.asarray(positions, dtype=np.intp)
+        absent = positions < 0
+        if self.grid_shape[axis] == 0:
+            return ChunkManifest.empty(_with(self.grid_shape, axis, len(positions)))
+        taken = self._derive(lambda column: np.take(column, np.where(absent, 0, positions), axis=axis))
+        hole = absent.reshape((-1,) + (1,) * (len(self.grid_shape) - axis - 1))
+        return ChunkManifest(
+            sources=taken.sources,
+            source_index=np.where(hole, np.uint32(MISSING), taken.source_index),
+            offsets=np.where(hole, np.uint64(0), taken.offsets),
+            lengths=np.where(hole, np.uint64(0), taken.lengths),
+            inline=taken.inline,
+        ).compact()
+
+    def transpose(self, axes: Sequence[int]) -> ChunkManifest:
+        """The grid with its axes permuted."""
+        return self._derive(lambda column: column.transpose(axes))
+
+    def reshape(self, grid_shape: Sequence[int]) -> ChunkManifest:
+        """The same chunks, in C order, under another grid shape."""
+        return self._derive(lambda column: column.reshape(tuple(grid_shape)))
+
+    def broadcast_to(self, grid_shape: Sequence[int]) -> ChunkManifest:
+        """The grid repeated along new or length-1 dimensions."""
+        return self._derive(lambda column: np.broadcast_to(column, tuple(grid_shape)))
+
+    def compact(self) -> ChunkManifest:
+        """Without sources and inline bytes that no chunk uses."""
+        if len(self.sources) <= 1 and len(self.inline) == 0 and self.n_chunks:
+            return self
+        sourced = self.source_index[self.source_index < INLINE]
+        used = np.bincount(sourced, minlength=len(self.sources)) > 0
+        held = self.source_index == INLINE
+        kept = np.unique(self.offsets[held]) if self.inline else np.zeros(0, np.uint64)
+        if used.all() and len(kept) == len(self.inline):
+            return self
+        renumbered = (np.cumsum(used) - 1).astype(np.uint32)
+        index = self.source_index.copy()
+        index[index < INLINE] = renumbered[sourced]
+        offsets = self.offsets
+        if len(kept) != len(self.inline):
+            offsets = offsets.copy()
+            offsets[held] = np.searchsorted(kept, offsets[held])
+        return ChunkManifest(
+            sources=tuple(source for source, keep in zip(self.sources, used, strict=True) if keep),
+            source_index=index,
+            offsets=offsets,
+            lengths=self.lengths,
+            inline=tuple(self.inline[i] for i in kept.tolist()),
+        )
+
+    def rename_urls(self, rename: Mapping[str, str] | Callable[[str], str]) -> ChunkManifest:
+        """The same chunks at other urls.
+
+        What was seen of the sources (size, etag, last-modified) is kept only as far as it says something about the new
+        place: the size.
+        """
+        new_url: Callable[[str], str] = rename if callable(rename) else (lambda url: rename.get(url, url))
+        renamed = [
+            source if (url := new_url(source.url)) == source.url else SourceFile(url=url, size_bytes=source.size_bytes)
+            for source in self.sources
+        ]
+        return self._with_sources(renamed)
+
+    def _with_sources(self, sources: Sequence[SourceFile]) -> ChunkManifest:
+        table: dict[SourceFile, int] = {}
+        substitute = ChunkManifest(
+            sources=sources,
+            source_index=self.source_index,
+            offsets=self.offsets,
+            lengths=self.lengths,
+            inline=self.inline,
+        )
+        if len(set(sources)) == len(sources):
+            return substitute
+        index, table = substitute._indices_in(table)
+        return ChunkManifest(
+            sources=table, source_index=index, offsets=self.offsets, lengths=self.lengths, inline=self.inline
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        columns = (np.ascontiguousarray(c) for c in (self.source_index, self.offsets, self.lengths))
+        return _restore, (self.sources, *columns, self.inline)
+
+
+def concatenate(manifests: Sequence[ChunkManifest], axis: int) -> ChunkManifest:
+    """Join manifests along one dimension of their grids.
+
+    Raises
+    ------
+    ValueError
+        If grids differ along another dimension, or there is nothing to join.
+    """
+    if not manifests:
+        raise ValueError("There are no manifests to concatenate")
+    if len(manifests) == 1:
+        return manifests[0]
+    table: dict[SourceFile, int] = {}
+    indices, offsets = [], []
+    inline: list[bytes] = []
+    for manifest in manifests:
+        index, table = manifest._indices_in(table)
+        column = manifest.offsets
+        if manifest.inline and inline:
+            column = np.where(index == INLINE, column + np.uint64(len(inline)), column)
+        indices.append(index)
+        offsets.append(column)
+        inline.extend(manifest.inline)
+    return ChunkManifest(
+        sources=table,
+        source_index=np.concatenate(indices, axis=axis),
+        offsets=np.concatenate(offsets, axis=axis),
+        lengths=np.concatenate([manifest.lengths for manifest in manifests], axis=axis),
+        inline=inline,
+    )
+
+
+def _restore(
+    sources: tuple[SourceFile, ...],
+    source_index: npt.NDArray[Any],
+    offsets: npt.NDArray[Any],
+    lengths: npt.NDArray[Any],
+    inline: tuple[bytes, ...],
+) -> ChunkManifest:
+    return ChunkManifest(
+        sources=sources, source_index=source_index, offsets=offsets, lengths=lengths, inline=inline
+    )
+
+
+def _column[T: np.generic](values: npt.ArrayLike, dtype: type[T]) -> npt.NDArray[T]:
+    """A read-only view of the values as a column, not copied if the type is right."""
+    column = np.asarray(values)
+    if column.dtype != dtype:
+        if column.size and column.dtype.kind == "i" and int(column.min()) < 0:
+            raise ValueError(f"A manifest column holds {int(column.min())}: offsets, lengths and indices are not negative")
+        column = column.astype(dtype)
+    column = column.view()
+    column.flags.writeable = False
+    return column
+
+
+def _held_bytes(column: npt.NDArray[Any]) -> int:
+    """Memory behind a column: a broadcast one holds what it repeats only once."""
+    held = column.itemsize
+    for length, stride in zip(column.shape, column.strides, strict=True):
+        held *= length if stride else 1
+    return held
+
+
+def _with(shape: tuple[int, ...], axis: int, length: int) -> tuple[int, ...]:
+    return (*shape[:axis], operator.index(length), *shape[axis + 1 :])

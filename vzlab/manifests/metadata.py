@@ -1,0 +1,196 @@
+"""Zarr v3 array metadata as a small value, in the terms of its own JSON."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from vzlab.errors import UnsupportedDataTypeError
+from vzlab.manifests.chunk_grid import ChunkGrid, DimensionChunks
+
+type CodecDict = Mapping[str, Any]
+"""A codec as Zarr v3 writes it: ``{"name": ..., "configuration": {...}}``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayMetadata:
+    """What ``zarr.json`` says of an array (Zarr v3 core specification, "Array metadata").
+
+    Everything is held as its JSON form, so that metadata compare, pickle and print as what they are on disk.
+    """
+
+    shape: tuple[int, ...]
+    data_type: str | Mapping[str, Any]
+    """Zarr data type, such as ``"int16"``, or a mapping for one with parameters."""
+    chunks: tuple[DimensionChunks, ...]
+    """Chunk length, or every chunk length, of each dimension."""
+    codecs: tuple[CodecDict, ...]
+    """The codec chain in encoding order."""
+    fill_value: Any
+    """JSON form of the value that a missing chunk reads as."""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """Attributes in the JSON form of their values."""
+    dimension_names: tuple[str | None, ...] | None = None
+
+    @classmethod
+    def create(
+        cls,
+        *,
+        shape: Sequence[int],
+        dtype: np.dtype[Any] | str,
+        chunks: Sequence[DimensionChunks],
+        codecs: Sequence[CodecDict],
+        fill_value: Any = None,
+        attributes: Mapping[str, Any] | None = None,
+        dimension_names: Sequence[str | None] | None = None,
+    ) -> ArrayMetadata:
+        """Metadata from a numpy data type and a fill value in it; None is the type's zero.
+
+        The byte order of `dtype` is not part of a Zarr v3 data type: the ``bytes`` codec says it.
+
+        Raises
+        ------
+        UnsupportedDataTypeError
+            If Zarr has no such data type.
+        """
+        data_type, zero = _data_type_of(np.dtype(dtype).newbyteorder("="))
+        encoded = zero if fill_value is None else encode_fill_value(data_type, fill_value)
+        return cls(
+            shape=tuple(int(n) for n in shape),
+            data_type=data_type,
+            chunks=tuple(chunks),
+            codecs=tuple(codecs),
+            fill_value=encoded,
+            attributes=dict(attributes or {}),
+            dimension_names=None if dimension_names is None else tuple(dimension_names),
+        )
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The numpy data type of decoded values, in native byte order."""
+        return zarr_dtype(self.data_type).to_native_dtype()  # type: ignore[no-any-return]
+
+    @property
+    def grid(self) -> ChunkGrid:
+        """The chunk grid."""
+        return ChunkGrid(shape=self.shape, chunks=self.chunks)
+
+    @property
+    def fill_scalar(self) -> Any:
+        """The fill value as a numpy scalar."""
+        return zarr_dtype(self.data_type).from_json_scalar(self.fill_value, zarr_format=3)
+
+    def with_layout(
+        self,
+        *,
+        shape: Sequence[int],
+        chunks: Sequence[DimensionChunks],
+        codecs: Sequence[CodecDict] | None = None,
+    ) -> ArrayMetadata:
+        """The same kind of array in another shape; names of dimensions do not survive a change of rank."""
+        names = self.dimension_names if len(shape) == self.ndim else None
+        return replace(
+            self,
+            shape=tuple(int(n) for n in shape),
+            chunks=tuple(chunks),
+            codecs=self.codecs if codecs is None else tuple(codecs),
+            dimension_names=names,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The ``zarr.json`` document."""
+        document: dict[str, Any] = {
+            "zarr_format": 3,
+            "node_type": "array",
+            "shape": list(self.shape),
+            "data_type": self.data_type,
+            "chunk_grid": self.grid.to_zarr(),
+            "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+            "fill_value": self.fill_value,
+            "codecs": [dict(codec) for codec in self.codecs],
+            "attributes": dict(self.attributes),
+        }
+        if self.dimension_names is not None:
+            document["dimension_names"] = list(self.dimension_names)
+        return document
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> ArrayMetadata:
+        """Read a ``zarr.json`` document of an array.
+
+        Raises
+        ------
+        ValueError
+            If it is not Zarr v3 array metadata, or has storage transformers, which nobody defined.
+        """
+        if document.get("zarr_format") != 3 or document.get("node_type") != "array":
+            found = f"zarr_format {document.get('zarr_format')!r}, node_type {document.get('node_type')!r}"
+            raise ValueError(f"Found {found}; expected a Zarr v3 array")
+        if document.get("storage_transformers"):
+            raise ValueError(f"Found storage transformers {document['storage_transformers']!r}; expected none")
+        names = document.get("dimension_names")
+        return cls(
+            shape=tuple(document["shape"]),
+            data_type=document["data_type"],
+            chunks=ChunkGrid.from_zarr(document["shape"], document["chunk_grid"]).chunks,
+            codecs=tuple({"name": c} if isinstance(c, str) else c for c in document["codecs"]),
+            fill_value=document["fill_value"],
+            attributes=document.get("attributes") or {},
+            dimension_names=None if names is None else tuple(names),
+        )
+
+
+def encode_fill_value(data_type: str | Mapping[str, Any], value: Any) -> Any:
+    """The JSON form of a scalar of a Zarr data type (Zarr v3 core specification, "Fill value list")."""
+    if data_type in _PLAIN_INTEGERS:
+        return int(value)
+    wrapped = zarr_dtype(data_type)
+    native = wrapped.to_native_dtype()
+    if native.kind in "fc" and not isinstance(value, np.generic):
+        value = native.type(value)
+    return wrapped.to_json_scalar(value, zarr_format=3)
+
+
+_PLAIN_INTEGERS = frozenset(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
+
+
+def zarr_dtype(data_type: str | Mapping[str, Any]) -> Any:
+    """The zarr-python data type that a ``data_type`` document names."""
+    return _parse_data_type(data_type if isinstance(data_type, str) else json.dumps(data_type))
+
+
+@functools.lru_cache(maxsize=1024)
+def _parse_data_type(document: str) -> Any:
+    from zarr.dtype import parse_dtype
+
+    return parse_dtype(json.loads(document) if document.startswith("{") else document, zarr_format=3)
+
+
+@functools.lru_cache(maxsize=1024)
+def _data_type_of(dtype: np.dtype[Any]) -> tuple[str | Mapping[str, Any], Any]:
+    """Zarr data type and JSON form of its zero."""
+    from zarr.dtype import parse_dtype
+
+    try:
+        wrapped = parse_dtype(dtype, zarr_format=3)
+        return wrapped.to_json(zarr_format=3), wrapped.to_json_scalar(wrapped.default_scalar(), zarr_format=3)
+    except (ValueError, TypeError, NotImplementedError) as error:
+        raise UnsupportedDataTypeError(
+            f"Zarr has no data type for numpy's {dtype}. Load this variable, or drop it."
+        ) from error

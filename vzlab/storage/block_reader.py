@@ -1,0 +1,78 @@
+"""A seekable file over a remote source, read in blocks that are kept."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from vzlab.storage.source import HEAD_BYTES, Source
+
+
+class BlockReader(io.RawIOBase):
+    """A read-only file object for libraries that want one, such as h5py.
+
+    Parameters
+    ----------
+    source : Source
+    block_size : int
+        Bytes a request, and the alignment of blocks. Small blocks suit metadata that is scattered over a file.
+    """
+
+    def __init__(self, source: Source, *, block_size: int = HEAD_BYTES) -> None:
+        super().__init__()
+        self._source = source
+        self._block_size = block_size
+        self._blocks: dict[int, bytes] = {}
+        self._position = 0
+        self._size = source.size_bytes
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def tell(self) -> int:
+        """Position of the next byte to be read."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to a position."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = start + offset
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer as far as the source goes."""
+        view = memoryview(buffer).cast("B")
+        start = self._position
+        stop = min(start + len(view), self._size)
+        if stop <= start:
+            return 0
+        first, last = start // self._block_size, (stop - 1) // self._block_size
+        self._fetch(first, last)
+        for block in range(first, last + 1):
+            begin = block * self._block_size
+            low, high = max(start, begin), min(stop, begin + self._block_size)
+            view[low - start : high - start] = self._blocks[block][low - begin : high - begin]
+        self._position = stop
+        return stop - start
+
+    def _fetch(self, first: int, last: int) -> None:
+        """Fetch absent blocks, neighbours in one request."""
+        block = first
+        while block <= last:
+            if block in self._blocks:
+                block += 1
+                continue
+            end = block
+            while end < last and end + 1 not in self._blocks:
+                end += 1
+            offset = block * self._block_size
+            data = self._source.read(offset, min((end + 1) * self._block_size, self._size) - offset)
+            for i in range(block, end + 1):
+                at = (i - block) * self._block_size
+                self._blocks[i] = data[at : at + self._block_size]
+            block = end + 1

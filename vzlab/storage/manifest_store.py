@@ -1,0 +1,301 @@
+"""A read-only Zarr store over a tree of virtual arrays."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Iterable, Iterator
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
+from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
+
+from vzlab.cf import to_zarr_attributes
+from vzlab.errors import ShortReadError, UnreachableChunkError, VzlabError
+from vzlab.manifests import ChunkReference, ManifestArray, ManifestGroup
+from vzlab.storage.registry import as_registry
+
+_METADATA = "zarr.json"
+
+
+class ManifestStore(Store):
+    """Serve a `ManifestGroup` to any Zarr reader: metadata as ``zarr.json``, chunks from the files they lie in.
+
+    Missing chunks are absent keys, which Zarr reads as fill. A chunk that has a reference and cannot be fetched whole
+    raises `UnreachableChunkError` or `ShortReadError`, naming variable, chunk, url and byte range: it is never fill.
+
+    Parameters
+    ----------
+    group : ManifestGroup
+    registry : optional
+        Anything that `as_registry` takes; None works stores out from urls.
+
+    Examples
+    --------
+    ``zarr.open_group(ManifestStore(group), mode="r")``, ``xr.open_zarr(ManifestStore(group))``.
+    """
+
+    supports_writes: bool = False  # type: ignore[assignment]
+    supports_deletes: bool = False  # type: ignore[assignment]
+    supports_listing: bool = True  # type: ignore[assignment]
+
+    def __init__(self, group: ManifestGroup, registry: Any = None) -> None:
+        super().__init__(read_only=True)
+        self.group = group
+        self.registry = as_registry(registry)
+        self._arrays = dict(group.walk_arrays())
+        self._documents: dict[str, bytes] = {}
+
+    # -- what it serves ---------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _groups(self) -> dict[str, ManifestGroup]:
+        return dict(self.group.walk())
+
+    @cached_property
+    def _supports_sync_io(self) -> bool:
+        """Whether zarr may read without its event loop: worth it for local files, not for remote ones."""
+        urls = {source.url for array in self._arrays.values() for source in array.manifest.sources}
+        return all(url.startswith("file://") for url in urls)
+
+    def _metadata(self, path: str) -> bytes | None:
+        """The ``zarr.json`` of the array or group at a path."""
+        document = self._documents.get(path)
+        if document is None:
+            if path in self._arrays:
+                content: dict[str, Any] = array_document(self._arrays[path])
+            elif path in self._groups:
+                content = group_document(self._groups[path])
+                if path == "":
+                    content["consolidated_metadata"] = self._consolidated()
+            else:
+                return None
+            document = self._documents[path] = json.dumps(content, allow_nan=False).encode()
+        return document
+
+    def _consolidated(self) -> dict[str, Any]:
+        nodes = {path: group_document(group) for path, group in self._groups.items() if path}
+        nodes |= {path: array_document(array) for path, array in self._arrays.items()}
+        return {"kind": "inline", "must_understand": False, "metadata": nodes}
+
+    def _chunk(self, key: str) -> tuple[str, tuple[int, ...], ChunkReference] | None:
+        """The array path, grid index and reference that a chunk key names."""
+        path, mark, indices = key.rpartition("/c/")
+        if not mark:
+            if not key.endswith("/c") or (array := self._arrays.get(key[:-2])) is None or array.ndim:
+                return None
+            return key[:-2], (), array.manifest.reference(())
+        array = self._arrays.get(path)
+        if array is None:
+            return None
+        try:
+            index = tuple(map(int, indices.split("/")))
+        except ValueError:
+            return None
+        grid = array.manifest.grid_shape
+        if len(index) != len(grid) or not all(0 <= i < n for i, n in zip(index, grid, strict=True)):
+            return None
+        return path, index, array.manifest.reference(index)
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    def get_sync(
+        self, key: str, *, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        """The value of a key, without an event loop."""
+        buffer = (prototype or default_buffer_prototype()).buffer
+        if key.endswith(_METADATA) and (document := self._metadata(key[: -len(_METADATA)].rstrip("/"))) is not None:
+            return buffer.from_bytes(_part(document, byte_range))
+        found = self._chunk(key)
+        if found is None or found[2].state == "missing":
+            return None
+        reference = found[2]
+        if reference.data is not None:
+            return buffer.from_bytes(_part(reference.data, byte_range))
+        offset, length = _range(reference, byte_range)
+        try:
+            return buffer.from_bytes(self.registry.open(_url(reference)).read(offset, length))
+        except (VzlabError, OSError) as error:
+            raise _named(error, *found) from error
+
+    async def get(
+        self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        """The value of a key."""
+        found = None if key.endswith(_METADATA) else self._chunk(key)
+        if found is None or found[2].source is None or self._supports_sync_io:
+            return self.get_sync(key, prototype=prototype, byte_range=byte_range)
+        offset, length = _range(found[2], byte_range)
+        try:
+            data = await self.registry.open(_url(found[2])).read_async(offset, length)
+        except (VzlabError, OSError) as error:
+            raise _named(error, *found) from error
+        return (prototype or default_buffer_prototype()).buffer.from_bytes(data)
+
+    async def get_partial_values(
+        self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
+    ) -> list[Buffer | None]:
+        """Several values or parts of values."""
+        return [await self.get(key, prototype, byte_range) for key, byte_range in key_ranges]
+
+    async def exists(self, key: str) -> bool:
+        """Whether a key has a value; a chunk that was never written has none."""
+        if key.endswith(_METADATA) and self._metadata(key[: -len(_METADATA)].rstrip("/")) is not None:
+            return True
+        found = self._chunk(key)
+        return found is not None and found[2].state != "missing"
+
+    # -- listing ----------------------------------------------------------------------------------------------------
+
+    def _keys(self) -> Iterator[str]:
+        for path in (*self._groups, *self._arrays):
+            yield f"{path}/{_METADATA}" if path else _METADATA
+        for path, array in self._arrays.items():
+            yield from _chunk_keys(path, array)
+
+    async def list(self) -> AsyncIterator[str]:
+        """Every key."""
+        for key in self._keys():
+            yield key
+
+    async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
+        """Every key that begins with a prefix."""
+        for key in self._keys():
+            if key.startswith(prefix):
+                yield key
+
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        """Names directly below a path."""
+        path = prefix.strip("/")
+        if path in self._groups:
+            group = self._groups[path]
+            for name in (_METADATA, *group.arrays, *group.groups):
+                yield name
+        elif path in self._arrays:
+            yield _METADATA
+            if self._arrays[path].manifest.n_chunks > self._arrays[path].manifest.n_missing:
+                yield "c"
+        else:
+            below = f"{path}/"
+            for name in dict.fromkeys(
+                key[len(below) :].partition("/")[0] for key in self._keys() if key.startswith(below)
+            ):
+                yield name
+
+    # -- refusing to write ------------------------------------------------------------------------------------------
+
+    async def set(self, key: str, value: Buffer) -> None:
+        """Refuse."""
+        self.set_sync(key, value)
+
+    def set_sync(self, key: str, value: Buffer) -> None:
+        """Refuse."""
+        raise PermissionError(
+            "This store refers to files that belong to somebody else and cannot be written to. Write the virtual dataset with "
+            "ds.vzlab.to_icechunk, which takes changes beside the references."
+        )
+
+    async def delete(self, key: str) -> None:
+        """Refuse."""
+        self.delete_sync(key)
+
+    def delete_sync(self, key: str) -> None:
+        """Refuse."""
+        raise PermissionError("This store refers to files that belong to somebody else: nothing in it can be deleted.")
+
+    # -- identity ---------------------------------------------------------------------------------------------------
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ManifestStore) and self.group == other.group
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<ManifestStore of {len(self._arrays)} arrays>"
+
+    def __str__(self) -> str:
+        return f"vzlab://{id(self):x}"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"group": self.group, "registry": self.registry}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["group"], state["registry"])  # type: ignore[misc]
+
+    def __dask_tokenize__(self) -> object:
+        return self._token
+
+    @cached_property
+    def _token(self) -> str:
+        digest = hashlib.blake2b(digest_size=16)
+        for path in self._groups:
+            digest.update(self._metadata(path) or b"")
+        for path, array in self._arrays.items():
+            manifest = array.manifest
+            digest.update(path.encode())
+            digest.update(repr(manifest.sources).encode())
+            for column in (manifest.source_index, manifest.offsets, manifest.lengths):
+                digest.update(np.ascontiguousarray(column).data)
+            for chunk in manifest.inline:
+                digest.update(chunk)
+        return digest.hexdigest()
+
+
+def array_document(array: ManifestArray) -> dict[str, Any]:
+    """The ``zarr.json`` of a virtual array, with attributes as strict JSON."""
+    document = array.metadata.to_dict()
+    document["attributes"] = to_zarr_attributes(array.metadata.attributes, array.dtype)
+    return document
+
+
+def group_document(group: ManifestGroup) -> dict[str, Any]:
+    """The ``zarr.json`` of a group, with attributes as strict JSON."""
+    attributes = to_zarr_attributes(group.attributes, np.dtype(object))
+    return {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+
+
+def _chunk_keys(path: str, array: ManifestArray) -> Iterator[str]:
+    prefix = f"{path}/c"
+    for index in np.argwhere(array.manifest.source_index != np.uint32(0xFFFFFFFF)).tolist():
+        yield "/".join([prefix, *map(str, index)])
+
+
+def _url(reference: ChunkReference) -> str:
+    assert reference.source is not None
+    return reference.source.url
+
+
+def _range(reference: ChunkReference, byte_range: ByteRequest | None) -> tuple[int, int]:
+    """Byte range in the source of a part of a chunk."""
+    start, stop = _bounds(reference.length, byte_range)
+    return reference.offset + start, stop - start
+
+
+def _part(data: bytes, byte_range: ByteRequest | None) -> bytes:
+    if byte_range is None:
+        return data
+    start, stop = _bounds(len(data), byte_range)
+    return data[start:stop]
+
+
+def _bounds(length: int, byte_range: ByteRequest | None) -> tuple[int, int]:
+    match byte_range:
+        case None:
+            return 0, length
+        case RangeByteRequest(start, end):
+            return min(start, length), min(end, length)
+        case OffsetByteRequest(offset):
+            return min(offset, length), length
+        case SuffixByteRequest(suffix):
+            return max(length - suffix, 0), length
+    raise TypeError(f"Found byte range {byte_range!r}; expected one of zarr's byte requests")
+
+
+def _named(error: Exception, path: str, index: tuple[int, ...], reference: ChunkReference) -> Exception:
+    """The same failure, with the chunk that it concerns."""
+    kind = ShortReadError if isinstance(error, ShortReadError) else UnreachableChunkError
+    return kind(
+        f"Chunk {index} of {path!r} ({reference.length} bytes at {reference.offset} of {_url(reference)}) cannot be read. {error}"
+    )

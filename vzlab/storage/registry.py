@@ -1,0 +1,171 @@
+"""Which store serves a url, worked out from the url or given."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from vzlab.errors import UnknownUrlError
+from vzlab.storage.request_log import RequestLog
+from vzlab.storage.source import LocalSource, ObjectSource, Source
+from vzlab.storage.urls import local_path, normalize_url, split_url
+
+MAX_OPEN_SOURCES = 256
+"""Sources kept open, least recently used ones closed first: well below a usual limit of 1,024 open files."""
+
+_SCHEMES = ("file", "memory", "http", "https", "s3", "s3a", "gs", "gcs", "az", "azure", "abfs", "abfss", "adl", "r2")
+
+
+class StoreRegistry:
+    """Opens sources by url.
+
+    Parameters
+    ----------
+    stores : mapping of url prefix to obstore store, optional
+        Stores for urls under these prefixes; the longest prefix wins. Keys are paths below the store's own prefix.
+    resolver : obspec_utils.registry.ObjectStoreRegistry, optional
+        Asked for every url; a url that it does not know is refused.
+    storage_options : mapping, optional
+        For stores worked out from a url: anything that ``obstore.store.from_url`` takes, such as ``skip_signature``,
+        ``region``, ``endpoint``, ``client_options``.
+    log : RequestLog, optional
+        Records every request.
+    """
+
+    def __init__(
+        self,
+        stores: Mapping[str, Any] | None = None,
+        *,
+        resolver: Any = None,
+        storage_options: Mapping[str, Any] | None = None,
+        log: RequestLog | None = None,
+    ) -> None:
+        self.stores = {normalize_url(prefix): store for prefix, store in (stores or {}).items()}
+        self.resolver = resolver
+        self.storage_options = dict(storage_options or {})
+        self.log = log
+        self._made: dict[str, Any] = {}
+        self._sources: OrderedDict[str, Source] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def open(self, location: str | os.PathLike[str]) -> Source:
+        """The source at a url or path. Local files are opened now, remote objects at their first use.
+
+        Raises
+        ------
+        SourceNotFoundError
+            If there is no such local file.
+        UnknownUrlError
+            If no store serves the url.
+        """
+        url = location if isinstance(location, str) and location in self._sources else normalize_url(location)
+        with self._lock:
+            source = self._sources.get(url)
+            if source is not None:
+                self._sources.move_to_end(url)
+                return source
+        source = self._make(url)
+        with self._lock:
+            self._sources[url] = source
+            while len(self._sources) > MAX_OPEN_SOURCES:
+                self._sources.popitem(last=False)
+        return source
+
+    def _make(self, url: str) -> Source:
+        path = local_path(url)
+        if path is not None:
+            if self.resolver is not None:
+                self._ask_resolver(url)  # whether it may be read; the path is the url's own
+            return LocalSource(url, path, self.log)
+        store, key = self.resolve(url)
+        return ObjectSource(url, store, key, self.log)
+
+    def resolve(self, url: str) -> tuple[Any, str]:
+        """The obstore store that serves a url, and the key inside it.
+
+        Raises
+        ------
+        UnknownUrlError
+            If no store serves the url.
+        """
+        if self.resolver is not None:
+            return self._ask_resolver(url)
+        for prefix in sorted(self.stores, key=len, reverse=True):
+            if url == prefix or url.startswith(prefix.rstrip("/") + "/"):
+                return self.stores[prefix], split_url("x://x/" + url[len(prefix) :].lstrip("/"))[1]
+        base, key = split_url(url)
+        if base not in self._made:
+            self._made[base] = self._make_store(base)
+        return self._made[base], key
+
+    def _ask_resolver(self, url: str) -> tuple[Any, str]:
+        try:
+            store, key = self.resolver.resolve(url)
+        except ValueError as error:
+            raise UnknownUrlError(f"The registry has no store for {url}: register its prefix first") from error
+        return store, split_url("x://x/" + key)[1]
+
+    def _make_store(self, base: str) -> Any:
+        from obstore.store import MemoryStore, from_url
+
+        scheme = base.partition(":")[0]
+        if scheme not in _SCHEMES:
+            raise UnknownUrlError(f"No store serves {base!r}: known schemes are {', '.join(_SCHEMES)}, or give a registry")
+        if scheme == "memory":
+            return _MEMORY.setdefault(base, MemoryStore())
+        if scheme == "file":
+            return from_url(base + "/")
+        options = dict(self.storage_options)
+        client = dict(options.pop("client_options", None) or {})
+        if scheme == "http" or str(options.get("endpoint", "")).startswith("http://"):
+            client.setdefault("allow_http", True)
+        # The default goes on for three minutes; a lost endpoint should be told within one.
+        retry = options.pop("retry_config", {"max_retries": 4, "retry_timeout": timedelta(seconds=30)})
+        if scheme in {"http", "https"}:
+            options = {}
+        return from_url(base, client_options=client, retry_config=retry, **options)
+
+    def with_log(self, log: RequestLog) -> StoreRegistry:
+        """The same stores, with requests recorded."""
+        return StoreRegistry(
+            self.stores, resolver=self.resolver, storage_options=self.storage_options, log=log
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"stores": self.stores, "resolver": self.resolver, "storage_options": self.storage_options}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["stores"], resolver=state["resolver"], storage_options=state["storage_options"])  # type: ignore[misc]
+
+
+_MEMORY: dict[str, Any] = {}
+"""Stores behind ``memory://`` urls, one for each authority, shared by the whole process."""
+
+_DEFAULT = StoreRegistry()
+
+
+def as_registry(registry: Any = None, storage_options: Mapping[str, Any] | None = None) -> StoreRegistry:
+    """A registry from what a caller gave: nothing, options, one of ours, or an ``ObjectStoreRegistry``.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    ValueError
+        If a registry and options were both given: the registry's stores have theirs already.
+    """
+    if registry is not None and storage_options:
+        raise ValueError("Give either a registry or storage_options: a registry's stores have their options already")
+    if isinstance(registry, StoreRegistry):
+        return registry
+    if isinstance(registry, Mapping):
+        return StoreRegistry(registry)
+    if hasattr(registry, "resolve"):
+        return StoreRegistry(resolver=registry)
+    if registry is not None:
+        raise TypeError(f"Found {type(registry).__name__}; expected a registry, or a mapping of url prefixes to stores")
+    return StoreRegistry(storage_options=storage_options) if storage_options else _DEFAULT

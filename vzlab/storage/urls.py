@@ -1,0 +1,84 @@
+"""Paths and urls in any form to one absolute, percent-encoded form."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
+
+_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):/")
+_SAFE = "/:@!$&'()*+,;=~-._"
+_ESCAPED = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+def normalize_url(location: str | os.PathLike[str]) -> str:
+    """An absolute url of a path or url.
+
+    A path is taken as it is, so that ``#``, ``?``, ``%``, blanks and letters beyond ASCII in file names survive. A url may
+    be percent-encoded already; what is not gets encoded. Object keys have no queries: only in ``http`` urls does ``?``
+    begin one.
+
+    Examples
+    --------
+    >>> normalize_url("s3://bucket/a b#1.nc")
+    's3://bucket/a%20b%231.nc'
+    >>> normalize_url("/data/50%.nc")
+    'file:///data/50%25.nc'
+    """
+    text = os.fspath(location)
+    match = _SCHEME.match(text)
+    if match is None:
+        path = Path(text).expanduser()
+        absolute = Path(os.path.abspath(path)).as_posix()
+        return "file://" + quote(absolute, safe=_SAFE)
+    scheme, rest = match.group(1).lower(), text[match.end(1) + 1 :]
+    query = ""
+    if scheme in {"http", "https"}:
+        rest, mark, query = rest.partition("?")
+        query = mark + query
+    elif scheme == "file":
+        rest = "//" + rest.removeprefix("//").removeprefix("localhost")
+    encoded = quote(_ESCAPED.sub("%25", rest), safe=_SAFE + "%")
+    return f"{scheme}:{encoded}{query}"
+
+
+def local_path(url: str) -> str | None:
+    """The path of a ``file`` url on this machine; None for any other url."""
+    return unquote(url[len("file://") :]) if url.startswith("file://") else None
+
+
+def join_url(base: str, relative: str) -> str:
+    """The url of a path given relative to the directory of another url's file.
+
+    Examples
+    --------
+    >>> join_url("s3://bucket/a/b.nc", "../c.nc")
+    's3://bucket/c.nc'
+    """
+    if _SCHEME.match(relative):
+        return normalize_url(relative)
+    parts = urlsplit(base)
+    if relative.startswith("/"):
+        path = relative
+    else:
+        path = os.path.normpath(os.path.join(os.path.dirname(unquote(parts.path)), relative))
+    return f"{parts.scheme}://{parts.netloc}{quote(path, safe=_SAFE)}"
+
+
+def url_name(url: str) -> str:
+    """The last part of a url, decoded: the file's name."""
+    return unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]) or url
+
+
+def split_url(url: str) -> tuple[str, str]:
+    """A normalised url as its store (scheme and authority) and the decoded key inside it.
+
+    Examples
+    --------
+    >>> split_url("s3://bucket/a%20b.nc")
+    ('s3://bucket', 'a b.nc')
+    """
+    parts = urlsplit(url)
+    key = unquote(parts.path).lstrip("/")
+    return f"{parts.scheme}://{parts.netloc}", f"{key}?{parts.query}" if parts.query else key

@@ -1,0 +1,71 @@
+"""The ZFP filter (32013): a ZFP stream whose header HDF5 keeps apart, in the filter's client data values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from vzlab.codecs._imagecodecs import imagecodecs
+from vzlab.codecs.numcodec import ArchiveCodec, ByteArray
+from vzlab.errors import UnsupportedCodecError
+
+_MAGIC = b"zfp"
+# ZFP's header is 32 bits of magic, 52 of array shape and type, and 12 or 64 of mode.
+_SHORT_HEADER_BITS = 96
+_LONG_HEADER_BITS = 148
+
+
+class Zfp(ArchiveCodec):
+    """A ZFP stream without its header.
+
+    Parameters
+    ----------
+    header : sequence of int
+        The header as 32-bit words: the filter's client data values after the first.
+    endian : {"little", "big"}
+        Byte order of the decoded numbers.
+
+    Raises
+    ------
+    UnsupportedCodecError
+        The words are no ZFP header.
+    """
+
+    codec_id: ClassVar[str] = "vzlab.zfp"
+
+    def __init__(self, *, header: Sequence[int], endian: Literal["little", "big"] = "little") -> None:
+        self.header = [int(word) for word in header]
+        self.endian = endian
+        self._header_bytes = header_bytes(self.header)
+
+    def _decode(self, stored: ByteArray) -> ByteArray:
+        array = imagecodecs.zfp_decode(_join(self._header_bytes, stored))
+        numbers = array.astype(array.dtype.newbyteorder(self.endian), copy=False)
+        return np.ascontiguousarray(numbers).reshape(-1).view(np.uint8)
+
+
+def header_bytes(words: Sequence[int]) -> bytes:
+    for order in ("<", ">"):
+        # A big-endian machine writes the words the other way round.
+        data = np.array(words, dtype=f"{order}u4").tobytes()
+        if data.startswith(_MAGIC):
+            return data
+    raise UnsupportedCodecError(
+        f"HDF5 filter zfp (32013) has client data values {list(words)}; expected a ZFP header in them. "
+        "Files written by H5Z-ZFP before 0.3 for other machines cannot be read here."
+    )
+
+
+def _join(header: bytes, stored: ByteArray) -> bytes:
+    """The header's bits, and the stream's bits right behind them."""
+    if 8 * len(header) < _LONG_HEADER_BITS:
+        return header[: _SHORT_HEADER_BITS // 8] + stored.tobytes()
+    # 148 bits end in the middle of a byte; ZFP fills bytes from the lowest bit up.
+    whole, half = divmod(_LONG_HEADER_BITS, 8)
+    joined = np.zeros(whole + 1 + stored.size, dtype=np.uint8)
+    joined[: whole + 1] = np.frombuffer(header, dtype=np.uint8, count=whole + 1)
+    joined[whole : whole + stored.size] |= stored << half
+    joined[whole + 1 :] |= stored >> (8 - half)
+    return joined.tobytes()

@@ -61,7 +61,9 @@ def write_bits(
         1 to 64.
     values : array of uint64, shape of `starts`
     """
-    bits = np.unpackbits(values.reshape(-1, 1).astype(">u8").view(np.uint8), axis=1)[:, WIDEST_BITS - width_bits :]
+    bits = np.unpackbits(values.reshape(-1, 1).astype(">u8").view(np.uint8), axis=1)[
+        :, WIDEST_BITS - width_bits :
+    ]
     positions = starts.reshape(-1, 1) + np.arange(width_bits)
     np.bitwise_or.at(out, positions >> 3, bits << (7 - (positions & 7)).astype(np.uint8))
 

@@ -74,7 +74,9 @@ class Bitshuffle(ArchiveCodec):
             done += length
         rest = stored[at : at + size - done]
         if rest.size != size - done:
-            raise CodecError(f"{self.codec_id} found {rest.size} bytes after its blocks; expected {size - done}.")
+            raise CodecError(
+                f"{self.codec_id} found {rest.size} bytes after its blocks; expected {size - done}."
+            )
         shuffled[done:] = rest
         return shuffled
 
@@ -85,7 +87,9 @@ class Bitshuffle(ArchiveCodec):
         return decoded
 
     def _unshuffle(self, shuffled: ByteArray, blocksize: int) -> ByteArray:
-        decoded = imagecodecs.bitshuffle_decode(shuffled.tobytes(), itemsize=self.elementsize, blocksize=blocksize)
+        decoded = imagecodecs.bitshuffle_decode(
+            shuffled.tobytes(), itemsize=self.elementsize, blocksize=blocksize
+        )
         return np.frombuffer(decoded, dtype=np.uint8)
 
     def _encode(self, plain: ByteArray) -> ByteArray | bytes:
@@ -101,7 +105,9 @@ class Bitshuffle(ArchiveCodec):
         while plain.size - done >= group_bytes:
             length = min(block_bytes, (plain.size - done) // group_bytes * group_bytes)
             block = shuffled[done : done + length]
-            packed = bytes(imagecodecs.lz4_encode(block)) if self.compression == _LZ4 else Zstd().encode(block)
+            packed = (
+                bytes(imagecodecs.lz4_encode(block)) if self.compression == _LZ4 else Zstd().encode(block)
+            )
             parts += [len(packed).to_bytes(4, "big"), packed]
             done += length
         return b"".join([*parts, shuffled[done:]])

@@ -50,7 +50,9 @@ def decoding_form(codec: Mapping[str, Any]) -> dict[str, Any]:
         that is not known keeps its whole configuration.
     """
     name = str(codec["name"])
-    configuration = {k: v for k, v in (codec.get("configuration") or {}).items() if k not in _IGNORED_IN_CONFIGURATION}
+    configuration = {
+        k: v for k, v in (codec.get("configuration") or {}).items() if k not in _IGNORED_IN_CONFIGURATION
+    }
     wanted = _DECODING_PARAMETERS.get(name)
     if wanted is not None and not (name == "vzlab.bitshuffle" and configuration.get("compression", 0) == 0):
         configuration = {k: v for k, v in configuration.items() if k in wanted}

@@ -73,7 +73,9 @@ class Szip(ArchiveCodec):
 
     def _decode(self, stored: ByteArray) -> ByteArray:
         expected = int.from_bytes(stored[:4].tobytes(), "little")
-        return _exactly(imagecodecs.szip_decode(stored, header=True, **self._parameters), expected, self.codec_id)
+        return _exactly(
+            imagecodecs.szip_decode(stored, header=True, **self._parameters), expected, self.codec_id
+        )
 
     def _encode(self, plain: ByteArray) -> bytes:
         return bytes(imagecodecs.szip_encode(plain, header=True, **self._parameters))

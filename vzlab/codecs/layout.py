@@ -72,7 +72,7 @@ class Bitfield(ArchiveCodec):
     def __init__(
         self, *, elementsize: int, precision: int, offset: int, signed: bool, endian: Literal["little", "big"]
     ) -> None:
-        if not (1 <= elementsize <= WIDEST_BITS // 8 and 1 <= precision and offset >= 0):
+        if not (1 <= elementsize <= WIDEST_BITS // 8 and precision >= 1 and offset >= 0):
             raise CodecError(f"{self.codec_id} handles integers of 1 to 8 bytes; found {elementsize} bytes.")
         if precision + offset > 8 * elementsize:
             raise CodecError(
@@ -95,7 +95,9 @@ class Bitfield(ArchiveCodec):
     def _encode(self, plain: ByteArray) -> ByteArray:
         values = from_integers(plain, self.elementsize, self.endian)
         unused = np.uint64(WIDEST_BITS - self.precision)
-        return as_integers((values << unused >> unused) << np.uint64(self.offset), self.elementsize, self.endian)
+        return as_integers(
+            (values << unused >> unused) << np.uint64(self.offset), self.elementsize, self.endian
+        )
 
 
 class Shuffle(ArchiveCodec):

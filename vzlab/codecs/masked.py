@@ -71,7 +71,9 @@ def reencode_chunk(
     UnsupportedCodecError
         The pipeline cannot be encoded without loss.
     """
-    plain = decode_chunk_bytes(raw, filters=filters, filter_mask=filter_mask, dtype=dtype, chunk_shape=chunk_shape)
+    plain = decode_chunk_bytes(
+        raw, filters=filters, filter_mask=filter_mask, dtype=dtype, chunk_shape=chunk_shape
+    )
     prepared = _through(codecs_from_filters(filters, dtype, chunk_shape), len(plain))
     labels = ", ".join(f.label for f in filters)
     try:

@@ -114,7 +114,9 @@ class PreparedCodecs:
             raise CodecError("The chain has no codec from array to bytes; expected one, for example 'bytes'.")
         return value.to_bytes()
 
-    def _run(self, name: str, work: Any, value: Buffer | NDBuffer, spec: ArraySpec, verb: str) -> Buffer | NDBuffer:
+    def _run(
+        self, name: str, work: Any, value: Buffer | NDBuffer, spec: ArraySpec, verb: str
+    ) -> Buffer | NDBuffer:
         try:
             done: Buffer | NDBuffer = work(value, spec)
         except VzlabError:
@@ -133,7 +135,10 @@ class PreparedCodecs:
 
 
 def prepare_codecs(
-    codecs: Sequence[Mapping[str, Any]], data_type: DataType, chunk_shape: Sequence[int], fill_value: Any = None
+    codecs: Sequence[Mapping[str, Any]],
+    data_type: DataType,
+    chunk_shape: Sequence[int],
+    fill_value: Any = None,
 ) -> PreparedCodecs:
     """Make a codec chain ready for chunks of one shape; the last 256 chains are kept.
 
@@ -198,7 +203,9 @@ def _prepare(chain_json: str, chunk_shape: tuple[int, ...]) -> PreparedCodecs:
     chain = json.loads(chain_json)
     data_type = get_data_type_from_json(chain["data_type"], zarr_format=3)
     fill = chain["fill_value"]
-    fill_value = data_type.default_scalar() if fill is None else data_type.from_json_scalar(fill, zarr_format=3)
+    fill_value = (
+        data_type.default_scalar() if fill is None else data_type.from_json_scalar(fill, zarr_format=3)
+    )
     return PreparedCodecs(chain["codecs"], data_type, fill_value, chunk_shape)
 
 

@@ -66,7 +66,9 @@ class ScaleOffset(ArchiveCodec):
         if self._passes_through:
             return stored
         if stored.size < _HEADER_BYTES:
-            raise CodecError(f"{self.codec_id} found {stored.size} bytes; expected a header of {_HEADER_BYTES}.")
+            raise CodecError(
+                f"{self.codec_id} found {stored.size} bytes; expected a header of {_HEADER_BYTES}."
+            )
         header = stored[:_HEADER_BYTES].tobytes()
         width_bits = int.from_bytes(header[:4], "little")
         minimum = int.from_bytes(header[5 : 5 + min(header[4], 8)], "little")

@@ -52,6 +52,11 @@ class DailyFile:
         """Over (time, lat, lon)."""
         return self.n_times, self.n_lat, self.n_lon
 
+    @property
+    def time_is_unlimited(self) -> bool:
+        """As asked, except that contiguous data cannot grow."""
+        return self.unlimited_time and self.chunks is not None
+
     def stored_values(self) -> NDArray[Any]:
         """Give the raw values: a smooth field that differs at every time and in every day.
 
@@ -110,7 +115,7 @@ def write_daily_file(path: Path, spec: DailyFile | None = None, /, **changes: An
             spec.name,
             shape=spec.shape,
             dtype=spec.dtype,
-            maxshape=(None, spec.n_lat, spec.n_lon) if spec.unlimited_time and spec.chunks else None,
+            maxshape=(None, spec.n_lat, spec.n_lon) if spec.time_is_unlimited else None,
             chunks=spec.chunks,
             compression=None if spec.compression_level is None else "gzip",
             compression_opts=spec.compression_level,
@@ -200,7 +205,7 @@ def _write_coordinates(file: h5py.File, spec: DailyFile) -> None:
     if spec.calendar is not None:
         coordinates["time"][1]["calendar"] = spec.calendar
     for dimension_id, (name, (values, attributes)) in enumerate(coordinates.items()):
-        unlimited = name == "time" and spec.unlimited_time
+        unlimited = name == "time" and spec.time_is_unlimited
         scale = file.create_dataset(
             name,
             data=values,

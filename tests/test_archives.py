@@ -18,7 +18,7 @@ from tests.archives import DailyFile, daily_specs, write_daily_file, write_daily
         DailyFile(),
         DailyFile(dtype=">i2", compression_level=None, fletcher32=True),
         DailyFile(dtype="<f4", scale_factor=None, add_offset=None, fill_value=None, chunks=(4, 10, 20)),
-        DailyFile(chunks=None, compression_level=None, unlimited_time=False),
+        DailyFile(chunks=None, compression_level=None),
         DailyFile(chunks=(3, 7, 9), driver_options={"libver": "earliest", "userblock_size": 512}),
     ],
     ids=["packed", "big-endian-checksummed", "plain-float", "contiguous", "partial-edges-user-block"],
@@ -30,7 +30,7 @@ def test_daily_file_reads_as_specified(tmp_path: Path, spec: DailyFile) -> None:
         assert variable.dimensions == ("time", "lat", "lon")
         assert variable.chunking() == ("contiguous" if spec.chunks is None else list(spec.chunks))
         assert variable.endian() == ("big" if spec.dtype.startswith(">") else "little")
-        assert dataset.dimensions["time"].isunlimited() == spec.unlimited_time
+        assert dataset.dimensions["time"].isunlimited() == (spec.chunks is not None)
         variable.set_auto_maskandscale(False)
         np.testing.assert_array_equal(variable[...], spec.stored_values())
     with xr.open_dataset(path, engine="netcdf4", mask_and_scale=True) as dataset:

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 from tests.servers.request_log import Request
 
 _BLOCK_BYTES = 64 * 1024
+_LOG_TIMEOUT_S = 5.0
 
 
 @dataclass(kw_only=True)
@@ -37,6 +38,8 @@ class HttpServer:
     """Whether ETag and Last-Modified are sent."""
     port: int = 0
     _log: list[Request] = field(default_factory=list, repr=False)
+    _idle: threading.Condition = field(default_factory=threading.Condition, repr=False)
+    _n_in_flight: int = field(default=0, repr=False)
 
     @property
     def base_url(self) -> str:
@@ -49,12 +52,30 @@ class HttpServer:
 
     @property
     def requests(self) -> tuple[Request, ...]:
-        """What was asked since the start or the last `clear_requests`, in the order of the answers."""
-        return tuple(self._log)
+        """What was asked since the start or the last `clear_requests`, in the order of the answers.
+
+        An answer that is still being sent is waited for, so that whoever has its last byte finds it here.
+        """
+        with self._idle:
+            self._idle.wait_for(lambda: self._n_in_flight == 0, timeout=_LOG_TIMEOUT_S)
+            return tuple(self._log)
 
     def clear_requests(self) -> None:
-        """Empty the request log."""
-        self._log.clear()
+        """Empty the request log, once the answers that are being sent are in it."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._n_in_flight == 0, timeout=_LOG_TIMEOUT_S)
+            self._log.clear()
+
+    def _begin(self) -> None:
+        with self._idle:
+            self._n_in_flight += 1
+
+    def _end(self, request: Request | None) -> None:
+        with self._idle:
+            self._n_in_flight -= 1
+            if request is not None:
+                self._log.append(request)
+            self._idle.notify_all()
 
 
 @contextmanager
@@ -122,6 +143,14 @@ class _Handler(BaseHTTPRequestHandler):
         """Write nothing: the request log is the record."""
 
     def _answer(self, *, send_body: bool) -> None:
+        self.server.settings._begin()
+        request = None
+        try:
+            request = self._answer_and_describe(send_body=send_body)
+        finally:
+            self.server.settings._end(request)
+
+    def _answer_and_describe(self, *, send_body: bool) -> Request:
         settings = self.server.settings
         started_s, clock = time.time(), time.perf_counter()
         time.sleep(settings.latency_s)
@@ -135,17 +164,15 @@ class _Handler(BaseHTTPRequestHandler):
         length_bytes = 0
         if send_body and answer.source is not None:
             length_bytes = self._send(answer)
-        settings._log.append(
-            Request(
-                method=self.command,
-                path=path,
-                query=query,
-                range=self.headers["Range"],
-                status=answer.status,
-                length_bytes=length_bytes,
-                started_s=started_s,
-                duration_s=time.perf_counter() - clock,
-            )
+        return Request(
+            method=self.command,
+            path=path,
+            query=query,
+            range=self.headers["Range"],
+            status=int(answer.status),
+            length_bytes=length_bytes,
+            started_s=started_s,
+            duration_s=time.perf_counter() - clock,
         )
 
     def _plan(self, path: str) -> _Answer:

@@ -44,7 +44,8 @@ def read_bits(data: ByteArray, starts: npt.NDArray[np.int64], width_bits: int) -
     value = words[first_byte].astype(np.uint64) << shift
     if width_bits > WIDEST_BITS - 7:
         value |= padded[first_byte + 8].astype(np.uint64) >> (np.uint64(8) - shift)
-    return value >> np.uint64(WIDEST_BITS - width_bits)
+    fields: npt.NDArray[np.uint64] = value >> np.uint64(WIDEST_BITS - width_bits)
+    return fields
 
 
 def write_bits(
@@ -75,13 +76,13 @@ def sign_extend(values: npt.NDArray[np.uint64], width_bits: int) -> npt.NDArray[
 
 
 def as_integers(values: npt.NDArray[np.uint64], size_bytes: int, endian: str) -> ByteArray:
-    """The low `size_bytes` of each value as stored integers of that byte order, flattened to bytes."""
+    """Give the low `size_bytes` of each value as stored integers of that byte order, flattened to bytes."""
     wide = values.astype("<u8").reshape(-1, 1).view(np.uint8)[:, :size_bytes]
     return np.ascontiguousarray(wide if endian == "little" else wide[:, ::-1]).reshape(-1)
 
 
 def from_integers(stored: ByteArray, size_bytes: int, endian: str) -> npt.NDArray[np.uint64]:
-    """Stored integers of `size_bytes` (1 to 8) and that byte order as unsigned 64-bit values."""
+    """Read stored integers of `size_bytes` (1 to 8) and that byte order as unsigned 64-bit values."""
     if stored.size % size_bytes:
         raise ValueError(f"found {stored.size} bytes, expected a multiple of {size_bytes}")
     wide = np.zeros((stored.size // size_bytes, 8), dtype=np.uint8)

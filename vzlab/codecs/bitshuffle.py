@@ -40,7 +40,8 @@ class Bitshuffle(ArchiveCodec):
     def __init__(self, *, elementsize: int, blocksize: int = 0, compression: int = _NONE) -> None:
         if compression not in (_NONE, _LZ4, _ZSTD):
             raise UnsupportedCodecError(
-                f"HDF5 filter bitshuffle (32008) with compression {compression}; expected 0, 2 (LZ4) or 3 (Zstandard)."
+                f"HDF5 filter bitshuffle (32008) with compression {compression}; "
+                "expected 0 (none), 2 (LZ4) or 3 (Zstandard)."
             )
         self.elementsize = elementsize
         self.blocksize = blocksize
@@ -114,5 +115,5 @@ class Bitshuffle(ArchiveCodec):
 
 
 def _default_blocksize(elementsize: int) -> int:
-    """The library's own rule for a block size that is not given, in elements."""
+    """Apply the library's own rule for a block size that is not given, in elements."""
     return max(_TARGET_BLOCK_BYTES // elementsize // _GROUP * _GROUP, _SHORTEST_BLOCK)

@@ -47,10 +47,9 @@ def decode_frame(data: bytes, decode_chunk: Callable[[bytes], bytes | bytearray 
     CodecError
         The frame is shorter than its header says, or holds a kind of chunk that is not known.
     """
-    if int.from_bytes(data[_FRAME_SIZE], "big") > len(data):
-        raise CodecError(
-            f"vzlab.blosc2 found a frame of {len(data)} bytes; expected {int.from_bytes(data[_FRAME_SIZE], 'big')}."
-        )
+    frame_size = int.from_bytes(data[_FRAME_SIZE], "big")
+    if frame_size > len(data):
+        raise CodecError(f"vzlab.blosc2 found a frame of {len(data)} bytes; expected {frame_size}.")
     decoded_size = int.from_bytes(data[_DECODED_SIZE], "big")
     if decoded_size == 0:
         return b""

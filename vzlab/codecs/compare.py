@@ -36,7 +36,7 @@ _IGNORED_IN_CONFIGURATION = frozenset({"id"})
 
 
 def decoding_form(codec: Mapping[str, Any]) -> dict[str, Any]:
-    """A codec without what matters only when encoding.
+    """Drop from a codec what matters only when encoding.
 
     Parameters
     ----------
@@ -46,8 +46,8 @@ def decoding_form(codec: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        Equal for two codecs that decode every chunk alike. `gzip` of level 4 and of level 6 give the same; a codec
-        that is not known keeps its whole configuration.
+        Equal for two codecs that decode every chunk alike. `gzip` of level 4 and of level 6 give the same; a
+        codec that is not known keeps its whole configuration.
     """
     name = str(codec["name"])
     configuration = {
@@ -69,7 +69,7 @@ def same_decoding(chain_a: Sequence[Mapping[str, Any]], chain_b: Sequence[Mappin
 
 
 def _plain(value: Any) -> Any:
-    """Mappings and sequences as JSON has them, so that a tuple equals a list."""
+    """Turn mappings and sequences into what JSON has, so that a tuple equals a list."""
     if isinstance(value, Mapping):
         return {k: _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

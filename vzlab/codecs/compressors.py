@@ -53,7 +53,7 @@ class Lz4Hdf5(ArchiveCodec):
 
 
 class Szip(ArchiveCodec):
-    """HDF5's szip (id 4): the size of the chunk in four bytes, then extended Golomb-Rice (CCSDS 121.0) blocks.
+    """HDF5's szip (id 4): the size of the chunk in four bytes, then blocks of Rice codes (CCSDS 121.0).
 
     Parameters
     ----------

@@ -23,8 +23,8 @@ NAME = "vzlab.crop"
 class CropCodec(ArrayArrayCodec):
     """Give the first part of a chunk that is stored at full length.
 
-    HDF5 stores the chunks at an array's edge at full length. When such a chunk lands in the middle of a rectilinear
-    grid, its shape there is what it covers, and its bytes decode to `stored_shape`.
+    HDF5 stores the chunks at an array's edge at full length. When such a chunk lands in the middle of a
+    rectilinear grid, its shape there is what it covers, and its bytes decode to `stored_shape`.
     """
 
     is_fixed_size = True

@@ -1,4 +1,4 @@
-"""The array-to-bytes end of a codec chain for a numpy dtype as a file stores it: byte order, record layout, bit fields."""
+"""From an array to a file's unfiltered bytes, as codecs: byte order, record layout, bit fields."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ def endian_of(dtype: np.dtype[Any]) -> Endian | None:
 
 
 def bytes_codecs(dtype: np.dtype[Any], *, bit_field: BitField | None = None) -> tuple[CodecJSON, ...]:
-    """The codecs from an array to its unfiltered stored bytes.
+    """Give the codecs from an array to its unfiltered stored bytes.
 
     Parameters
     ----------
     dtype : numpy dtype
-        As the file stores it: with byte order, and for records with the members' offsets and the record's size.
+        As the file stores it: with byte order, and for records with members' offsets and the record's size.
     bit_field : BitField, optional
         For integers that use only some of their bits.
 
     Returns
     -------
     tuple of dict
-        A `bytes` codec that always says its byte order where there is one, and what is needed to reach the stored
-        layout from there. Records whose members lie packed in one byte order need no more than `bytes`.
+        A `bytes` codec that always says its byte order where there is one, and what it takes to reach the
+        stored layout from there. Records with packed members of one byte order need only `bytes`.
     """
     if dtype.fields is not None:
         return _record_codecs(dtype)
@@ -100,9 +100,9 @@ def _pieces(dtype: np.dtype[Any], base: int) -> Iterator[tuple[int, int, Endian 
         element, shape = dtype.subdtype
         for i in range(int(np.prod(shape, dtype=np.int64))):
             yield from _pieces(element, base + i * element.itemsize)
-    elif dtype.names is not None:
-        for name in dtype.names:
-            member, offset = (dtype.fields or {})[name][:2]
+    elif (fields := dtype.fields) is not None:
+        for name in dtype.names or ():
+            member, offset = fields[name][:2]
             yield from _pieces(member, base + offset)
     else:
         endian = endian_of(dtype)

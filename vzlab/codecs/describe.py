@@ -24,7 +24,7 @@ class CodecDescription:
     decoding: str
     """What decoding does, in a short phrase: "inflate", "unshuffle"."""
     readers: tuple[str, ...]
-    """Zarr v3 readers that know this name, as far as their documentation or source says. Empty when not known."""
+    """Zarr v3 readers that know this name, as their documentation or source says; empty when not known."""
     needs: str | None = None
     """What zarr-python needs besides itself, for example "vzlab"."""
 
@@ -114,8 +114,8 @@ def _ours(label: str, decoding: str, words: _Words) -> _Entry:
     return _Entry(label, decoding, (ZARR_PYTHON,), words)
 
 
-# Who reads what, by name: zarr-python 3.4 (zarr.codecs), zarrs 0.23 (its table of codecs), GDAL 3.12 (its Zarr v3 codec
-# sequence) and zarrita.js 0.5 (its codec registry).
+# Who reads what, by name: zarr-python 3.4 (zarr.codecs), zarrs 0.23 (its table of codecs), GDAL (its Zarr v3
+# codec sequence) and zarrita.js (its codec registry). A reader may leave a codec out when it is built.
 _ENTRIES: dict[str, _Entry] = {
     "bytes": _Entry("bytes", "read as numbers", _EVERYWHERE, _endian),
     "transpose": _Entry("transpose", "transpose back", _EVERYWHERE, _shape("order", "order")),

@@ -1,7 +1,7 @@
 """HDF5 filter pipelines as Zarr v3 codec chains.
 
 An HDF5 pipeline lists its filters in the order in which they encode (HDF5 file format specification IV.A.2.l,
-"Data Storage - Filter Pipeline"), as a Zarr v3 chain does, so a filter becomes a bytes-to-bytes codec in its place.
+"Data Storage - Filter Pipeline"), as a Zarr v3 chain does: each becomes a bytes-to-bytes codec in its place.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Hdf5Filter:
 
 
 def active_filters(filters: Iterable[Hdf5Filter], filter_mask: int) -> tuple[Hdf5Filter, ...]:
-    """The filters that a chunk went through: those whose bit in its filter mask is not set.
+    """Give the filters that a chunk went through: those whose bit in its filter mask is not set.
 
     Bit 0 stands for the first filter of the pipeline (HDF5 file format specification III.A.1).
     """
@@ -87,7 +87,7 @@ def codec_chain(
     *,
     bit_field: BitField | None = None,
 ) -> tuple[CodecJSON, ...]:
-    """The whole Zarr v3 codec chain of an HDF5 dataset: `bytes`, then the filters.
+    """Give the whole Zarr v3 codec chain of an HDF5 dataset: `bytes`, then the filters.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def codec_chain(
 def codecs_from_filters(
     filters: Iterable[Hdf5Filter], dtype: np.dtype[Any], chunk_shape: Sequence[int]
 ) -> tuple[CodecJSON, ...]:
-    """The bytes-to-bytes codecs that a filter pipeline stands for, in encoding order.
+    """Give the bytes-to-bytes codecs that a filter pipeline stands for, in encoding order.
 
     Parameters
     ----------
@@ -125,8 +125,8 @@ def codecs_from_filters(
     Returns
     -------
     tuple of dict
-        Names that other Zarr readers know wherever the bytes are in that format, else ``vzlab.*``. A filter that
-        leaves the bytes as they are (a shuffle of single bytes) gives none.
+        Names that other Zarr readers know wherever the bytes are in that format, else ``vzlab.*``. A filter
+        that leaves the bytes as they are (a shuffle of single bytes) gives none.
 
     Raises
     ------
@@ -187,8 +187,8 @@ def _value(hdf5_filter: Hdf5Filter, index: int, default: int | None = None) -> i
 def _known_size(hdf5_filter: Hdf5Filter, chunk: _Chunk) -> int:
     if chunk.n_bytes is None:
         raise UnsupportedCodecError(
-            f"HDF5 filter {hdf5_filter.label} follows a compressor, so the size that it decodes to is not known; "
-            "expected it before any compressor."
+            f"HDF5 filter {hdf5_filter.label} follows a compressor, so the size that it decodes to is not "
+            "known; expected it before any compressor."
         )
     return chunk.n_bytes
 
@@ -197,7 +197,7 @@ def _codec(name: str, **configuration: Any) -> CodecJSON:
     return {"name": name, "configuration": configuration}
 
 
-def _deflate(f: Hdf5Filter, chunk: _Chunk) -> _Converted:
+def _deflate(f: Hdf5Filter, _chunk: _Chunk) -> _Converted:
     # A zlib stream (RFC 1950), which Zarr's own gzip codec does not read.
     return _codec("numcodecs.zlib", level=min(_value(f, 0, 6), 9)), None
 
@@ -211,30 +211,30 @@ def _shuffle(f: Hdf5Filter, chunk: _Chunk) -> _Converted:
     return _codec(name, elementsize=element_size), chunk.n_bytes
 
 
-def _fletcher32(f: Hdf5Filter, chunk: _Chunk) -> _Converted:
+def _fletcher32(_f: Hdf5Filter, chunk: _Chunk) -> _Converted:
     return _codec("numcodecs.fletcher32"), None if chunk.n_bytes is None else chunk.n_bytes + 4
 
 
-def _szip(f: Hdf5Filter, chunk: _Chunk) -> _Converted:
+def _szip(f: Hdf5Filter, _chunk: _Chunk) -> _Converted:
     names = ("options_mask", "pixels_per_block", "bits_per_pixel", "pixels_per_scanline")
     return _codec("vzlab.szip", **{name: _value(f, i) for i, name in enumerate(names)}), None
 
 
-def _nbit(f: Hdf5Filter, chunk: _Chunk) -> _Converted:
+def _nbit(f: Hdf5Filter, _chunk: _Chunk) -> _Converted:
     from vzlab.codecs.nbit import NBit
 
     codec = NBit(cd_values=f.cd_values)
     return _codec("vzlab.nbit", cd_values=codec.cd_values), None
 
 
-def _scaleoffset(f: Hdf5Filter, chunk: _Chunk) -> _Converted:
+def _scaleoffset(f: Hdf5Filter, _chunk: _Chunk) -> _Converted:
     from vzlab.codecs.scaleoffset import ScaleOffset
 
     codec = ScaleOffset(cd_values=f.cd_values)
     return _codec("vzlab.scaleoffset", cd_values=codec.cd_values), None
 
 
-def _bzip2(f: Hdf5Filter, chunk: _Chunk) -> _Converted:
+def _bzip2(f: Hdf5Filter, _chunk: _Chunk) -> _Converted:
     return _codec("numcodecs.bz2", level=min(max(_value(f, 0, 9), 1), 9)), None
 
 
@@ -270,11 +270,11 @@ def _blosc(f: Hdf5Filter, chunk: _Chunk) -> _Converted:
     return _codec("blosc", **configuration), None
 
 
-def _blosc2(f: Hdf5Filter, chunk: _Chunk) -> _Converted:
+def _blosc2(_f: Hdf5Filter, _chunk: _Chunk) -> _Converted:
     return _codec("vzlab.blosc2"), None
 
 
-def _lz4(f: Hdf5Filter, chunk: _Chunk) -> _Converted:
+def _lz4(_f: Hdf5Filter, _chunk: _Chunk) -> _Converted:
     return _codec("vzlab.lz4_hdf5"), None
 
 
@@ -282,7 +282,8 @@ def _bitshuffle(f: Hdf5Filter, chunk: _Chunk) -> _Converted:
     compression = _value(f, 4, 0)
     if compression not in (0, 2, 3):
         raise UnsupportedCodecError(
-            f"HDF5 filter {f.label} with compression {compression}; expected 0 (none), 2 (LZ4) or 3 (Zstandard)."
+            f"HDF5 filter {f.label} with compression {compression}; "
+            "expected 0 (none), 2 (LZ4) or 3 (Zstandard)."
         )
     configuration = {"elementsize": _value(f, 2), "blocksize": _value(f, 3, 0), "compression": compression}
     return _codec("vzlab.bitshuffle", **configuration), chunk.n_bytes if compression == 0 else None
@@ -296,14 +297,14 @@ def _zfp(f: Hdf5Filter, chunk: _Chunk) -> _Converted:
     return _codec("vzlab.zfp", header=header, endian=endian_of(chunk.dtype) or "little"), None
 
 
-def _zstd(f: Hdf5Filter, chunk: _Chunk) -> _Converted:
+def _zstd(f: Hdf5Filter, _chunk: _Chunk) -> _Converted:
     level = _value(f, 0, 3)
     # A level may be negative; client data values are unsigned.
     level = level - (1 << 32) if level >= 1 << 31 else level
     return _codec("zstd", level=max(min(level, 22), -131072), checksum=False), None
 
 
-def _jpegls(f: Hdf5Filter, chunk: _Chunk) -> _Converted:
+def _jpegls(_f: Hdf5Filter, chunk: _Chunk) -> _Converted:
     return _codec("vzlab.jpegls", endian=endian_of(chunk.dtype) or "little"), None
 
 

@@ -1,4 +1,4 @@
-"""Codecs that only move bytes or bits: records with gaps or mixed byte order, bit fields, shuffles with a remainder."""
+"""Codecs that only move bytes or bits: records with gaps or mixed byte order, bit fields, odd shuffles."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class RecordLayout(ArchiveCodec):
     itemsize : int
         Bytes of a record as stored.
     segments : sequence of (offset, length, reverse)
-        In the order in which the decoded record holds them: `length` bytes at `offset` of the stored record, back to
-        front when `reverse` is true.
+        In the order in which the decoded record holds them: `length` bytes at `offset` of the stored one, back
+        to front when `reverse` is true.
     """
 
     codec_id: ClassVar[str] = "vzlab.record_layout"
@@ -50,8 +50,8 @@ class RecordLayout(ArchiveCodec):
 class Bitfield(ArchiveCodec):
     """Integers that use only some bits of their bytes.
 
-    HDF5 file format specification IV.A.2.d, fixed-point datatypes: bit offset and bit precision. Decoding moves the
-    bits down and extends the sign, as HDF5's own conversion to a native integer does.
+    HDF5 file format specification IV.A.2.d, fixed-point datatypes: bit offset and precision. Decoding moves
+    the bits down and extends the sign, as HDF5's own conversion to a native integer does.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class Bitfield(ArchiveCodec):
             raise CodecError(f"{self.codec_id} handles integers of 1 to 8 bytes; found {elementsize} bytes.")
         if precision + offset > 8 * elementsize:
             raise CodecError(
-                f"{self.codec_id} found {precision} bits at bit {offset}; expected them within {elementsize} bytes."
+                f"{self.codec_id} found {precision} bits at bit {offset}; {elementsize} bytes do not hold them."
             )
         self.elementsize = elementsize
         self.precision = precision

@@ -1,4 +1,4 @@
-"""Chunks that skipped a filter: decoded by what they went through, and stored again as the whole pipeline would."""
+"""Chunks that skipped a filter: decoded by what they went through, stored again by the whole pipeline."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vzlab.codecs.hdf5_filters import Hdf5Filter, active_filters, codecs_from_filters
-from vzlab.codecs.pipeline import prepare_codecs
+from vzlab.codecs.pipeline import PreparedCodecs, prepare_codecs
 from vzlab.errors import CodecError, UnsupportedCodecError
 
 
@@ -20,7 +20,7 @@ def decode_chunk_bytes(
     dtype: np.dtype[Any],
     chunk_shape: Sequence[int],
 ) -> bytes:
-    """The unfiltered bytes of a chunk that skipped the filters whose bit is set in `filter_mask`.
+    """Decode to unfiltered bytes a chunk that skipped the filters whose bit is set in `filter_mask`.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def reencode_chunk(
     dtype: np.dtype[Any],
     chunk_shape: Sequence[int],
 ) -> bytes:
-    """A chunk that skipped filters, encoded by all of them, so that one codec chain serves every chunk.
+    """Encode a chunk that skipped filters by all of them, so that one codec chain serves every chunk.
 
     Parameters
     ----------
@@ -80,8 +80,8 @@ def reencode_chunk(
         encoded = prepared.encode(np.frombuffer(plain, dtype=np.uint8))
     except CodecError as error:
         raise UnsupportedCodecError(
-            f"A chunk skipped filters (mask {filter_mask:#x}) of the pipeline [{labels}], and cannot be stored again "
-            f"with all of them: {error} Load the variable instead."
+            f"A chunk skipped filters (mask {filter_mask:#x}) of the pipeline [{labels}], and cannot be "
+            f"stored again with all of them: {error} Load the variable instead."
         ) from error
     if prepared.decode(encoded).tobytes() != plain:
         raise UnsupportedCodecError(
@@ -91,6 +91,6 @@ def reencode_chunk(
     return encoded
 
 
-def _through(codecs: Sequence[Mapping[str, Any]], n_bytes: int) -> Any:
-    """The bytes-to-bytes codecs alone, over `n_bytes` single bytes."""
+def _through(codecs: Sequence[Mapping[str, Any]], n_bytes: int) -> PreparedCodecs:
+    """Prepare the bytes-to-bytes codecs alone, over `n_bytes` single bytes."""
     return prepare_codecs([{"name": "bytes"}, *codecs], "uint8", (n_bytes,))

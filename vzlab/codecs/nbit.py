@@ -44,7 +44,7 @@ class NBit(ArchiveCodec):
             self._layout = _Layout(self.cd_values)
         except (IndexError, ZeroDivisionError) as error:
             raise UnsupportedCodecError(
-                f"HDF5 filter nbit (5) has client data values that end before their datatype does: {self.cd_values}."
+                f"HDF5 filter nbit (5) has client data values {self.cd_values}, too few for their datatype."
             ) from error
 
     def _decode(self, stored: ByteArray) -> ByteArray:
@@ -73,7 +73,7 @@ class NBit(ArchiveCodec):
 
 
 class _Layout:
-    """Where each stored bit of an element goes: groups of bytes that take the same number of bits at the same shift."""
+    """Where each stored bit of an element goes: bytes grouped by how many bits they take, at which shift."""
 
     def __init__(self, cd_values: Sequence[int]) -> None:
         self.n_elements = cd_values[_N_ELEMENTS]
@@ -105,7 +105,7 @@ class _Cursor:
 
 
 def _pieces(cursor: _Cursor, base: int) -> Iterator[tuple[int, int, int]]:
-    """Each byte of an element that has stored bits, in storage order: (byte, number of bits, shift within it)."""
+    """Give each byte of an element that has stored bits, in storage order: (byte, bits, shift within it)."""
     kind, size = cursor.take(), cursor.take()
     if kind == _ATOMIC:
         big_endian, precision, offset = cursor.take(), cursor.take(), cursor.take()
@@ -132,10 +132,10 @@ def _pieces(cursor: _Cursor, base: int) -> Iterator[tuple[int, int, int]]:
 def _atom_pieces(
     base: int, size: int, big_endian: bool, precision: int, offset: int
 ) -> Iterator[tuple[int, int, int]]:
-    """The bytes of one number that hold some of its bits, most significant first."""
+    """Give the bytes of one number that hold some of its bits, most significant first."""
     if precision < 1 or precision + offset > 8 * size:
         raise UnsupportedCodecError(
-            f"HDF5 filter nbit (5) has {precision} bits at bit {offset} of {size} bytes; expected them to fit."
+            f"HDF5 filter nbit (5) has {precision} bits at bit {offset} of {size} bytes; they do not fit."
         )
     for byte in range((precision + offset - 1) // 8, offset // 8 - 1, -1):
         low = max(offset, 8 * byte)

@@ -1,4 +1,4 @@
-"""What all of vzlab's own byte codecs share, as numcodecs codecs: buffers in, bytes out, errors that name the codec."""
+"""What all of vzlab's own byte codecs share as numcodecs codecs: buffers in, bytes out, errors with names."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class ArchiveCodec(Codec):  # type: ignore[misc]
 
     def _encode(self, plain: ByteArray) -> ByteArray | bytes:
         raise CodecError(
-            f"{self.codec_id} only decodes: vzlab does not write this format. "
+            f"{self.codec_id} only decodes, and got {plain.size} bytes to encode. "
             "Store the array with other codecs, for example zstd."
         )
 

@@ -77,7 +77,7 @@ class PreparedCodecs:
         """
         value: Buffer | NDBuffer = self._prototype.buffer.from_bytes(data)
         for name, codec, spec in reversed(self._stages):
-            value = self._run(name, codec._decode_sync, value, spec, "decode")
+            value = self._run(name, codec._decode_sync, value, spec, "decode")  # noqa: SLF001
         return self._as_array(value)
 
     def decode_stages(self, data: bytes) -> Iterator[Stage]:
@@ -91,7 +91,7 @@ class PreparedCodecs:
         value: Buffer | NDBuffer = self._prototype.buffer.from_bytes(data)
         before = _plain(value)
         for name, codec, spec in reversed(self._stages):
-            value = self._run(name, codec._decode_sync, value, spec, "decode")
+            value = self._run(name, codec._decode_sync, value, spec, "decode")  # noqa: SLF001
             after = _plain(value)
             yield Stage(codec=name, before=before, after=after)
             before = after
@@ -109,7 +109,7 @@ class PreparedCodecs:
             raise CodecError(f"Found an array of shape {values.shape} to encode; expected {self._shape}.")
         value: Buffer | NDBuffer = self._prototype.nd_buffer.from_numpy_array(values)
         for name, codec, spec in self._stages:
-            value = self._run(name, codec._encode_sync, value, spec, "encode")
+            value = self._run(name, codec._encode_sync, value, spec, "encode")  # noqa: SLF001
         if not isinstance(value, Buffer):
             raise CodecError("The chain has no codec from array to bytes; expected one, for example 'bytes'.")
         return value.to_bytes()
@@ -221,7 +221,7 @@ def _native_data_type_json(dtype: np.dtype[Any]) -> Any:
 
 
 def _as_json(value: object) -> Any:
-    """Mappings and sequences that are not dict and list, as JSON has them."""
+    """Turn a mapping or sequence that is not dict or list into what JSON has."""
     return dict(value) if isinstance(value, Mapping) else list(value)  # type: ignore[call-overload]
 
 

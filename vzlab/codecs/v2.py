@@ -85,7 +85,7 @@ def to_v2(codecs: Sequence[Mapping[str, Any]], dtype: np.dtype[Any]) -> V2Codecs
             encodings.append(_to_numcodecs(name, configuration))
     if not seen_bytes:
         raise UnsupportedCodecError(
-            f"Zarr v2 cannot say the codec chain [{', '.join(str(c['name']) for c in codecs)}]: it has no 'bytes' codec."
+            f"Zarr v2 cannot say [{', '.join(str(c['name']) for c in codecs)}]: it has no 'bytes' codec."
         )
     if any(_is_array_filter(e) for e in encodings):
         stored = _check_filtered_endian(stored, encodings, endian)
@@ -138,7 +138,7 @@ def from_v2(
         elif codec_id in _ARRAY_FILTERS:
             if bytes_level or middle:
                 raise UnsupportedCodecError(
-                    f"Zarr v3 has no {codec_id!r} behind a bytes-to-bytes codec, as the filters {filters} ask for."
+                    f"Zarr v3 has no {codec_id!r} behind a bytes-to-bytes codec; the filters are {filters}."
                 )
             array_codecs.append({"name": f"numcodecs.{codec_id}", "configuration": configuration})
             stored = np.dtype(_encoded_dtype(codec_id, configuration) or stored)
@@ -194,7 +194,7 @@ def _check_filtered_endian(
             encoded = np.dtype(_encoded_dtype(str(encoding["id"]), encoding) or encoded)
     if endian is not None and encoded.newbyteorder("<" if endian == "little" else ">") != encoded:
         raise UnsupportedCodecError(
-            f"Zarr v2 stores what the filters make, {encoded.str}; the codec chain says {endian}-endian bytes."
+            f"Zarr v2 stores what the filters make, {encoded.str}; the chain says {endian}-endian bytes."
         )
     return stored
 
@@ -205,13 +205,16 @@ def _to_numcodecs(name: str, configuration: dict[str, Any]) -> dict[str, Any]:
     if name.startswith(_OURS) and name not in _ARRAY_ONLY_OURS:
         return {"id": name, **configuration}
     if name == "blosc":
-        kept = {key: configuration[key] for key in ("cname", "clevel", "blocksize") if key in configuration}
+        kept: dict[str, Any] = {
+            key: configuration[key] for key in ("cname", "clevel", "blocksize") if key in configuration
+        }
         shuffle = configuration.get("shuffle", "noshuffle")
         return {"id": "blosc", **kept, "shuffle": _SHUFFLES.index(shuffle)}
     if name in ("gzip", "zstd", "crc32c"):
         return {"id": name, **configuration}
     raise UnsupportedCodecError(
-        f"Zarr v2 has no counterpart of the codec {name!r}. Write Zarr v3 (Icechunk) instead, or load the variable."
+        f"Zarr v2 has no counterpart of the codec {name!r}. "
+        "Write Zarr v3 (Icechunk) instead, or load the variable."
     )
 
 
@@ -248,7 +251,8 @@ def _from_numcodecs(codec_id: str, configuration: dict[str, Any], stored: np.dty
     if codec_id in _BYTES_FILTERS or codec_id == "crc32c":
         return {"name": f"numcodecs.{codec_id}", "configuration": configuration}
     raise UnsupportedCodecError(
-        f"The Zarr v2 codec {codec_id!r} has no Zarr v3 counterpart here. Load the variable instead, or drop it."
+        f"The Zarr v2 codec {codec_id!r} has no Zarr v3 counterpart here. "
+        "Load the variable instead, or drop it."
     )
 
 

@@ -47,6 +47,13 @@ class Zfp(ArchiveCodec):
 
 
 def header_bytes(words: Sequence[int]) -> bytes:
+    """Give the bytes of a ZFP header from the words that a file stores.
+
+    Raises
+    ------
+    UnsupportedCodecError
+        The words are no ZFP header.
+    """
     for order in ("<", ">"):
         # A big-endian machine writes the words the other way round.
         data = np.array(words, dtype=f"{order}u4").tobytes()
@@ -59,7 +66,7 @@ def header_bytes(words: Sequence[int]) -> bytes:
 
 
 def _join(header: bytes, stored: ByteArray) -> bytes:
-    """The header's bits, and the stream's bits right behind them."""
+    """Put the stream's bits right behind the header's."""
     if 8 * len(header) < _LONG_HEADER_BITS:
         return header[: _SHORT_HEADER_BITS // 8] + stored.tobytes()
     # 148 bits end in the middle of a byte; ZFP fills bytes from the lowest bit up.

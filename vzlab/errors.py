@@ -20,6 +20,8 @@
     ├── MissingDependencyError      (ImportError)          an optional library is not installed
     └── VerificationError           (AssertionError)       virtual and native differ; has `.comparison`
 
+`UnreadableVariableWarning` reports variables that were left out.
+
 A message says what was found, what was expected, and what to do.
 """
 
@@ -121,3 +123,7 @@ class VerificationError(VzlabError, AssertionError):
     def __init__(self, message: str, *, comparison: Any = None) -> None:
         super().__init__(message)
         self.comparison = comparison
+
+
+class UnreadableVariableWarning(UserWarning):
+    """Variables of a file cannot be virtualized and were left out."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vzlab.errors import VirtualArrayError
-from vzlab.manifests.chunk_grid import DimensionChunks
+from vzlab.manifests.chunk_grid import ChunkGrid
 from vzlab.manifests.codec_axes import drop_axis, insert_axis, is_uncompressed, permute_axes
 from vzlab.manifests.manifest import INLINE, ChunkManifest
 from vzlab.manifests.metadata import ArrayMetadata
@@ -73,9 +73,9 @@ class ManifestArray:
         return self.size * self.dtype.itemsize
 
     @property
-    def chunks(self) -> tuple[DimensionChunks, ...]:
-        """Chunk length, or every chunk length, of each dimension."""
-        return self.metadata.chunks
+    def chunk_grid(self) -> ChunkGrid:
+        """The chunk grid. There is no ``chunks``: xarray takes an array that has it for a dask one."""
+        return self.metadata.grid
 
     @property
     def codecs(self) -> tuple[Mapping[str, Any], ...]:
@@ -84,7 +84,7 @@ class ManifestArray:
 
     def __repr__(self) -> str:
         return (
-            f"ManifestArray<shape={self.shape}, dtype={self.dtype}, chunks={self.chunks}, "
+            f"ManifestArray<shape={self.shape}, dtype={self.dtype}, chunks={self.metadata.chunks}, "
             f"{self.manifest.n_virtual} virtual, {self.manifest.n_inline} inline, {self.manifest.n_missing} missing>"
         )
 
@@ -202,9 +202,9 @@ class ManifestArray:
         else:
             return None
         shape = (*self.shape[:axis], selection.length, *self.shape[axis + 1 :])
-        new_chunks = (*self.chunks[:axis], chunks or 1, *self.chunks[axis + 1 :])
+        new_chunks = (*self.metadata.chunks[:axis], chunks or 1, *self.metadata.chunks[axis + 1 :])
         if manifest.grid_shape[axis] == 0:
-            new_chunks = (*self.chunks[:axis], 1, *self.chunks[axis + 1 :])
+            new_chunks = (*self.metadata.chunks[:axis], 1, *self.metadata.chunks[axis + 1 :])
         return ManifestArray(metadata=self.metadata.with_layout(shape=shape, chunks=new_chunks), manifest=manifest)
 
     def _split_before(self, axis: int) -> ManifestArray:
@@ -226,7 +226,7 @@ class ManifestArray:
                 drop=False,
             )
             manifest = array._cut(outer, units)
-            chunks = (*array.chunks[:outer], 1, *array.chunks[outer + 1 :])
+            chunks = (*array.metadata.chunks[:outer], 1, *array.metadata.chunks[outer + 1 :])
             array = ManifestArray(
                 metadata=array.metadata.with_layout(shape=array.shape, chunks=chunks), manifest=manifest
             )
@@ -279,7 +279,7 @@ class ManifestArray:
     def _with_axis(self, axis: int) -> ManifestArray:
         codecs = insert_axis(self.metadata.codecs, axis, self.ndim)
         shape = (*self.shape[:axis], 1, *self.shape[axis:])
-        chunks = (*self.chunks[:axis], 1, *self.chunks[axis:])
+        chunks = (*self.metadata.chunks[:axis], 1, *self.metadata.chunks[axis:])
         grid_shape = self.manifest.grid_shape
         return ManifestArray(
             metadata=self.metadata.with_layout(shape=shape, chunks=chunks, codecs=codecs),
@@ -290,11 +290,11 @@ class ManifestArray:
         if self.metadata.grid.chunk_shape[axis] != 1:
             if not is_uncompressed(self.metadata.codecs):
                 self._refuse(
-                    f"one element along axis {axis}, of a compressed chunk of {self.chunks[axis]},"
+                    f"one element along axis {axis}, of a compressed chunk of {self.metadata.chunks[axis]},"
                 )
             unit = self._split_before(axis)
             pieces = plan_axis(unit.metadata.grid, axis, np.zeros(1, np.intp))
-            chunks = (*unit.chunks[:axis], 1, *unit.chunks[axis + 1 :])
+            chunks = (*unit.metadata.chunks[:axis], 1, *unit.metadata.chunks[axis + 1 :])
             unit = ManifestArray(
                 metadata=unit.metadata.with_layout(shape=unit.shape, chunks=chunks), manifest=unit._cut(axis, pieces)
             )
@@ -304,7 +304,7 @@ class ManifestArray:
         return ManifestArray(
             metadata=self.metadata.with_layout(
                 shape=self.shape[:axis] + self.shape[axis + 1 :],
-                chunks=self.chunks[:axis] + self.chunks[axis + 1 :],
+                chunks=self.metadata.chunks[:axis] + self.metadata.chunks[axis + 1 :],
                 codecs=codecs,
             ),
             manifest=self.manifest.reshape(grid_shape[:axis] + grid_shape[axis + 1 :]),
@@ -318,7 +318,7 @@ class ManifestArray:
         return ManifestArray(
             metadata=self.metadata.with_layout(
                 shape=[self.shape[i] for i in order],
-                chunks=[self.chunks[i] for i in order],
+                chunks=[self.metadata.chunks[i] for i in order],
                 codecs=permute_axes(self.metadata.codecs, order),
             ),
             manifest=self.manifest.transpose(order),

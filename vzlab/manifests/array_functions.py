@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -82,11 +82,15 @@ class PendingFill:
             self._refuse()
         return fill_chunks(self.array, self.axis, self.holes, value)
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> npt.NDArray[Any]:
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> NoReturn:
+        """Explain that there are no values to compute with."""
+        self._refuse()
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
         """Explain that there are no values to give."""
         self._refuse()
 
-    def _refuse(self) -> Any:
+    def _refuse(self) -> NoReturn:
         raise VirtualArrayError(
             f"A virtual array was indexed with -1 along axis {self.axis}, and its last element is not a whole chunk. "
             "Select along chunk boundaries, or load the variable."
@@ -95,10 +99,10 @@ class PendingFill:
 
 def _hole(array: ManifestArray, axis: int, length: int) -> ManifestArray:
     """Missing chunks of the array's kind, `length` long along an axis."""
-    along = array.chunks[axis]
+    along = array.metadata.chunks[axis]
     chunk = along if isinstance(along, int) and length % along == 0 else length
     shape = (*array.shape[:axis], length, *array.shape[axis + 1 :])
-    chunks = (*array.chunks[:axis], chunk, *array.chunks[axis + 1 :])
+    chunks = (*array.metadata.chunks[:axis], chunk, *array.metadata.chunks[axis + 1 :])
     metadata = array.metadata.with_layout(shape=shape, chunks=chunks)
     return ManifestArray(metadata=metadata, manifest=array.manifest.empty(metadata.grid.grid_shape))
 
@@ -116,7 +120,7 @@ def _where(condition: Any, chosen: Any, other: Any) -> ManifestArray:
         if not np.array_equal(along, mask.any(axis=others)):
             continue
         bounds = chosen.metadata.grid.starts(axis)
-        kept = np.add.reduceat(along, bounds[:-1]) if len(bounds) > 1 else np.zeros(0)
+        kept = np.add.reduceat(along.astype(np.int64), bounds[:-1]) if len(bounds) > 1 else np.zeros(0)
         lengths = np.diff(bounds)
         if ((kept != 0) & (kept != lengths)).any():
             break

@@ -218,7 +218,13 @@ def _inline(values: npt.NDArray[Any], like: ManifestArray, axis: int) -> Manifes
             padded[tuple(slice(n) for n in part.shape)] = part
             part = padded
         chunks.append(
-            encode_chunk(part, codecs=codecs, data_type=metadata.data_type, fill_value=metadata.fill_value)
+            encode_chunk(
+                part,
+                codecs=codecs,
+                data_type=metadata.data_type,
+                fill_value=metadata.fill_value,
+                chunk_shape=stored_shape,
+            )
         )
     return ManifestArray(
         metadata=metadata.with_layout(shape=values.shape, chunks=grid.chunks, codecs=codecs),

@@ -1,0 +1,190 @@
+"""Open a file of any known format as a virtual dataset, a virtual tree, or a Zarr store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy.typing as npt
+import xarray as xr
+
+from vzlab.datasets.assemble import assemble_dataset
+from vzlab.formats import detect_format, parser_for
+from vzlab.manifests import ManifestArray, ManifestGroup, UnreadableVariable
+from vzlab.parsers.base import Parser
+from vzlab.storage import ManifestStore, StoreRegistry, as_registry, normalize_url, read_array
+
+type Location = str | os.PathLike[str]
+
+
+def open_virtual_dataset(
+    url: Location,
+    *,
+    parser: Any = None,
+    registry: Any = None,
+    storage_options: Mapping[str, Any] | None = None,
+    group: str | None = None,
+    loadable_variables: Collection[str] | None = None,
+    drop_variables: Collection[str] | None = None,
+    decode_times: bool | None = None,
+) -> xr.Dataset:
+    """Open one file as a dataset of references to its chunks.
+
+    Parameters
+    ----------
+    url : str or path
+        A path, or a ``file``, ``s3``, ``gs``, ``az``, ``http``, ``https`` or ``memory`` url.
+    parser : callable, optional
+        ``(url, registry) -> ManifestGroup``; None takes the one for the format that the first bytes show.
+    registry : optional
+        Which store serves which url: a `StoreRegistry`, an ``obspec_utils`` ``ObjectStoreRegistry``, or a mapping of url
+        prefixes to obstore stores. None works it out from the url.
+    storage_options : mapping, optional
+        For the store worked out from the url: ``skip_signature``, ``region``, ``endpoint``, ...
+    group : str, optional
+        Path of the group to open; None is the root.
+    loadable_variables : collection of str, optional
+        Variables to read into memory now, decoded. None reads one-dimensional coordinates that index their dimension;
+        ``[]`` reads no data at all.
+    drop_variables : collection of str, optional
+        Names, or paths, of variables to leave out.
+    decode_times : bool, optional
+        Whether loaded times are decoded; None is True. A virtual time always stays encoded.
+
+    Returns
+    -------
+    xarray.Dataset
+        Virtual variables hold stored values with their attributes as in the file, packing and ``_FillValue`` included.
+
+    Warns
+    -----
+    UnreadableVariableWarning
+        Names variables that cannot be virtualized and are left out, with the reason.
+    """
+    location = normalize_url(url)
+    stores = as_registry(registry, storage_options)
+    used = _parser(location, stores, parser, group, drop_variables)
+    return _dataset(
+        _parse(used, location, stores, group, drop_variables),
+        location,
+        stores,
+        parser=used,
+        loadable_variables=_copied(loadable_variables),
+        decode_times=decode_times,
+        path=(group or "").strip("/"),
+    )
+
+
+def open_virtual_datatree(
+    url: Location,
+    *,
+    parser: Any = None,
+    registry: Any = None,
+    storage_options: Mapping[str, Any] | None = None,
+    group: str | None = None,
+    loadable_variables: Collection[str] | None = None,
+    drop_variables: Collection[str] | None = None,
+    decode_times: bool | None = None,
+) -> xr.DataTree:
+    """Open one file with all its groups; parameters are those of `open_virtual_dataset`.
+
+    A name in `loadable_variables` is loaded in every group that has it.
+    """
+    location = normalize_url(url)
+    stores = as_registry(registry, storage_options)
+    used = _parser(location, stores, parser, group, drop_variables)
+    root = _parse(used, location, stores, group, drop_variables)
+    wanted = _copied(loadable_variables)
+    if wanted is not None:
+        known = {name for _, part in root.walk() for name in (*part.arrays, *part.unreadable)}
+        if unknown := sorted(wanted - known):
+            raise KeyError(f"loadable_variables names {', '.join(map(repr, unknown))}, which no group has")
+    nodes = {}
+    for path, part in root.walk():
+        here = None if wanted is None else wanted & {*part.arrays, *part.unreadable}
+        full = "/".join(filter(None, [(group or "").strip("/"), path]))
+        nodes["/" + path] = _dataset(
+            part, location, stores, parser=used, loadable_variables=here, decode_times=decode_times, path=full
+        )
+    return xr.DataTree.from_dict(nodes)
+
+
+def open_manifest_store(
+    url: Location,
+    *,
+    parser: Any = None,
+    registry: Any = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> ManifestStore:
+    """Any supported file as a read-only Zarr store: ``zarr.open_group(open_manifest_store(url), mode="r")``."""
+    stores = as_registry(registry, storage_options)
+    return ManifestStore(open_group(url, parser=parser, registry=stores), stores)
+
+
+def open_group(
+    url: Location,
+    *,
+    parser: Any = None,
+    registry: Any = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> ManifestGroup:
+    """Parse one file of any known format into a `ManifestGroup`."""
+    location = normalize_url(url)
+    stores = as_registry(registry, storage_options)
+    return _parse(_parser(location, stores, parser, None, None), location, stores, None, None)
+
+
+def _parser(
+    url: str, registry: StoreRegistry, parser: Any, group: str | None, drop_variables: Collection[str] | None
+) -> Any:
+    if parser is not None:
+        return parser
+    kind = parser_for(detect_format(url, registry))
+    return kind(group=group, drop_variables=drop_variables or ())
+
+
+def _parse(
+    parser: Any, url: str, registry: StoreRegistry, group: str | None, drop_variables: Collection[str] | None
+) -> ManifestGroup:
+    parsed = parser(url, registry)
+    chosen = getattr(parser, "group", None)
+    if group and not chosen:
+        parsed = parsed[group]
+        if not isinstance(parsed, ManifestGroup):
+            raise KeyError(f"{group!r} is an array; expected a group")
+    return parsed.without(drop_variables) if drop_variables else parsed  # type: ignore[no-any-return]
+
+
+def _dataset(
+    group: ManifestGroup,
+    url: str,
+    registry: StoreRegistry,
+    *,
+    parser: Any,
+    loadable_variables: Collection[str] | None,
+    decode_times: bool | None,
+    path: str,
+) -> xr.Dataset:
+    def read(name: str, array: ManifestArray) -> npt.NDArray[Any]:
+        return read_array(array, registry, name=name)
+
+    def load_unreadable(name: str, variable: UnreadableVariable) -> npt.NDArray[Any]:
+        if not isinstance(parser, Parser) or not variable.loadable:
+            raise NotImplementedError(f"{name!r} cannot be loaded: {variable.reason} Drop it: drop_variables=[{name!r}]")
+        return parser.load(url, registry, name)
+
+    return assemble_dataset(
+        group,
+        read=read,
+        load_unreadable=load_unreadable,
+        loadable_variables=loadable_variables,
+        decode_times=decode_times,
+        path=path,
+    )
+
+
+def _copied(names: Collection[str] | None) -> frozenset[str] | None:
+    if names is None:
+        return None
+    return frozenset([names] if isinstance(names, str) else names)

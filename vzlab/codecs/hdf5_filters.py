@@ -289,12 +289,12 @@ def _bitshuffle(f: Hdf5Filter, chunk: _Chunk) -> _Converted:
     return _codec("vzlab.bitshuffle", **configuration), chunk.n_bytes if compression == 0 else None
 
 
-def _zfp(f: Hdf5Filter, chunk: _Chunk) -> _Converted:
-    from vzlab.codecs.zfp import header_bytes
+def _zfp(f: Hdf5Filter, _chunk: _Chunk) -> _Converted:
+    from vzlab.codecs.zfp import parse_header
 
     header = list(f.cd_values[1:])
-    header_bytes(header)
-    return _codec("vzlab.zfp", header=header, endian=endian_of(chunk.dtype) or "little"), None
+    parse_header(header)
+    return _codec("vzlab.zfp", header=header), None
 
 
 def _zstd(f: Hdf5Filter, _chunk: _Chunk) -> _Converted:

@@ -20,7 +20,7 @@ class RecordLayout(ArchiveCodec):
     itemsize : int
         Bytes of a record as stored.
     segments : sequence of (offset, length, reverse)
-        In the order in which the decoded record holds them: `length` bytes at `offset` of the stored one, back
+        In the order that the decoded record has: `length` bytes at `offset` of the stored one, back
         to front when `reverse` is true.
     """
 
@@ -76,7 +76,7 @@ class Bitfield(ArchiveCodec):
             raise CodecError(f"{self.codec_id} handles integers of 1 to 8 bytes; found {elementsize} bytes.")
         if precision + offset > 8 * elementsize:
             raise CodecError(
-                f"{self.codec_id} found {precision} bits at bit {offset}; {elementsize} bytes do not hold them."
+                f"{self.codec_id} found {precision} bits at bit {offset}; {elementsize} bytes have fewer."
             )
         self.elementsize = elementsize
         self.precision = precision

@@ -23,9 +23,9 @@ class Zfp(ArchiveCodec):
     Parameters
     ----------
     header : sequence of int
-        The header as 32-bit words: the filter's client data values after the first.
-    endian : {"little", "big"}
-        Byte order of the decoded numbers.
+        The header as 32-bit words: the filter's client data values after the first. Their byte order is the
+        writing machine's, and the decoded numbers have it too, whatever the dataset's datatype says: H5Z-ZFP
+        compresses the bytes that it gets as native numbers.
 
     Raises
     ------
@@ -35,33 +35,31 @@ class Zfp(ArchiveCodec):
 
     codec_id: ClassVar[str] = "vzlab.zfp"
 
-    def __init__(self, *, header: Sequence[int], endian: Literal["little", "big"] = "little") -> None:
+    def __init__(self, *, header: Sequence[int]) -> None:
         self.header = [int(word) for word in header]
-        self.endian = endian
-        self._header_bytes = header_bytes(self.header)
+        self._header_bytes, self._order = parse_header(self.header)
 
     def _decode(self, stored: ByteArray) -> ByteArray:
         array = imagecodecs.zfp_decode(_join(self._header_bytes, stored))
-        numbers = array.astype(array.dtype.newbyteorder(self.endian), copy=False)
+        numbers = array.astype(array.dtype.newbyteorder(self._order), copy=False)
         return np.ascontiguousarray(numbers).reshape(-1).view(np.uint8)
 
 
-def header_bytes(words: Sequence[int]) -> bytes:
-    """Give the bytes of a ZFP header from the words that a file stores.
+def parse_header(words: Sequence[int]) -> tuple[bytes, Literal["<", ">"]]:
+    """Give the bytes of a ZFP header, and the byte order of its words, from the words that a file stores.
 
     Raises
     ------
     UnsupportedCodecError
         The words are no ZFP header.
     """
-    for order in ("<", ">"):
-        # A big-endian machine writes the words the other way round.
+    orders: tuple[Literal["<", ">"], ...] = ("<", ">")
+    for order in orders:
         data = np.array(words, dtype=f"{order}u4").tobytes()
         if data.startswith(_MAGIC):
-            return data
+            return data, order
     raise UnsupportedCodecError(
-        f"HDF5 filter zfp (32013) has client data values {list(words)}; expected a ZFP header in them. "
-        "Files written by H5Z-ZFP before 0.3 for other machines cannot be read here."
+        f"HDF5 filter zfp (32013) has client data values {list(words)}; expected a ZFP header in them."
     )
 
 

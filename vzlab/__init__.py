@@ -1,0 +1,96 @@
+"""The lab bench for virtual Zarr: see, build, trust and learn virtual datasets.
+
+Every public name is imported when it is first used: ``import vzlab`` loads no format library and no user interface.
+It does register ``ds.vzlab`` on xarray's datasets and trees.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from vzlab import accessor as _accessor  # noqa: F401  registers ds.vzlab
+
+if TYPE_CHECKING:
+    from vzlab import errors, parsers, samples, storage, testing
+    from vzlab.datasets import (
+        check_combine,
+        open_group,
+        open_manifest_store,
+        open_virtual_dataset,
+        open_virtual_datatree,
+        open_virtual_mfdataset,
+    )
+    from vzlab.inspection import Inspection, inspect
+    from vzlab.manifests import ArrayMetadata, ChunkGrid, ChunkManifest, ManifestArray, ManifestGroup
+    from vzlab.storage import ManifestStore, RequestLog, StoreRegistry
+    from vzlab.testing import compare
+    from vzlab.writers import chunk_prefixes, icechunk_credentials, open_icechunk
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ArrayMetadata": "vzlab.manifests",
+    "ChunkGrid": "vzlab.manifests",
+    "ChunkManifest": "vzlab.manifests",
+    "Inspection": "vzlab.inspection",
+    "ManifestArray": "vzlab.manifests",
+    "ManifestGroup": "vzlab.manifests",
+    "ManifestStore": "vzlab.storage",
+    "RequestLog": "vzlab.storage",
+    "StoreRegistry": "vzlab.storage",
+    "check_combine": "vzlab.datasets",
+    "chunk_prefixes": "vzlab.writers",
+    "compare": "vzlab.testing",
+    "icechunk_credentials": "vzlab.writers",
+    "inspect": "vzlab.inspection",
+    "open_group": "vzlab.datasets",
+    "open_icechunk": "vzlab.writers",
+    "open_manifest_store": "vzlab.datasets",
+    "open_virtual_dataset": "vzlab.datasets",
+    "open_virtual_datatree": "vzlab.datasets",
+    "open_virtual_mfdataset": "vzlab.datasets",
+}
+_MODULES = frozenset({"errors", "parsers", "samples", "storage", "testing"})
+
+__all__ = [
+    "ArrayMetadata",
+    "ChunkGrid",
+    "ChunkManifest",
+    "Inspection",
+    "ManifestArray",
+    "ManifestGroup",
+    "ManifestStore",
+    "RequestLog",
+    "StoreRegistry",
+    "check_combine",
+    "chunk_prefixes",
+    "compare",
+    "errors",
+    "icechunk_credentials",
+    "inspect",
+    "open_group",
+    "open_icechunk",
+    "open_manifest_store",
+    "open_virtual_dataset",
+    "open_virtual_datatree",
+    "open_virtual_mfdataset",
+    "parsers",
+    "samples",
+    "storage",
+    "testing",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"vzlab.{name}")
+    if name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'vzlab' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,122 @@
+"""``ds.vzlab``: what an xarray dataset or tree of virtual variables can do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import xarray as xr
+
+from vzlab.manifests.array import ManifestArray
+
+if TYPE_CHECKING:
+    from vzlab.inspection import Inspection
+
+
+class _VirtualAccessor:
+    """What datasets and trees share."""
+
+    def __init__(self, data: xr.Dataset | xr.DataTree) -> None:
+        self._data = data
+
+    def _datasets(self) -> list[xr.Dataset]:
+        if isinstance(self._data, xr.DataTree):
+            return [node.to_dataset(inherit=False) for node in self._data.subtree]
+        return [self._data]
+
+    def _virtual(self) -> list[ManifestArray]:
+        return [
+            variable._data
+            for dataset in self._datasets()
+            for variable in dataset.variables.values()
+            if isinstance(variable._data, ManifestArray)
+        ]
+
+    @property
+    def n_refs(self) -> int:
+        """Number of references to chunks in files."""
+        return sum(array.manifest.n_virtual for array in self._virtual())
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the dataset takes: references, inline chunks and loaded variables."""
+        loaded = sum(
+            variable.nbytes
+            for dataset in self._datasets()
+            for variable in dataset.variables.values()
+            if not isinstance(variable._data, ManifestArray)
+        )
+        return loaded + sum(array.manifest.nbytes for array in self._virtual())
+
+    def inspect(self) -> Inspection:
+        """What the dataset is made of; reads nothing."""
+        from vzlab.inspection import inspect
+
+        return inspect(self._data)
+
+    def to_icechunk(
+        self,
+        store: Any,
+        *,
+        group: str | None = None,
+        mode: Literal["w-", "w", "a"] = "w-",
+        append_dim: str | None = None,
+        region: Mapping[str, slice] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Write references and loaded variables to an Icechunk repository, session or store.
+
+        See `vzlab.writers.write_icechunk`.
+        """
+        from vzlab.writers import write_icechunk
+
+        return write_icechunk(
+            self._data, store, group=group, mode=mode, append_dim=append_dim, region=region, **options
+        )
+
+    def to_kerchunk(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        format: Literal["json", "parquet", "dict"] = "json",
+        **options: Any,
+    ) -> Any:
+        """Write Kerchunk references as JSON or Parquet, or give them as a dictionary.
+
+        See `vzlab.writers.write_kerchunk`.
+        """
+        from vzlab.writers import write_kerchunk
+
+        return write_kerchunk(self._data, path, format=format, **options)
+
+
+@xr.register_dataset_accessor("vzlab")
+class DatasetAccessor(_VirtualAccessor):
+    """``ds.vzlab`` of a dataset."""
+
+    _data: xr.Dataset
+
+    def rename_urls(self, rename: Mapping[str, str] | Callable[[str], str]) -> xr.Dataset:
+        """The dataset with its chunks at other urls, by a mapping from old to new or a function."""
+        return _renamed(self._data, rename)
+
+
+@xr.register_datatree_accessor("vzlab")
+class DataTreeAccessor(_VirtualAccessor):
+    """``tree.vzlab`` of a tree."""
+
+    _data: xr.DataTree
+
+    def rename_urls(self, rename: Mapping[str, str] | Callable[[str], str]) -> xr.DataTree:
+        """The tree with its chunks at other urls, by a mapping from old to new or a function."""
+        return self._data.map_over_datasets(_renamed, kwargs={"rename": rename})
+
+
+def _renamed(dataset: xr.Dataset, rename: Mapping[str, str] | Callable[[str], str]) -> xr.Dataset:
+    moved = {
+        name: variable._replace(data=variable._data.rename_urls(rename))
+        for name, variable in dataset.variables.items()
+        if isinstance(variable._data, ManifestArray)
+    }
+    return dataset._replace(variables={**dataset._variables, **moved})

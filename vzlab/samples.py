@@ -1,0 +1,213 @@
+"""Sample archives made in code, byte-identical from run to run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vzlab.errors import MissingDependencyError
+
+FILL = -32768
+EPOCH = date(1981, 1, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DailyArchive:
+    """A folder of daily sea surface temperature files, one a day, as satellite archives are laid out."""
+
+    folder: Path
+    files: tuple[Path, ...]
+    """The files in the order of time."""
+    odd_file: Path
+    """The file whose temperature is packed with another ``scale_factor``."""
+    missing_day: date
+    """The day for which there is no file."""
+
+
+def make_daily_archive(
+    folder: str | Path,
+    *,
+    first_day: date = date(2025, 1, 1),
+    n_files: int = 12,
+    shape: tuple[int, int] = (90, 180),
+    chunk_shape: tuple[int, int, int] = (1, 30, 60),
+    odd: int = 6,
+    missing: int = 8,
+) -> DailyArchive:
+    """Write daily netCDF4 files with packed temperature and sea ice.
+
+    Parameters
+    ----------
+    folder : path
+        Made if it is not there; files of the same names are replaced.
+    n_files : int
+        Number of files.
+    shape : tuple of int
+        Grid ``(lat, lon)``.
+    chunk_shape : tuple of int
+        Chunks ``(time, lat, lon)`` of the gridded variables.
+    odd : int
+        Position of the file with ``scale_factor`` 0.1 in place of 0.01.
+    missing : int
+        Number of days after the first for which there is no file.
+
+    Returns
+    -------
+    DailyArchive
+    """
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    lat, lon = _axis(90, shape[0]), _axis(180, shape[1])
+    land = _land(lat, lon)
+    days = [first_day + timedelta(days=n) for n in range(n_files + 1) if n != missing]
+    files = []
+    for position, day in enumerate(days):
+        path = target / f"sst_{day.isoformat()}.nc"
+        scale = 0.1 if position == odd else 0.01
+        _write_day(path, day, lat, lon, land, scale=scale, chunk_shape=chunk_shape)
+        files.append(path)
+    return DailyArchive(
+        folder=target,
+        files=tuple(files),
+        odd_file=files[odd],
+        missing_day=first_day + timedelta(days=missing),
+    )
+
+
+def _axis(half: int, n: int) -> npt.NDArray[np.float32]:
+    """Centres of `n` equal cells from ``-half`` to ``half`` degrees."""
+    step = 2 * half / n
+    return (-half + step / 2 + step * np.arange(n)).astype(np.float32)
+
+
+def _land(lat: npt.NDArray[Any], lon: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """A map of invented continents: smooth waves above a threshold."""
+    y, x = np.deg2rad(lat.astype(float))[:, None], np.deg2rad(lon.astype(float))[None, :]
+    waves = (
+        np.sin(2 * x + 0.6) * np.cos(y)
+        + 0.8 * np.cos(3 * y + 1.2) * np.cos(x - 0.9)
+        + 0.5 * np.sin(5 * x + 2 * y) * np.cos(2 * y)
+        + 0.3 * np.cos(9 * x - 4 * y + 1.0)
+    )
+    return np.asarray((waves > 0.75) | (y < -1.35), dtype=bool)
+
+
+def _temperature(day: int, lat: npt.NDArray[Any], lon: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Degrees Celsius on one day: warm at the equator, with eddies that drift."""
+    y, x = np.deg2rad(lat.astype(float))[:, None], np.deg2rad(lon.astype(float))[None, :]
+    season = 3 * np.sin(2 * np.pi * (day - 80) / 365.25) * np.sin(y)
+    eddies = 1.2 * np.sin(7 * x + 0.11 * day) * np.cos(5 * y) + 0.6 * np.cos(17 * x - 9 * y + 0.2 * day)
+    return 29 * np.cos(y) ** 2 - 1.6 + season + eddies * np.cos(y)  # type: ignore[no-any-return]
+
+
+def _write_day(
+    path: Path,
+    day: date,
+    lat: npt.NDArray[Any],
+    lon: npt.NDArray[Any],
+    land: npt.NDArray[np.bool_],
+    *,
+    scale: float,
+    chunk_shape: tuple[int, int, int],
+) -> None:
+    try:
+        import h5py
+    except ImportError as error:
+        raise MissingDependencyError("h5py", extra="hdf5", purpose="Making sample netCDF4 files") from error
+
+    number = (day - EPOCH).days
+    celsius = np.clip(_temperature(number, lat, lon), -1.8, 34)
+    packed = np.where(land, FILL, np.round(celsius / scale)).astype("<i2")[None]
+    ice = np.clip((-celsius - 0.2) * 60, 0, 100)
+    percent = np.where(land, -1, np.round(ice)).astype("i1")[None]
+    path.unlink(missing_ok=True)
+    # libver pinned and times untracked: the same bytes from every run.
+    with h5py.File(path, "w", libver=("v108", "v108"), track_order=True) as file:
+        scales = {
+            "time": _dimension(
+                file,
+                "time",
+                np.array([number], "<i4"),
+                {
+                    "units": f"days since {EPOCH.isoformat()} 12:00:00",
+                    "calendar": "standard",
+                    "standard_name": "time",
+                    "axis": "T",
+                },
+                unlimited=True,
+            ),
+            "lat": _dimension(
+                file, "lat", lat, {"units": "degrees_north", "standard_name": "latitude", "axis": "Y"}
+            ),
+            "lon": _dimension(
+                file, "lon", lon, {"units": "degrees_east", "standard_name": "longitude", "axis": "X"}
+            ),
+        }
+        options: dict[str, Any] = {
+            "maxshape": (None, len(lat), len(lon)),
+            "chunks": chunk_shape,
+            "compression": "gzip",
+            "compression_opts": 4,
+            "shuffle": True,
+            "track_times": False,
+        }
+        sst = file.create_dataset("sst", data=packed, fillvalue=FILL, **options)
+        _describe(
+            sst,
+            {
+                "_FillValue": np.array([FILL], "<i2"),
+                "scale_factor": scale,
+                "add_offset": 0.0,
+                "units": "degree_C",
+                "standard_name": "sea_surface_temperature",
+                "long_name": "daily mean sea surface temperature",
+            },
+        )
+        sea_ice = file.create_dataset("ice", data=percent, fillvalue=-1, **options)
+        _describe(
+            sea_ice,
+            {
+                "_FillValue": np.array([-1], "i1"),
+                "scale_factor": 0.01,
+                "units": "1",
+                "standard_name": "sea_ice_area_fraction",
+                "long_name": "sea ice concentration",
+            },
+        )
+        for variable in (sst, sea_ice):
+            _attach(variable, [scales[name] for name in ("time", "lat", "lon")])
+        for name, value in {
+            "Conventions": "CF-1.8",
+            "title": "Invented daily sea surface temperature",
+            "institution": "made in code by vzlab; not an observation",
+            "granule_id": f"SST-{day.strftime('%Y%j')}",
+            "date_created": f"{day.isoformat()}T18:00:00Z",
+        }.items():
+            file.attrs[name] = np.bytes_(value)
+
+
+def _dimension(
+    file: Any, name: str, values: npt.NDArray[Any], attributes: dict[str, Any], *, unlimited: bool = False
+) -> Any:
+    """A coordinate variable that is an HDF5 dimension scale, as the netCDF4 format lays down."""
+    options: dict[str, Any] = {"maxshape": (None,), "chunks": (512,)} if unlimited else {}
+    variable = file.create_dataset(name, data=values, track_times=False, **options)
+    variable.make_scale(name)
+    _describe(variable, attributes)
+    return variable
+
+
+def _attach(variable: Any, scales: Sequence[Any]) -> None:
+    for axis, scale in enumerate(scales):
+        variable.dims[axis].attach_scale(scale)
+
+
+def _describe(variable: Any, attributes: dict[str, Any]) -> None:
+    for name, value in attributes.items():
+        variable.attrs[name] = np.bytes_(value) if isinstance(value, str) else value

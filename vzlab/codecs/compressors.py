@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
@@ -127,22 +127,16 @@ class Lzo(ArchiveCodec):
 
 
 class JpegLs(ArchiveCodec):
-    """One JPEG-LS image (ITU-T T.87), as EUMETSAT's filter 32018 writes it.
+    """One JPEG-LS image (ITU-T T.87) of one component, as EUMETSAT's filter 32018 writes it.
 
-    Parameters
-    ----------
-    endian : {"little", "big"}
-        Byte order of the decoded samples.
+    The filter compresses the bytes that it gets as little-endian samples, whatever the datatype says.
     """
 
     codec_id: ClassVar[str] = "vzlab.jpegls"
 
-    def __init__(self, *, endian: Literal["little", "big"] = "little") -> None:
-        self.endian = endian
-
     def _decode(self, stored: ByteArray) -> ByteArray:
         image = imagecodecs.jpegls_decode(stored.tobytes())
-        samples = image.astype(image.dtype.newbyteorder(self.endian), copy=False)
+        samples = image.astype(image.dtype.newbyteorder("<"), copy=False)
         return np.ascontiguousarray(samples).reshape(-1).view(np.uint8)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from vzlab.codecs.datatypes import BitField, CodecJSON, bytes_codecs, endian_of
+from vzlab.codecs.datatypes import BitField, CodecJSON, bytes_codecs
 from vzlab.errors import MissingDependencyError, UnsupportedCodecError
 
 DEFLATE, SHUFFLE, FLETCHER32, SZIP, NBIT, SCALEOFFSET = 1, 2, 3, 4, 5, 6
@@ -304,8 +304,12 @@ def _zstd(f: Hdf5Filter, _chunk: _Chunk) -> _Converted:
     return _codec("zstd", level=max(min(level, 22), -131072), checksum=False), None
 
 
-def _jpegls(_f: Hdf5Filter, chunk: _Chunk) -> _Converted:
-    return _codec("vzlab.jpegls", endian=endian_of(chunk.dtype) or "little"), None
+def _jpegls(f: Hdf5Filter, _chunk: _Chunk) -> _Converted:
+    if _value(f, 1) != 1:
+        raise UnsupportedCodecError(
+            f"HDF5 filter {f.label} with {_value(f, 1)} components; expected images of one component."
+        )
+    return _codec("vzlab.jpegls"), None
 
 
 _CONVERTERS: dict[int, Callable[[Hdf5Filter, _Chunk], _Converted]] = {

@@ -24,7 +24,7 @@ MAX_WORKERS = 4
 
 def pytest_arguments(*, everything: bool, further: list[str]) -> list[str]:
     """Give what pytest is called with; what was asked for further comes last, so that it wins."""
-    workers = ["-n", "auto", "--maxprocesses", str(MAX_WORKERS), "--dist", "loadgroup"]
+    workers = ["-n", "auto", "--maxprocesses", str(MAX_WORKERS)]
     if everything:
         # nbval runs the notebooks under the test paths; outputs are compared where a cell asks for it.
         return ["-q", *workers, "-p", "nbval.plugin", "--nbval-lax", "--nbval-current-env", *further]

@@ -52,9 +52,9 @@ HEAVY = {
 """Libraries that `import vzlab` leaves alone until something needs them."""
 
 UNWANTED = {
-    "a package registry or a content network": r"(?i)\bpypi\.|pythonhosted|npmjs\.|crates\.io|anaconda\.org|"
-    r"proxy\.golang|deb\.debian|unpkg\.com|jsdelivr|esm\.sh",
-    "a path of one machine": r"(?<![\w.])/(?:work|root|home/\w+|Users/\w+)/|/tmp/vz\b",
+    "a package registry or a content network": r"(?i)\bpypi\.|python[h]osted|npmjs\.|crates\.io|anaconda\.org|"
+    r"proxy\.golang|deb\.debian|unpkg\.com|js[d]elivr|esm\.sh",
+    "a path of one machine": r"(?<![\w.])/(?:work|root|home/\w+|Users/\w+)/|/tm[p]/vz\b",
     "how the text came about": r"\bAI\b|\bLLMs?\b|\bsub-?agents?\b|\bCEO\b|(?i:\bissue #?\d)",
 }
 """What no committed text says, as regular expressions (which do not match themselves)."""

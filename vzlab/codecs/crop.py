@@ -57,37 +57,40 @@ class CropCodec(ArrayArrayCodec):
         Raises
         ------
         CodecError
-            The chunk's place is larger than what is stored, or has other dimensions.
+            The chunk has another number of dimensions than what is stored.
         """
-        self._check(chunk_spec.shape)
+        # zarr-python also asks with the whole array's shape, so only the dimensions can be checked here.
+        if len(chunk_spec.shape) != len(self.stored_shape):
+            raise self._misfit(chunk_spec.shape)
         return replace(chunk_spec, shape=self.stored_shape)
 
-    def _check(self, shape: tuple[int, ...]) -> None:
-        if len(shape) != len(self.stored_shape) or any(
-            place > stored for place, stored in zip(shape, self.stored_shape, strict=True)
-        ):
-            raise CodecError(
-                f"{NAME} found chunks stored as {self.stored_shape} for a place of {shape}; "
-                "expected the same number of dimensions and no length beyond what is stored."
-            )
+    def _window(self, shape: tuple[int, ...]) -> tuple[slice, ...]:
+        if any(place > stored for place, stored in zip(shape, self.stored_shape, strict=True)):
+            raise self._misfit(shape)
+        return tuple(slice(length) for length in shape)
+
+    def _misfit(self, shape: tuple[int, ...]) -> CodecError:
+        return CodecError(
+            f"{NAME} found chunks stored as {self.stored_shape} for a place of {shape}; "
+            "expected the same number of dimensions and no length beyond what is stored."
+        )
 
     def _decode_sync(self, chunk_array: NDBuffer, chunk_spec: ArraySpec) -> NDBuffer:
         if chunk_spec.shape == self.stored_shape:
             return chunk_array
-        self._check(chunk_spec.shape)
-        return chunk_array[tuple(slice(length) for length in chunk_spec.shape)]
+        return chunk_array[self._window(chunk_spec.shape)]
 
     def _encode_sync(self, chunk_array: NDBuffer, chunk_spec: ArraySpec) -> NDBuffer:
         if chunk_spec.shape == self.stored_shape:
             return chunk_array
-        self._check(chunk_spec.shape)
+        window = self._window(chunk_spec.shape)
         stored = chunk_spec.prototype.nd_buffer.create(
             shape=self.stored_shape,
             dtype=chunk_array.dtype,
             order="C",
             fill_value=chunk_spec.fill_value,
         )
-        stored[tuple(slice(length) for length in chunk_spec.shape)] = chunk_array
+        stored[window] = chunk_array
         return stored
 
     async def _decode_single(self, chunk_array: NDBuffer, chunk_spec: ArraySpec) -> NDBuffer:

@@ -78,8 +78,10 @@ def _record_codecs(dtype: np.dtype[Any]) -> tuple[CodecJSON, ...]:
         end = offset + length
     packed &= end == dtype.itemsize
     orders = {endian for _, _, endian in pieces if endian is not None}
+    # zarr-python wants a byte order for any record with a member of several bytes, be it only text.
+    neutral: Endian | None = "little" if any(length > 1 for _, length, _ in pieces) else None
     if packed and len(orders) <= 1:
-        return (_bytes_codec(orders.pop() if orders else None),)
+        return (_bytes_codec(orders.pop() if orders else neutral),)
     segments: list[list[int]] = []
     for offset, length, endian in pieces:
         reverse = int(endian == "big")
@@ -89,7 +91,7 @@ def _record_codecs(dtype: np.dtype[Any]) -> tuple[CodecJSON, ...]:
             segments.append([offset, length, reverse])
     layout = {"itemsize": dtype.itemsize, "segments": segments}
     return (
-        _bytes_codec("little" if orders else None),
+        _bytes_codec(neutral),
         {"name": "vzlab.record_layout", "configuration": layout},
     )
 

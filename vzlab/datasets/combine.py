@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
+from vzlab.cf import ENCODING_ATTRIBUTES
+from vzlab.datasets.assemble import is_virtual
 from vzlab.datasets.compatibility import check_combine, expand_sources
 from vzlab.datasets.open import open_virtual_dataset
 from vzlab.errors import IncompatibleFilesError
@@ -105,7 +107,18 @@ def combine_virtual(
         combine_attrs=_constant_attributes,
     )
     combined.encoding = dict(datasets[0].encoding)
+    for name, variable in combined.variables.items():
+        if not is_virtual(variable):
+            _forget_varying_packing(variable, [dataset.variables[name].encoding for dataset in datasets])
     return combined
+
+
+def _forget_varying_packing(variable: xr.Variable, encodings: Sequence[dict[Any, Any]]) -> None:
+    """Leave loaded values unpacked, if no one packing held them all: packed again by the first, they would lose digits."""
+    packings = {repr([encoding.get(name) for name in ENCODING_ATTRIBUTES]) for encoding in encodings}
+    if len(packings) > 1:
+        for name in (*ENCODING_ATTRIBUTES, "dtype"):
+            variable.encoding.pop(name, None)
 
 
 def _constant_attributes(attributes: Sequence[dict[str, Any]], context: Any = None) -> dict[str, Any]:

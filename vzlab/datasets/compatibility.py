@@ -15,7 +15,7 @@ import xarray as xr
 from vzlab.cf import Packing, packing_of
 from vzlab.datasets.assemble import is_virtual, manifest_array
 from vzlab.datasets.coordinates import check_concat_coordinate, check_static, propose_concat_dim, propose_order
-from vzlab.datasets.findings import CompatibilityReport, Finding, Holders, Severity
+from vzlab.datasets.findings import CompatibilityReport, Finding, Holders, Severity, differing
 from vzlab.datasets.open import open_virtual_dataset
 from vzlab.datasets.signatures import Signature, signature_of
 from vzlab.storage import as_registry, normalize_url, url_name
@@ -239,14 +239,16 @@ def _packing_finding(
     example = _example(packing_of(attributes[0]), packing_of(attributes[1]), str(attributes[0].get("units", "")))
     name = names[odd.files[0]]
     others = f"the other {len(usual.files)}" if len(groups) == 2 else f"{len(usual.files)} files"
+    values = [group.value for group in groups]
     sentence = (
-        f"{variable} in {name}{_and_more(odd)} is stored with {odd.value}; {others} with {usual.value}. {example}".strip()
+        f"{variable} in {name}{_and_more(odd)} is stored with {differing(odd.value, values)}; {others} with "
+        f"{differing(usual.value, values)}. {example}"
     )
-    kept = " and ".join(f"'{names[i]}'" for i in odd.files[:3])
+    left_out = ", ".join(repr(names[i]) for i in odd.files[:3])
     fix = (
-        f"# leave {name} out, or read {variable} into memory, decoded\n"
-        f'vz.open_virtual_mfdataset([f for f in files if not f.endswith(({kept.replace(" and ", ", ")},))])\n'
-        f'vz.open_virtual_mfdataset(files, loadable_variables=["{variable}", ...])'
+        f"# leave {name}{_and_more(odd)} out, or read {variable} of all files into memory, decoded:\n"
+        f"vz.open_virtual_mfdataset([f for f in files if Path(f).name not in {{{left_out}}}])\n"
+        f'vz.open_virtual_mfdataset(files, loadable_variables=["time", "{variable}", ...])'
     )
     return Finding(
         variable=variable,

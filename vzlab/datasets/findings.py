@@ -145,5 +145,11 @@ def _runs(positions: Iterable[int]) -> list[tuple[int, int]]:
     return runs
 
 
+def differing(value: str, values: Iterable[str]) -> str:
+    """The comma-separated parts of a value that not all have: ``scale_factor 0.1``."""
+    common = set.intersection(*(set(other.split(", ")) for other in values))
+    return ", ".join(part for part in value.split(", ") if part not in common) or value
+
+
 def _count(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'s' * (n != 1)}"

@@ -1,0 +1,99 @@
+"""A compatibility report as HTML: the sentence that matters, a matrix of variables and differences, the code that mends."""
+
+from __future__ import annotations
+
+from vzlab.datasets.findings import FACETS, CompatibilityReport, Finding, Severity, differing
+from vzlab.render.html import (
+    Cell,
+    Content,
+    Markup,
+    Tone,
+    callout,
+    card,
+    code_block,
+    details,
+    dim,
+    element,
+    heading,
+    join,
+    label,
+    strong,
+    table,
+)
+
+_TONES: dict[Severity, Tone] = {
+    "merges": "good",
+    "harmless": "note",
+    "rectilinear": "info",
+    "re-encode": "warn",
+    "refused": "bad",
+    "silently wrong elsewhere": "bad",
+}
+MAX_ROWS = 60
+"""More variables than this are folded: those without a finding go first."""
+
+
+def to_html(report: CompatibilityReport, *, upgrade: bool = True) -> Markup:
+    """The report as one self-contained element."""
+    return card(body(report), upgrade=upgrade)
+
+
+def body(report: CompatibilityReport) -> Markup:
+    """The report without its card, to stand inside another view."""
+    count, _, rest = report.headline.partition(": ")
+    parts: list[Content] = [heading(count, rest)]
+    for finding in report.problems:
+        parts.append(callout(strong(finding.sentence), " ", dim(finding.severity), tone="bad"))
+    if report.compatible:
+        parts.append(callout("These files make one dataset as they are.", tone="good"))
+    parts.append(_matrix(report))
+    fixes = list(dict.fromkeys(finding.fix for finding in report.problems if finding.fix))
+    if fixes:
+        parts += [label("What to do"), *(code_block(fix) for fix in fixes)]
+    others = [finding for finding in report.findings if not finding.is_problem]
+    if others:
+        items = [element("div", finding.sentence, " ", dim(finding.severity)) for finding in others]
+        parts.append(details(join([strong("Harmless"), dim(str(len(others)))]), items))
+    if report.findings:
+        parts.append(details(join([strong("Who has what"), dim(f"{len(report.files)} files")]), _holders(report)))
+    return join(parts, "")
+
+
+def _matrix(report: CompatibilityReport) -> Markup:
+    """Variables by facets: what is the same says so quietly, what differs says what and how often."""
+    facets = [f for f in FACETS if f != "presence" or any(x.facet == "presence" for x in report.findings)]
+    rows: list[list[Content | Cell]] = []
+    told = {finding.variable for finding in report.findings}
+    shown = [v for v in report.variables if v in told] + [v for v in report.variables if v not in told]
+    for variable in shown[:MAX_ROWS]:
+        rows.append([variable, *(_cell(report, variable, facet) for facet in facets)])
+    markup = table(rows, header=["", *facets])
+    if len(shown) > MAX_ROWS:
+        markup = join([markup, dim(f"and {len(shown) - MAX_ROWS} more variables, the same in every file")], "")
+    return markup
+
+
+def _cell(report: CompatibilityReport, variable: str, facet: str) -> Cell:
+    finding = report.cell(variable, facet)
+    if finding is None:
+        return Cell(content=dim("same"))
+    return Cell(content=_short(report, finding), tone=_TONES[finding.severity], note=finding.severity)
+
+
+def _short(report: CompatibilityReport, finding: Finding) -> Content:
+    """Who has what in a few characters: ``scale_factor 0.01 ×11, scale_factor 0.1 ×1``."""
+    if not finding.holders:
+        return "varies" if finding.facet == "attributes" else strong("differs")
+    values = [differing(holders.value, [h.value for h in finding.holders]) for holders in finding.holders[:3]]
+    counts = [len(holders.files) for holders in finding.holders]
+    text = [f"{value} ×{count}" for value, count in zip(values, counts, strict=False)]
+    return join([element("div", strong(t) if finding.is_problem else t) for t in text], "")
+
+
+def _holders(report: CompatibilityReport) -> Markup:
+    rows: list[list[Content | Cell]] = [
+        [finding.variable or "dataset", finding.facet, holders.value, str(len(holders.files)), report.names_of(holders)]
+        for finding in report.findings
+        for holders in finding.holders
+    ]
+    return table(rows[:MAX_ROWS], header=["variable", "what", "value", "files", "which"])

@@ -46,11 +46,16 @@ def main() -> int:
     failed = [
         step
         for step, arguments in {
-            "lint": ["-m", "ruff", "check"],
-            "format": ["-m", "ruff", "format", "--check"],
+            "lint": ["-m", "ruff", "check", "--output-format", "concise"],
+            "format": ["-m", "ruff", "format", "--check", "--output-format", "concise"],
             "types": ["-m", "mypy"],
             # import-linter has a command and no module to run.
-            "layers": ["-c", "from importlinter.cli import lint_imports_command as run; run()", "--no-logo"],
+            "layers": [
+                "-c",
+                "from importlinter.cli import lint_imports_command as run; run()",
+                "--no-logo",
+                "--no-cache",
+            ],
             "tests": ["-m", "pytest", *pytest_arguments(everything=options.all, further=further)],
         }.items()
         if not _passes(step, arguments)

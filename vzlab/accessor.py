@@ -79,7 +79,7 @@ class _VirtualAccessor:
         self,
         path: str | os.PathLike[str] | None = None,
         *,
-        format: Literal["json", "parquet", "dict"] = "json",
+        format: Literal["json", "parquet", "dict"] = "json",  # noqa: A002
         **options: Any,
     ) -> Any:
         """Write Kerchunk references as JSON or Parquet, or give them as a dictionary.
@@ -91,7 +91,7 @@ class _VirtualAccessor:
         return write_kerchunk(self._data, path, format=format, **options)
 
 
-@xr.register_dataset_accessor("vzlab")
+@xr.register_dataset_accessor("vzlab")  # type: ignore[no-untyped-call]
 class DatasetAccessor(_VirtualAccessor):
     """``ds.vzlab`` of a dataset."""
 
@@ -102,7 +102,7 @@ class DatasetAccessor(_VirtualAccessor):
         return _renamed(self._data, rename)
 
 
-@xr.register_datatree_accessor("vzlab")
+@xr.register_datatree_accessor("vzlab")  # type: ignore[no-untyped-call]
 class DataTreeAccessor(_VirtualAccessor):
     """``tree.vzlab`` of a tree."""
 

@@ -26,18 +26,25 @@ app = typer.Typer(
 Urls = Annotated[list[str], typer.Argument(help="Files: paths, globs or urls.", metavar="URL...")]
 Anonymous = Annotated[bool, typer.Option("--anonymous", help="Read buckets without credentials.")]
 Options = Annotated[
-    list[str] | None, typer.Option("--option", "-o", help="KEY=VALUE for the object store, such as region=eu-west-1.")
+    list[str] | None,
+    typer.Option("--option", "-o", help="KEY=VALUE for the object store, such as region=eu-west-1."),
 ]
 HtmlFile = Annotated[Path | None, typer.Option("--html", help="Write the report as a page of its own.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Group = Annotated[str | None, typer.Option("--group", help="Path of a group in the file.")]
-ConcatDim = Annotated[str | None, typer.Option("--concat-dim", help="The dimension along which files follow each other.")]
+ConcatDim = Annotated[
+    str | None, typer.Option("--concat-dim", help="The dimension along which files follow each other.")
+]
 
 
 @app.command()
 def demo(
-    files: Annotated[list[str] | None, typer.Argument(help="Your own files; none makes a sample archive.")] = None,
-    to: Annotated[Path, typer.Option("--to", help="Folder for everything that is made.")] = Path("vzlab-demo"),
+    files: Annotated[
+        list[str] | None, typer.Argument(help="Your own files; none makes a sample archive.")
+    ] = None,
+    to: Annotated[Path, typer.Option("--to", help="Folder for everything that is made.")] = Path(
+        "vzlab-demo"
+    ),
 ) -> None:
     """Do the whole job: inspect, check, combine, write, reopen, compare; with a report as a web page."""
     from vzlab.demo import run
@@ -84,7 +91,9 @@ def check(
 @app.command()
 def virtualize(
     urls: Urls,
-    to: Annotated[str, typer.Option("--to", help="NAME.json or NAME.parquet for Kerchunk; anything else is Icechunk.")],
+    to: Annotated[
+        str, typer.Option("--to", help="NAME.json or NAME.parquet for Kerchunk; anything else is Icechunk.")
+    ],
     concat_dim: ConcatDim = None,
     group: Group = None,
     anonymous: Anonymous = False,

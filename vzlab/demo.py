@@ -76,11 +76,15 @@ def run(
     kept = _leave_out_odd(datasets, names, report)
     if len(kept) < len(urls):
         left = [name for i, name in enumerate(names) if i not in kept]
-        out(f"   Left out here: {', '.join(left)}. Combined anyway, it would have changed the numbers of the cube.")
+        out(
+            f"   Left out here: {', '.join(left)}. Combined anyway, it would have changed the numbers of the cube."
+        )
 
     with step(f"Combine {len(kept)} files"):
         cube = combine_virtual([datasets[i] for i in kept], names=[names[i] for i in kept])
-    out(f"\n3. Combine\n{cube}\n   {cube.vzlab.n_refs:,} references, {cube.vzlab.nbytes / 1e3:,.1f} kB of memory")
+    out(
+        f"\n3. Combine\n{cube}\n   {cube.vzlab.n_refs:,} references, {cube.vzlab.nbytes / 1e3:,.1f} kB of memory"
+    )
 
     repository, references = to / "icechunk", to / "kerchunk.json"
     with step("Write to Icechunk and to Kerchunk"):
@@ -114,7 +118,9 @@ def run(
 def _prepare(to: Path) -> None:
     if to.exists() and any(to.iterdir()):
         if not (to / _MARKER).exists():
-            raise WriteError(f"{to} is not empty, and the demo did not make it. Choose another folder: --to DIR")
+            raise WriteError(
+                f"{to} is not empty, and the demo did not make it. Choose another folder: --to DIR"
+            )
         shutil.rmtree(to)
     to.mkdir(parents=True, exist_ok=True)
     (to / _MARKER).write_text(json.dumps({"replaced by": "the next run"}), encoding="utf-8")
@@ -143,7 +149,11 @@ def _leave_out_odd(
 
 
 def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+    return (
+        path.stat().st_size
+        if path.is_file()
+        else sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+    )
 
 
 def _bytes_of(url: str) -> int:

@@ -86,12 +86,16 @@ def _known_dimensions(names: tuple[str | None, ...] | None, ndim: int) -> tuple[
 def _wanted(group: ManifestGroup, loadable_variables: Collection[str] | None) -> frozenset[str]:
     if loadable_variables is None:
         return frozenset(
-            name for name, array in group.arrays.items() if array.ndim == 1 and dimension_names(array) == (name,)
+            name
+            for name, array in group.arrays.items()
+            if array.ndim == 1 and dimension_names(array) == (name,)
         )
     wanted = frozenset([loadable_variables] if isinstance(loadable_variables, str) else loadable_variables)
     known = {*group.arrays, *group.unreadable}
     if unknown := sorted(wanted - known):
-        raise KeyError(f"loadable_variables names {', '.join(map(repr, unknown))}; here are {', '.join(sorted(known))}")
+        raise KeyError(
+            f"loadable_variables names {', '.join(map(repr, unknown))}; here are {', '.join(sorted(known))}"
+        )
     return wanted
 
 
@@ -135,7 +139,9 @@ def _as_dataset(group: ManifestGroup, variables: dict[str, xr.Variable]) -> xr.D
     return dataset
 
 
-def _take_coordinates(attributes: dict[str, Any], encoding: dict[Any, Any], known: Collection[str]) -> set[str]:
+def _take_coordinates(
+    attributes: dict[str, Any], encoding: dict[Any, Any], known: Collection[str]
+) -> set[str]:
     """Move a CF ``coordinates`` attribute to the encoding, if every name in it is there, and give the names."""
     text = attributes.get("coordinates")
     if not isinstance(text, str):
@@ -153,7 +159,9 @@ def _report_unreadable(unreadable: Mapping[str, UnreadableVariable], path: str) 
     where = f" of group {path!r}" if path else ""
     lines = [f"  {name}: {variable.reason}" for name, variable in unreadable.items()]
     names = sorted(name for name, variable in unreadable.items() if variable.loadable)
-    advice = f"\nTo have {'them' if len(names) > 1 else 'it'}, load: loadable_variables={names}" if names else ""
+    advice = (
+        f"\nTo have {'them' if len(names) > 1 else 'it'}, load: loadable_variables={names}" if names else ""
+    )
     warnings.warn(
         f"{len(unreadable)} variable{'s' * (len(unreadable) != 1)}{where} cannot be virtualized and "
         f"{'are' if len(unreadable) != 1 else 'is'} left out:\n" + "\n".join(lines) + advice,
@@ -195,7 +203,9 @@ def dataset_to_group(dataset: xr.Dataset | xr.DataTree) -> ManifestGroup:
         dataset = dataset.to_dataset(inherit=False)
     return ManifestGroup(
         arrays={
-            str(name): manifest_array(variable) for name, variable in dataset.variables.items() if is_virtual(variable)
+            str(name): manifest_array(variable)
+            for name, variable in dataset.variables.items()
+            if is_virtual(variable)
         },
         groups=groups,
         attributes={str(name): _plain(value) for name, value in dataset.attrs.items()},

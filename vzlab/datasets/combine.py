@@ -121,18 +121,21 @@ def _forget_varying_packing(variable: xr.Variable, encodings: Sequence[dict[Any,
             variable.encoding.pop(name, None)
 
 
-def _constant_attributes(attributes: Sequence[dict[str, Any]], context: Any = None) -> dict[str, Any]:
+def _constant_attributes(attributes: Sequence[dict[str, Any]], _context: Any = None) -> dict[str, Any]:
     """Attributes that every file has with the same value."""
     first, *others = attributes
     return {
         name: value
         for name, value in first.items()
-        if all(name in other and np.array_equal(other[name], value, equal_nan=_is_float(value)) for other in others)
+        if all(
+            name in other and np.array_equal(other[name], value, equal_nan=_is_float(value))
+            for other in others
+        )
     }
 
 
 def _is_float(value: Any) -> bool:
-    return np.asarray(value).dtype.kind == "f"
+    return bool(np.asarray(value).dtype.kind == "f")
 
 
 def _open_all(

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,12 @@ import xarray as xr
 
 from vzlab.cf import Packing, packing_of
 from vzlab.datasets.assemble import is_virtual, manifest_array
-from vzlab.datasets.coordinates import check_concat_coordinate, check_static, propose_concat_dim, propose_order
+from vzlab.datasets.coordinates import (
+    check_concat_coordinate,
+    check_static,
+    propose_concat_dim,
+    propose_order,
+)
 from vzlab.datasets.findings import CompatibilityReport, Finding, Holders, Severity, differing
 from vzlab.datasets.open import open_virtual_dataset
 from vzlab.datasets.signatures import Signature, signature_of
@@ -87,8 +93,8 @@ def expand_sources(sources: Any) -> list[Any]:
     """A list of urls and datasets from one of them, a glob, or a list."""
     if isinstance(sources, str | os.PathLike):
         text = os.fspath(sources)
-        if glob.has_magic(text) and "://" not in text and not os.path.exists(text):
-            return sorted(glob.glob(text, recursive=True))
+        if glob.has_magic(text) and "://" not in text and not Path(text).exists():
+            return sorted(glob.glob(text, recursive=True))  # noqa: PTH207  Path.glob wants a root
         return [sources]
     if isinstance(sources, xr.Dataset):
         return [sources]
@@ -116,7 +122,10 @@ def _absent(variable: str, holders: Sequence[int], n_files: int) -> Finding:
         facet="presence",
         severity="refused",
         sentence=f"{variable} is in {len(holders)} of {n_files} files.",
-        holders=(Holders(value="has it", files=tuple(holders)), Holders(value="lacks it", files=tuple(absent))),
+        holders=(
+            Holders(value="has it", files=tuple(holders)),
+            Holders(value="lacks it", files=tuple(absent)),
+        ),
         fix=f'vz.open_virtual_mfdataset(files, drop_variables=["{variable}"])',
     )
 
@@ -153,8 +162,20 @@ def _compare(
             load,
         )
         return findings
-    compare("shape, dtype", [s.dtype for s in found], "refused", "{variable} has another data type in {odd}.", load)
-    if compare("shape, dtype", [str(s.dims) for s in found], "refused", "{variable} has other dimensions in {odd}.", load):
+    compare(
+        "shape, dtype",
+        [s.dtype for s in found],
+        "refused",
+        "{variable} has another data type in {odd}.",
+        load,
+    )
+    if compare(
+        "shape, dtype",
+        [str(s.dims) for s in found],
+        "refused",
+        "{variable} has other dimensions in {odd}.",
+        load,
+    ):
         return findings
     axis = found[0].dims.index(dim) if dim in found[0].dims else None
     compare(
@@ -189,7 +210,11 @@ def _compare(
         load,
     ):
         compare(
-            "codecs", [s.codecs for s in found], "harmless", "{variable} differs in how it was encoded; it decodes alike.", ""
+            "codecs",
+            [s.codecs for s in found],
+            "harmless",
+            "{variable} differs in how it was encoded; it decodes alike.",
+            "",
         )
     compare(
         "packing, fill",
@@ -209,9 +234,20 @@ def _compare(
             load,
         )
     else:
-        compare("units", [s.units for s in found], "harmless", "{variable} is stored in several units; it is decoded first.", "")
+        compare(
+            "units",
+            [s.units for s in found],
+            "harmless",
+            "{variable} is stored in several units; it is decoded first.",
+            "",
+        )
     varying = sorted(
-        {name for s in found for name in s.attributes if len({other.attributes.get(name) for other in found}) > 1}
+        {
+            name
+            for s in found
+            for name in s.attributes
+            if len({other.attributes.get(name) for other in found}) > 1
+        }
     )
     if varying:
         findings.append(
@@ -236,7 +272,9 @@ def _packing_finding(
     groups = _holders([s.meaning for s in found], positions)
     usual, odd = groups[0], groups[-1]
     attributes = [datasets[group.files[0]].variables[variable].attrs for group in (usual, odd)]
-    example = _example(packing_of(attributes[0]), packing_of(attributes[1]), str(attributes[0].get("units", "")))
+    example = _example(
+        packing_of(attributes[0]), packing_of(attributes[1]), str(attributes[0].get("units", ""))
+    )
     name = names[odd.files[0]]
     others = f"the other {len(usual.files)}" if len(groups) == 2 else f"{len(usual.files)} files"
     values = [group.value for group in groups]

@@ -20,7 +20,9 @@ MAX_STATIC_BYTES = 64 * 2**20
 def propose_concat_dim(datasets: Sequence[xr.Dataset]) -> str | None:
     """The dimension whose coordinate differs between the files, a time before any other; None if none or several do."""
     if len(datasets) < 2:
-        return next((str(d) for d in datasets[0].dims if datasets[0].sizes[d] and _is_time(datasets[0], d)), None)
+        return next(
+            (str(d) for d in datasets[0].dims if datasets[0].sizes[d] and _is_time(datasets[0], d)), None
+        )
     first = datasets[0]
     differing = [
         str(dim)
@@ -28,7 +30,11 @@ def propose_concat_dim(datasets: Sequence[xr.Dataset]) -> str | None:
         if any(
             dim not in other.sizes
             or other.sizes[dim] != first.sizes[dim]
-            or (dim in first.indexes and dim in other.indexes and not first.indexes[dim].equals(other.indexes[dim]))
+            or (
+                dim in first.indexes
+                and dim in other.indexes
+                and not first.indexes[dim].equals(other.indexes[dim])
+            )
             for other in datasets[1:]
         )
     ]
@@ -139,13 +145,17 @@ def check_static(
                 variable=name,
                 facet="coordinates",
                 severity="refused",
-                sentence=f"{name} does not follow the combined dimension and is too large ({variables[0].nbytes:,} bytes a file) to "
-                "be compared by reading it.",
+                sentence=f"{name} does not follow the combined dimension and is too large "
+                f"({variables[0].nbytes:,} bytes a file) to be compared by reading it.",
                 fix=f'vz.open_virtual_mfdataset(files, drop_variables=["{name}"])',
             )
         ]
     first = _values(variables[0], registry, name)
-    odd = [i for i, variable in zip(positions[1:], variables[1:], strict=True) if not _equal(first, variable, registry, name)]
+    odd = [
+        i
+        for i, variable in zip(positions[1:], variables[1:], strict=True)
+        if not _equal(first, variable, registry, name)
+    ]
     if not odd:
         return []
     other = _values(datasets[odd[0]].variables[name], registry, name)
@@ -156,19 +166,28 @@ def check_static(
             facet="coordinates",
             severity="refused",
             sentence=f"{name} differs between files although it does not follow the combined dimension{_distance(first, other)}.",
-            holders=(Holders(value="as the first file", files=same), Holders(value="differs", files=tuple(odd))),
+            holders=(
+                Holders(value="as the first file", files=same),
+                Holders(value="differs", files=tuple(odd)),
+            ),
             fix="# these files lie on another grid: leave them out, or combine each grid for itself",
         )
     ]
 
 
 def _values(variable: xr.Variable, registry: StoreRegistry, name: str) -> npt.NDArray[Any]:
-    return read_array(manifest_array(variable), registry, name=name) if is_virtual(variable) else np.asarray(variable)
+    return (
+        read_array(manifest_array(variable), registry, name=name)
+        if is_virtual(variable)
+        else np.asarray(variable)
+    )
 
 
 def _equal(first: npt.NDArray[Any], variable: xr.Variable, registry: StoreRegistry, name: str) -> bool:
     other = _values(variable, registry, name)
-    return first.shape == other.shape and bool(np.array_equal(first, other, equal_nan=first.dtype.kind in "fc"))
+    return first.shape == other.shape and bool(
+        np.array_equal(first, other, equal_nan=first.dtype.kind in "fc")
+    )
 
 
 def _distance(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> str:
@@ -181,7 +200,11 @@ def _is_time(dataset: xr.Dataset, dim: Any) -> bool:
     variable = dataset.variables.get(dim)
     if variable is None:
         return False
-    return variable.dtype.kind in "Mm" or " since " in str(variable.attrs.get("units", "")) or variable.dtype.kind == "O"
+    return (
+        variable.dtype.kind in "Mm"
+        or " since " in str(variable.attrs.get("units", ""))
+        or variable.dtype.kind == "O"
+    )
 
 
 def _show(value: Any) -> str:

@@ -7,11 +7,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-type Severity = Literal["merges", "harmless", "rectilinear", "re-encode", "refused", "silently wrong elsewhere"]
+type Severity = Literal[
+    "merges", "harmless", "rectilinear", "re-encode", "refused", "silently wrong elsewhere"
+]
 """From "no difference" to "other tools would combine this and give wrong numbers"."""
 
 PROBLEMS: frozenset[Severity] = frozenset({"re-encode", "refused", "silently wrong elsewhere"})
-FACETS = ("presence", "shape, dtype", "chunks", "codecs", "packing, fill", "units", "coordinates", "attributes")
+FACETS = (
+    "presence",
+    "shape, dtype",
+    "chunks",
+    "codecs",
+    "packing, fill",
+    "units",
+    "coordinates",
+    "attributes",
+)
 """What is compared of each variable, in the order of the matrix's columns."""
 
 
@@ -81,7 +92,9 @@ class CompatibilityReport:
         along = f" along {self.concat_dim}" if self.concat_dim else ""
         n_problems = len(self.problems)
         n_other = len(self.findings) - n_problems
-        text = f"{_count(len(self.files), 'file')}{along}: " + (_count(n_problems, "problem") if n_problems else "compatible")
+        text = f"{_count(len(self.files), 'file')}{along}: " + (
+            _count(n_problems, "problem") if n_problems else "compatible"
+        )
         return text + (f", {_count(n_other, 'harmless difference')}" if n_other else "")
 
     def cell(self, variable: str, facet: str) -> Finding | None:
@@ -124,8 +137,10 @@ class CompatibilityReport:
         for finding in sorted(self.findings, key=lambda f: not f.is_problem):
             mark = "!!" if finding.is_problem else "--"
             lines.append(f" {mark} {finding.sentence}  [{finding.severity}]")
-            for holders in finding.holders:
-                lines.append(f"      {_count(len(holders.files), 'file')}: {holders.value}  ({self.names_of(holders)})")
+            lines += [
+                f"      {_count(len(holders.files), 'file')}: {holders.value}  ({self.names_of(holders)})"
+                for holders in finding.holders
+            ]
             if finding.fix:
                 lines += [f"      > {line}" for line in finding.fix.splitlines()]
         return "\n".join(lines)

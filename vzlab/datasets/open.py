@@ -171,7 +171,9 @@ def _dataset(
 
     def load_unreadable(name: str, variable: UnreadableVariable) -> npt.NDArray[Any]:
         if not isinstance(parser, Parser) or not variable.loadable:
-            raise NotImplementedError(f"{name!r} cannot be loaded: {variable.reason} Drop it: drop_variables=[{name!r}]")
+            raise NotImplementedError(
+                f"{name!r} cannot be loaded: {variable.reason} Drop it: drop_variables=[{name!r}]"
+            )
         return parser.load(url, registry, name)
 
     return assemble_dataset(

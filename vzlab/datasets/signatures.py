@@ -46,7 +46,9 @@ def signature_of(variable: xr.Variable) -> Signature:
     """Reduce a variable to its signature; nothing is read."""
     dims = tuple(map(str, variable.dims))
     if not isinstance(variable._data, ManifestArray):
-        encoded = {name: variable.encoding[name] for name in sorted(MEANING_ATTRIBUTES) if name in variable.encoding}
+        encoded = {
+            name: variable.encoding[name] for name in sorted(MEANING_ATTRIBUTES) if name in variable.encoding
+        }
         return Signature(
             virtual=False,
             dims=dims,
@@ -57,7 +59,9 @@ def signature_of(variable: xr.Variable) -> Signature:
             codecs="",
             fill_value="",
             meaning="",
-            units=_words({k: v for k, v in encoded.items() if k in TIME_ATTRIBUTES} or _units(variable.attrs)),
+            units=_words(
+                {k: v for k, v in encoded.items() if k in TIME_ATTRIBUTES} or _units(variable.attrs)
+            ),
             attributes=_other(variable.attrs),
         )
     metadata = manifest_array(variable).metadata
@@ -70,7 +74,9 @@ def signature_of(variable: xr.Variable) -> Signature:
         decoding=" → ".join(_codec_words(decoding_form(codec)) for codec in metadata.codecs),
         codecs=" → ".join(_codec_words(codec) for codec in metadata.codecs),
         fill_value=_value_words(metadata.fill_value),
-        meaning=_words({k: variable.attrs[k] for k in (*PACKING_ATTRIBUTES, *MISSING_ATTRIBUTES) if k in variable.attrs}),
+        meaning=_words(
+            {k: variable.attrs[k] for k in (*PACKING_ATTRIBUTES, *MISSING_ATTRIBUTES) if k in variable.attrs}
+        ),
         units=_words(_units(variable.attrs)),
         attributes=_other(variable.attrs),
     )
@@ -81,7 +87,9 @@ def _units(attributes: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _other(attributes: Mapping[Any, Any]) -> dict[str, str]:
-    return {str(name): _value_words(value) for name, value in attributes.items() if name not in MEANING_ATTRIBUTES}
+    return {
+        str(name): _value_words(value) for name, value in attributes.items() if name not in MEANING_ATTRIBUTES
+    }
 
 
 def _words(attributes: Mapping[str, Any]) -> str:
@@ -100,7 +108,9 @@ def _value_words(value: Any) -> str:
 
 
 def _codec_words(codec: Mapping[str, Any]) -> str:
-    parameters = ", ".join(f"{k}={_value_words(v)}" for k, v in sorted((codec.get("configuration") or {}).items()))
+    parameters = ", ".join(
+        f"{k}={_value_words(v)}" for k, v in sorted((codec.get("configuration") or {}).items())
+    )
     name = str(codec["name"]).removeprefix("numcodecs.").removeprefix("vzlab.")
     return f"{name}({parameters})" if parameters else name
 

@@ -9,13 +9,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from vzlab.errors import VirtualArrayError
 from vzlab.manifests.chunk_grid import ChunkGrid
 from vzlab.manifests.codec_axes import drop_axis, insert_axis, is_uncompressed, permute_axes
 from vzlab.manifests.manifest import INLINE, ChunkManifest
 from vzlab.manifests.metadata import ArrayMetadata
-from vzlab.manifests.selection import AxisIndexer, AxisSelection, expand_key, plan_axis, settle_chunks
+from vzlab.manifests.selection import AxisSelection, expand_key, plan_axis, settle_chunks
 
 MAX_SPLIT_CHUNKS = 10_000_000
 """A selection inside uncompressed chunks that would need more references than this is refused."""
@@ -104,13 +105,13 @@ class ManifestArray:
         return self.metadata == other.metadata and self.manifest == other.manifest
 
     def __eq__(self, other: object) -> Any:
-        if isinstance(other, ManifestArray):
-            if self.shape == other.shape and self.identical(replace(other, metadata=self._attributed(other))):
-                return np.broadcast_to(np.True_, self.shape)
-            self._refuse("comparing values")
-        if isinstance(other, np.ndarray | np.generic | int | float | str):
-            self._refuse("comparing values")
-        return NotImplemented
+        if not isinstance(other, ManifestArray | np.ndarray | np.generic | int | float | str):
+            return NotImplemented
+        if isinstance(other, ManifestArray) and self.identical(
+            replace(other, metadata=self._attributed(other))
+        ):
+            return np.broadcast_to(np.True_, self.shape)
+        self._refuse("comparing values")
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -165,7 +166,7 @@ class ManifestArray:
         """
         from vzlab.manifests.array_functions import PendingFill
 
-        indexers, new_axes = expand_key(key, self.ndim)
+        indexers, new_axes = expand_key(key, self.shape)
         array = self
         dropped: list[int] = []
         for axis, indexer in enumerate(indexers):
@@ -205,7 +206,9 @@ class ManifestArray:
         new_chunks = (*self.metadata.chunks[:axis], chunks or 1, *self.metadata.chunks[axis + 1 :])
         if manifest.grid_shape[axis] == 0:
             new_chunks = (*self.metadata.chunks[:axis], 1, *self.metadata.chunks[axis + 1 :])
-        return ManifestArray(metadata=self.metadata.with_layout(shape=shape, chunks=new_chunks), manifest=manifest)
+        return ManifestArray(
+            metadata=self.metadata.with_layout(shape=shape, chunks=new_chunks), manifest=manifest
+        )
 
     def _split_before(self, axis: int) -> ManifestArray:
         """Cut uncompressed chunks to length 1 along every axis before this one, so that its elements lie together."""
@@ -215,13 +218,17 @@ class ManifestArray:
             if grid.chunk_shape[outer] == 1:
                 continue
             if math.prod(grid.grid_shape) // grid.grid_shape[outer] * self.shape[outer] > MAX_SPLIT_CHUNKS:
-                array._refuse(f"a selection inside chunks that would take over {MAX_SPLIT_CHUNKS:,} references")
+                array._refuse(
+                    f"a selection inside chunks that would take over {MAX_SPLIT_CHUNKS:,} references"
+                )
             one_each = plan_axis(grid, outer, slice(None))
             lengths = one_each.stop - one_each.start
             units = AxisSelection(
                 chunk_index=np.repeat(one_each.chunk_index, lengths),
                 start=np.concatenate([np.arange(n) for n in lengths.tolist()] or [np.zeros(0, np.int64)]),
-                stop=np.concatenate([np.arange(1, n + 1) for n in lengths.tolist()] or [np.zeros(0, np.int64)]),
+                stop=np.concatenate(
+                    [np.arange(1, n + 1) for n in lengths.tolist()] or [np.zeros(0, np.int64)]
+                ),
                 stored=np.repeat(one_each.stored, lengths),
                 drop=False,
             )
@@ -296,7 +303,8 @@ class ManifestArray:
             pieces = plan_axis(unit.metadata.grid, axis, np.zeros(1, np.intp))
             chunks = (*unit.metadata.chunks[:axis], 1, *unit.metadata.chunks[axis + 1 :])
             unit = ManifestArray(
-                metadata=unit.metadata.with_layout(shape=unit.shape, chunks=chunks), manifest=unit._cut(axis, pieces)
+                metadata=unit.metadata.with_layout(shape=unit.shape, chunks=chunks),
+                manifest=unit._cut(axis, pieces),
             )
             return unit._without_axis(axis)
         codecs = drop_axis(self.metadata.codecs, axis, self.ndim)
@@ -312,7 +320,11 @@ class ManifestArray:
 
     def transpose(self, axes: Sequence[int] | None = None) -> ManifestArray:
         """Permute axes; stored bytes stay as they are behind a ``transpose`` codec."""
-        order = list(range(self.ndim))[::-1] if axes is None else [int(axis) % self.ndim for axis in axes]
+        order = list(range(self.ndim))[::-1] if axes is None else list(normalize_axis_tuple(axes, self.ndim))
+        if len(order) != self.ndim:
+            raise ValueError(
+                f"{len(order)} axes were given to transpose an array of {self.ndim}: name each once"
+            )
         if order == list(range(self.ndim)):
             return self
         return ManifestArray(

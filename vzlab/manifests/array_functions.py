@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from vzlab.errors import VirtualArrayError
 from vzlab.manifests.array import ManifestArray
@@ -110,7 +111,9 @@ def _hole(array: ManifestArray, axis: int, length: int) -> ManifestArray:
 def _where(condition: Any, chosen: Any, other: Any) -> ManifestArray:
     """Fill whole chunks along one axis where a condition is false."""
     if not isinstance(chosen, ManifestArray) or isinstance(other, ManifestArray) or np.ndim(other):
-        raise VirtualArrayError("numpy.where takes a virtual array only as the values to keep, beside one fill value")
+        raise VirtualArrayError(
+            "numpy.where takes a virtual array only as the values to keep, beside one fill value"
+        )
     mask = np.broadcast_to(np.asarray(condition, dtype=bool), chosen.shape)
     if mask.all():
         return chosen
@@ -125,7 +128,9 @@ def _where(condition: Any, chosen: Any, other: Any) -> ManifestArray:
         if ((kept != 0) & (kept != lengths)).any():
             break
         return fill_chunks(chosen, axis, np.flatnonzero(kept == 0), other)
-    raise VirtualArrayError("Only whole chunks along one axis of a virtual array can be filled. Load the variable first.")
+    raise VirtualArrayError(
+        "Only whole chunks along one axis of a virtual array can be filled. Load the variable first."
+    )
 
 
 def _full_like(array: Any, fill_value: Any, dtype: Any = None, **_: Any) -> npt.NDArray[Any]:
@@ -141,8 +146,10 @@ def _moveaxis(array: ManifestArray, source: Any, destination: Any) -> ManifestAr
 
 
 def _moved(ndim: int, source: Any, destination: Any) -> list[int]:
-    origin = np.lib.array_utils.normalize_axis_tuple(source, ndim)
-    target = np.lib.array_utils.normalize_axis_tuple(destination, ndim)
+    origin = normalize_axis_tuple(source, ndim)
+    target = normalize_axis_tuple(destination, ndim)
+    if len(origin) != len(target):
+        raise ValueError(f"{len(origin)} axes cannot be moved to {len(target)} places")
     order = [axis for axis in range(ndim) if axis not in origin]
     for to, axis in sorted(zip(target, origin, strict=True)):
         order.insert(to, axis)
@@ -150,7 +157,12 @@ def _moved(ndim: int, source: Any, destination: Any) -> list[int]:
 
 
 def _squeeze(array: ManifestArray, axis: Any = None) -> ManifestArray:
-    axes = [i for i, n in enumerate(array.shape) if n == 1] if axis is None else np.atleast_1d(axis) % array.ndim
+    short = tuple(i for i, n in enumerate(array.shape) if n == 1)
+    axes = short if axis is None else normalize_axis_tuple(axis, array.ndim)
+    if long := sorted(set(axes) - set(short)):
+        raise ValueError(
+            f"Axes {long} of an array of shape {array.shape} cannot be squeezed: only axes of length 1 can"
+        )
     return array[tuple(0 if i in axes else slice(None) for i in range(array.ndim))]  # type: ignore[no-any-return]
 
 
@@ -166,7 +178,7 @@ def _stack(arrays: Any, axis: int = 0, **_: Any) -> ManifestArray:
     return stack(list(arrays), axis)
 
 
-def _broadcast_to(array: ManifestArray, shape: Any, subok: bool = False) -> ManifestArray:
+def _broadcast_to(array: ManifestArray, shape: Any, **_: Any) -> ManifestArray:
     return broadcast_to(array, np.atleast_1d(shape).tolist())
 
 

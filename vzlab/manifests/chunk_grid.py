@@ -20,7 +20,8 @@ class ChunkGrid:
     """The chunk grid of an array of known shape.
 
     A dimension given as an integer is cut into chunks of that length, and its last chunk is *stored* at full
-    length however little of it lies inside the array. A dimension given as a tuple lists the length of every chunk.
+    length however little of it lies inside the array. A dimension given as a tuple lists the length of every chunk; a
+    tuple of equal lengths is held as the integer, so that grids that mean the same are equal.
 
     Raises
     ------
@@ -48,6 +49,7 @@ class ChunkGrid:
                     f"Chunk lengths along axis {axis} add up to {sum(chunk)} with a minimum of {min(chunk, default=0)}: "
                     f"expected positive lengths that add up to {extent}"
                 )
+        object.__setattr__(self, "chunks", tuple(map(simplify, self.shape, self.chunks)))
 
     @property
     def is_regular(self) -> bool:
@@ -140,33 +142,38 @@ class ChunkGrid:
             If it is neither a regular nor an inline rectilinear grid.
         """
         configuration = document.get("configuration", {})
-        match document.get("name"), configuration.get("kind"):
-            case "regular", _:
-                chunks: tuple[DimensionChunks, ...] = tuple(int(n) for n in configuration["chunk_shape"])
-            case "rectilinear", "inline":
-                chunks = tuple(
-                    spec if isinstance(spec, int) else _clip(_expand_run_lengths(spec), extent)
-                    for spec, extent in zip(configuration["chunk_shapes"], shape, strict=True)
-                )
-            case name, _:
-                raise ValueError(f"Found chunk grid {name!r}; expected 'regular', or 'rectilinear' of kind 'inline'")
+        name, kind = document.get("name"), configuration.get("kind")
+        chunks: tuple[DimensionChunks, ...]
+        if name == "regular":
+            chunks = tuple(int(n) for n in configuration["chunk_shape"])
+        elif (name, kind) == ("rectilinear", "inline"):
+            chunks = tuple(
+                spec if isinstance(spec, int) else _clip(_expand_run_lengths(spec), extent)
+                for spec, extent in zip(configuration["chunk_shapes"], shape, strict=True)
+            )
+        else:
+            raise ValueError(f"Found chunk grid {name!r}; expected 'regular', or 'rectilinear' of kind 'inline'")
         return cls(shape=tuple(shape), chunks=chunks)
 
 
-def simplify(extent: int, lengths: Sequence[int]) -> DimensionChunks:
+def simplify(extent: int, lengths: DimensionChunks | Sequence[int]) -> DimensionChunks:
     """The shortest way to say chunk lengths that are all stored as they are: an integer where they are uniform."""
+    if isinstance(lengths, int):
+        return lengths
     if not lengths:
         return max(extent, 1)
-    if all(length == lengths[0] for length in lengths):
+    if min(lengths) == max(lengths):
         return int(lengths[0])
-    return tuple(int(length) for length in lengths)
+    return tuple(map(int, lengths))
 
 
 def _clip(lengths: Iterable[int], extent: int) -> tuple[int, ...]:
     """Refuse listed lengths that overhang the array: how the overhang is stored would be a guess."""
     lengths = tuple(lengths)
     if sum(lengths) != extent:
-        raise ValueError(f"Rectilinear chunk lengths add up to {sum(lengths)}, and the dimension is {extent} long")
+        raise ValueError(
+            f"Rectilinear chunk lengths add up to {sum(lengths)}, and the dimension is {extent} long"
+        )
     return lengths
 
 

@@ -30,10 +30,10 @@ def insert_axis(codecs: CodecChain, axis: int, ndim: int) -> CodecChain:
     for codec in head:
         if codec["name"] == "transpose":
             order = [i + (i >= axis) for i in _order(codec, ndim)]
-            changed.append(_transpose(order[:axis] + [axis] + order[axis:]))
+            changed.append(_transpose([*order[:axis], axis, *order[axis:]]))
         else:
             stored = list(codec["configuration"]["stored_shape"])
-            changed.append(crop_codec(stored[:axis] + [1] + stored[axis:]))
+            changed.append(crop_codec([*stored[:axis], 1, *stored[axis:]]))
     return (*_without_identity(changed), *rest)
 
 
@@ -62,7 +62,9 @@ def permute_axes(codecs: CodecChain, axes: Sequence[int]) -> CodecChain:
     """
     head, rest = _split_head(codecs, "transpose")
     if any(codec["name"] != "transpose" for codec in head):
-        raise VirtualArrayError("A virtual array with cropped chunks cannot be transposed. Load the variable first.")
+        raise VirtualArrayError(
+            "A virtual array with cropped chunks cannot be transposed. Load the variable first."
+        )
     order = [list(axes).index(i) for i in range(len(axes))]
     for codec in head:
         order = [order[i] for i in _order(codec, len(axes))]
@@ -78,7 +80,7 @@ def _split_head(codecs: CodecChain, operation: str) -> tuple[CodecChain, CodecCh
         if name not in {"transpose", "vzlab.crop"}:
             break
     if codecs and codecs[0]["name"] in _SHAPELESS_FILTERS:
-        head, rest = _split_head(codecs[1:], operation)
+        head, _ = _split_head(codecs[1:], operation)
         if not head:
             return (), codecs
     names = " -> ".join(str(codec["name"]) for codec in codecs)

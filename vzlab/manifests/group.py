@@ -74,7 +74,9 @@ class ManifestGroup:
     @property
     def sources(self) -> tuple[SourceFile, ...]:
         """Every distinct source that chunks of the tree lie in."""
-        return tuple(dict.fromkeys(source for _, array in self.walk_arrays() for source in array.manifest.sources))
+        return tuple(
+            dict.fromkeys(source for _, array in self.walk_arrays() for source in array.manifest.sources)
+        )
 
     @property
     def nbytes(self) -> int:
@@ -99,7 +101,9 @@ class ManifestGroup:
             arrays={name: array for name, array in self.arrays.items() if kept(name)},
             unreadable={name: variable for name, variable in self.unreadable.items() if kept(name)},
             groups={
-                name: group._without(names, f"{path}{name}/") for name, group in self.groups.items() if kept(name)
+                name: group._without(names, f"{path}{name}/")
+                for name, group in self.groups.items()
+                if kept(name)
             },
         )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.array_utils import normalize_axis_index
 
 from vzlab.codecs.compare import same_decoding
 from vzlab.codecs.pipeline import encode_chunk
@@ -32,9 +33,10 @@ def concatenate(arrays: Sequence[ManifestArray | npt.NDArray[Any]], axis: int = 
         stored longer than the part of it that belongs to the array and no codec chain can say so.
     """
     first = next(array for array in arrays if isinstance(array, ManifestArray))
-    axis = axis % first.ndim if first.ndim else axis
+    axis = normalize_axis_index(axis, first.ndim)
     virtual = [
-        array if isinstance(array, ManifestArray) else _inline(np.asarray(array), first, axis) for array in arrays
+        array if isinstance(array, ManifestArray) else _inline(np.asarray(array), first, axis)
+        for array in arrays
     ]
     virtual = [array for array in virtual if array.shape[axis]] or virtual[:1]
     cropped = next((array for array in virtual if array.metadata.codecs[0]["name"] == "vzlab.crop"), None)
@@ -48,7 +50,9 @@ def concatenate(arrays: Sequence[ManifestArray | npt.NDArray[Any]], axis: int = 
     inside = np.concatenate([grid.lengths(axis) for grid in grids])
     chunks, _ = settle_chunks(stored_lengths, inside)
     if chunks is None:
-        return concatenate([_trim(array, axis, len(set(stored_lengths.tolist())) == 1) for array in virtual], axis)
+        return concatenate(
+            [_trim(array, axis, len(set(stored_lengths.tolist())) == 1) for array in virtual], axis
+        )
     metadata = virtual[0].metadata
     shape = _replaced(metadata.shape, axis, int(inside.sum()))
     return ManifestArray(
@@ -59,13 +63,14 @@ def concatenate(arrays: Sequence[ManifestArray | npt.NDArray[Any]], axis: int = 
 
 def stack(arrays: Sequence[ManifestArray | npt.NDArray[Any]], axis: int = 0) -> ManifestArray:
     """Join arrays along a new axis."""
+    axis = normalize_axis_index(axis, max(np.ndim(array) for array in arrays) + 1)
     return concatenate([expand_dims(array, axis) for array in arrays], axis)
 
 
 def expand_dims(array: ManifestArray | npt.NDArray[Any], axis: int) -> Any:
     """Insert an axis of length 1."""
     if isinstance(array, ManifestArray):
-        axis = axis % (array.ndim + 1)
+        axis = normalize_axis_index(axis, array.ndim + 1)
         return array[(slice(None),) * axis + (None,)]
     return np.expand_dims(array, axis)
 
@@ -139,7 +144,9 @@ def _trim(array: ManifestArray, axis: int, uniform: bool) -> ManifestArray:
         lengths = array.manifest.lengths // stored * scale.astype(np.uint64)
         manifest = _cut_inline(array.manifest.with_ranges(array.manifest.offsets, lengths))
         chunks = _replaced(metadata.chunks, axis, tuple(inside.tolist()))
-        return ManifestArray(metadata=metadata.with_layout(shape=array.shape, chunks=chunks), manifest=manifest)
+        return ManifestArray(
+            metadata=metadata.with_layout(shape=array.shape, chunks=chunks), manifest=manifest
+        )
     if not uniform:
         raise IncompatibleArraysError(
             f"A compressed chunk of {last} along axis {axis} is stored whole, and only {inside[-1]} of it belong to the "
@@ -161,7 +168,8 @@ def _crop(array: ManifestArray, axis: int, stored_length: int) -> ManifestArray:
     chunks = _replaced(metadata.chunks, axis, tuple(grid.lengths(axis).tolist()))
     codecs = (crop_codec(grid.chunk_shape), *metadata.codecs)
     return ManifestArray(
-        metadata=metadata.with_layout(shape=metadata.shape, chunks=chunks, codecs=codecs), manifest=array.manifest
+        metadata=metadata.with_layout(shape=metadata.shape, chunks=chunks, codecs=codecs),
+        manifest=array.manifest,
     )
 
 
@@ -171,7 +179,9 @@ def _cut_inline(manifest: ChunkManifest) -> ChunkManifest:
         return manifest
     held = manifest.source_index == INLINE
     inline = list(manifest.inline)
-    for position, length in zip(manifest.offsets[held].tolist(), manifest.lengths[held].tolist(), strict=True):
+    for position, length in zip(
+        manifest.offsets[held].tolist(), manifest.lengths[held].tolist(), strict=True
+    ):
         inline[position] = inline[position][:length]
     return ChunkManifest(
         sources=manifest.sources,

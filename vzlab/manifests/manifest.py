@@ -124,7 +124,12 @@ class ChunkManifest:
 
     @classmethod
     def from_ranges(
-        cls, source: SourceFile | str, offsets: npt.ArrayLike, lengths: npt.ArrayLike, *, missing: npt.ArrayLike = False
+        cls,
+        source: SourceFile | str,
+        offsets: npt.ArrayLike,
+        lengths: npt.ArrayLike,
+        *,
+        missing: npt.ArrayLike = False,
     ) -> ChunkManifest:
         """Chunks that all lie in one file.
 
@@ -294,7 +299,9 @@ class ChunkManifest:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def _indices_in(self, table: dict[SourceFile, int]) -> tuple[npt.NDArray[np.uint32], dict[SourceFile, int]]:
+    def _indices_in(
+        self, table: dict[SourceFile, int]
+    ) -> tuple[npt.NDArray[np.uint32], dict[SourceFile, int]]:
         """The source index column in terms of another table, which grows by what it lacks."""
         mapping = np.array([table.setdefault(source, len(table)) for source in self.sources], dtype=np.uint32)
         if np.array_equal(mapping, np.arange(len(mapping))):
@@ -403,7 +410,9 @@ class ChunkManifest:
         """
         new_url: Callable[[str], str] = rename if callable(rename) else (lambda url: rename.get(url, url))
         renamed = [
-            source if (url := new_url(source.url)) == source.url else SourceFile(url=url, size_bytes=source.size_bytes)
+            source
+            if (url := new_url(source.url)) == source.url
+            else SourceFile(url=url, size_bytes=source.size_bytes)
             for source in self.sources
         ]
         return self._with_sources(renamed)
@@ -478,7 +487,9 @@ def _column[T: np.generic](values: npt.ArrayLike, dtype: type[T]) -> npt.NDArray
     column = np.asarray(values)
     if column.dtype != dtype:
         if column.size and column.dtype.kind == "i" and int(column.min()) < 0:
-            raise ValueError(f"A manifest column holds {int(column.min())}: offsets, lengths and indices are not negative")
+            raise ValueError(
+                f"A manifest column holds {int(column.min())}: offsets, lengths and indices are not negative"
+            )
         column = column.astype(dtype)
     column = column.view()
     column.flags.writeable = False

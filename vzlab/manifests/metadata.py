@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -37,6 +38,13 @@ class ArrayMetadata:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     """Attributes in the JSON form of their values."""
     dimension_names: tuple[str | None, ...] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self,
+            "chunks",
+            tuple(simplify(extent, chunk) for extent, chunk in zip(self.shape, self.chunks, strict=True)),
+        )
 
     @classmethod
     def create(
@@ -143,7 +151,9 @@ class ArrayMetadata:
             found = f"zarr_format {document.get('zarr_format')!r}, node_type {document.get('node_type')!r}"
             raise ValueError(f"Found {found}; expected a Zarr v3 array")
         if document.get("storage_transformers"):
-            raise ValueError(f"Found storage transformers {document['storage_transformers']!r}; expected none")
+            raise ValueError(
+                f"Found storage transformers {document['storage_transformers']!r}; expected none"
+            )
         names = document.get("dimension_names")
         return cls(
             shape=tuple(document["shape"]),
@@ -158,7 +168,7 @@ class ArrayMetadata:
 
 def encode_fill_value(data_type: str | Mapping[str, Any], value: Any) -> Any:
     """The JSON form of a scalar of a Zarr data type (Zarr v3 core specification, "Fill value list")."""
-    if data_type in _PLAIN_INTEGERS:
+    if isinstance(data_type, str) and data_type in _PLAIN_INTEGERS:
         return int(value)
     wrapped = zarr_dtype(data_type)
     native = wrapped.to_native_dtype()
@@ -186,10 +196,15 @@ def _parse_data_type(document: str) -> Any:
 def _data_type_of(dtype: np.dtype[Any]) -> tuple[str | Mapping[str, Any], Any]:
     """Zarr data type and JSON form of its zero."""
     from zarr.dtype import parse_dtype
+    from zarr.errors import UnstableSpecificationWarning
 
     try:
         wrapped = parse_dtype(dtype, zarr_format=3)
-        return wrapped.to_json(zarr_format=3), wrapped.to_json_scalar(wrapped.default_scalar(), zarr_format=3)
+        with warnings.catch_warnings():
+            # Fixed-length strings and records: nothing is written here, and zarr warns whoever writes.
+            warnings.simplefilter("ignore", UnstableSpecificationWarning)
+            document = wrapped.to_json(zarr_format=3)
+        return document, wrapped.to_json_scalar(wrapped.default_scalar(), zarr_format=3)
     except (ValueError, TypeError, NotImplementedError) as error:
         raise UnsupportedDataTypeError(
             f"Zarr has no data type for numpy's {dtype}. Load this variable, or drop it."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,7 +106,7 @@ def plan_axis(grid: ChunkGrid, axis: int, indexer: AxisIndexer, *, name: str = "
     first = np.ones(len(positions), dtype=bool)
     first[1:] = (np.diff(positions) != 1) | (np.diff(chunk) != 0)
     begin = np.flatnonzero(first)
-    end = np.append(begin[1:], len(positions))
+    end = np.append(begin[1:], len(positions)).astype(np.int64)[: len(begin)]
     chunk_index = chunk[begin]
     begins_at = positions[begin] - starts[chunk_index]
     return AxisSelection(
@@ -117,7 +118,7 @@ def plan_axis(grid: ChunkGrid, axis: int, indexer: AxisIndexer, *, name: str = "
     )
 
 
-def expand_key(key: Any, ndim: int) -> tuple[list[AxisIndexer], list[int]]:
+def expand_key(key: Any, shape: Sequence[int]) -> tuple[list[AxisIndexer], list[int]]:
     """Normalise an indexing key: one indexer an axis, and where new axes go in the result.
 
     Raises
@@ -126,6 +127,7 @@ def expand_key(key: Any, ndim: int) -> tuple[list[AxisIndexer], list[int]]:
         For boolean masks of more than one dimension and for pointwise indexing with several arrays of several
         dimensions, which no chunk reference can express.
     """
+    ndim = len(shape)
     parts = list(key) if isinstance(key, tuple) else [key]
     n_given = sum(part is not None and part is not Ellipsis for part in parts)
     if n_given > ndim:
@@ -142,19 +144,21 @@ def expand_key(key: Any, ndim: int) -> tuple[list[AxisIndexer], list[int]]:
             new_axes.append(n_out)
             n_out += 1
             continue
-        indexer = _axis_indexer(part)
+        indexer = _axis_indexer(part, shape[len(indexers)])
         indexers.append(indexer)
         n_out += not isinstance(indexer, int)
     return indexers, new_axes
 
 
-def _axis_indexer(part: Any) -> AxisIndexer:
+def _axis_indexer(part: Any, extent: int) -> AxisIndexer:
     if isinstance(part, slice):
         return part
     array = np.asarray(part)
     if array.ndim == 0 and array.dtype.kind in "iu":
         return operator.index(array.item())
     if array.ndim == 1 and array.dtype.kind == "b":
+        if len(array) != extent:
+            raise IndexError(f"A mask of {len(array)} elements was given for an axis of length {extent}")
         return np.flatnonzero(array)
     if array.ndim == 1 and (array.dtype.kind in "iu" or array.size == 0):
         return array.astype(np.intp)

@@ -42,8 +42,7 @@ def body(report: CompatibilityReport) -> Markup:
     """The report without its card, to stand inside another view."""
     count, _, rest = report.headline.partition(": ")
     parts: list[Content] = [heading(count, rest)]
-    for finding in report.problems:
-        parts.append(callout(strong(finding.sentence), " ", dim(finding.severity), tone="bad"))
+    parts += [callout(strong(f.sentence), " ", dim(f.severity), tone="bad") for f in report.problems]
     if report.compatible:
         parts.append(callout("These files make one dataset as they are.", tone="good"))
     parts.append(_matrix(report))
@@ -55,21 +54,23 @@ def body(report: CompatibilityReport) -> Markup:
         items = [element("div", finding.sentence, " ", dim(finding.severity)) for finding in others]
         parts.append(details(join([strong("Harmless"), dim(str(len(others)))]), items))
     if report.findings:
-        parts.append(details(join([strong("Who has what"), dim(f"{len(report.files)} files")]), _holders(report)))
+        parts.append(
+            details(join([strong("Who has what"), dim(f"{len(report.files)} files")]), _holders(report))
+        )
     return join(parts, "")
 
 
 def _matrix(report: CompatibilityReport) -> Markup:
     """Variables by facets: what is the same says so quietly, what differs says what and how often."""
     facets = [f for f in FACETS if f != "presence" or any(x.facet == "presence" for x in report.findings)]
-    rows: list[list[Content | Cell]] = []
     told = {finding.variable for finding in report.findings}
     shown = [v for v in report.variables if v in told] + [v for v in report.variables if v not in told]
-    for variable in shown[:MAX_ROWS]:
-        rows.append([variable, *(_cell(report, variable, facet) for facet in facets)])
+    rows = [[v, *(_cell(report, v, facet) for facet in facets)] for v in shown[:MAX_ROWS]]
     markup = table(rows, header=["", *facets])
     if len(shown) > MAX_ROWS:
-        markup = join([markup, dim(f"and {len(shown) - MAX_ROWS} more variables, the same in every file")], "")
+        markup = join(
+            [markup, dim(f"and {len(shown) - MAX_ROWS} more variables, the same in every file")], ""
+        )
     return markup
 
 
@@ -77,10 +78,10 @@ def _cell(report: CompatibilityReport, variable: str, facet: str) -> Cell:
     finding = report.cell(variable, facet)
     if finding is None:
         return Cell(content=dim("same"))
-    return Cell(content=_short(report, finding), tone=_TONES[finding.severity], note=finding.severity)
+    return Cell(content=_short(finding), tone=_TONES[finding.severity], note=finding.severity)
 
 
-def _short(report: CompatibilityReport, finding: Finding) -> Content:
+def _short(finding: Finding) -> Content:
     """Who has what in a few characters: ``scale_factor 0.01 ×11, scale_factor 0.1 ×1``."""
     if not finding.holders:
         return "varies" if finding.facet == "attributes" else strong("differs")
@@ -92,7 +93,13 @@ def _short(report: CompatibilityReport, finding: Finding) -> Content:
 
 def _holders(report: CompatibilityReport) -> Markup:
     rows: list[list[Content | Cell]] = [
-        [finding.variable or "dataset", finding.facet, holders.value, str(len(holders.files)), report.names_of(holders)]
+        [
+            finding.variable or "dataset",
+            finding.facet,
+            holders.value,
+            str(len(holders.files)),
+            report.names_of(holders),
+        ]
         for finding in report.findings
         for holders in finding.holders
     ]

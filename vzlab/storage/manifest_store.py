@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import zarr
 from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 
@@ -22,6 +23,9 @@ _METADATA = "zarr.json"
 
 class ManifestStore(Store):
     """Serve a `ManifestGroup` to any Zarr reader: metadata as ``zarr.json``, chunks from the files they lie in.
+
+    A rectilinear chunk grid needs zarr's flag ``array.rectilinear_chunks``, without which zarr refuses to open even a group
+    that holds one: a store that serves such an array sets it, for the whole process.
 
     Missing chunks are absent keys, which Zarr reads as fill. A chunk that has a reference and cannot be fetched whole
     raises `UnreachableChunkError` or `ShortReadError`, naming variable, chunk, url and byte range: it is never fill.
@@ -37,9 +41,9 @@ class ManifestStore(Store):
     ``zarr.open_group(ManifestStore(group), mode="r")``, ``xr.open_zarr(ManifestStore(group))``.
     """
 
-    supports_writes: bool = False  # type: ignore[assignment]
-    supports_deletes: bool = False  # type: ignore[assignment]
-    supports_listing: bool = True  # type: ignore[assignment]
+    supports_writes = False
+    supports_deletes = False
+    supports_listing = True
 
     def __init__(self, group: ManifestGroup, registry: Any = None) -> None:
         super().__init__(read_only=True)
@@ -47,6 +51,8 @@ class ManifestStore(Store):
         self.registry = as_registry(registry)
         self._arrays = dict(group.walk_arrays())
         self._documents: dict[str, bytes] = {}
+        if not all(array.chunk_grid.is_regular for array in self._arrays.values()):
+            zarr.config.set({"array.rectilinear_chunks": True})
 
     # -- what it serves ---------------------------------------------------------------------------------------------
 
@@ -106,7 +112,10 @@ class ManifestStore(Store):
     ) -> Buffer | None:
         """The value of a key, without an event loop."""
         buffer = (prototype or default_buffer_prototype()).buffer
-        if key.endswith(_METADATA) and (document := self._metadata(key[: -len(_METADATA)].rstrip("/"))) is not None:
+        if (
+            key.endswith(_METADATA)
+            and (document := self._metadata(key[: -len(_METADATA)].rstrip("/"))) is not None
+        ):
             return buffer.from_bytes(_part(document, byte_range))
         found = self._chunk(key)
         if found is None or found[2].state == "missing":
@@ -203,7 +212,9 @@ class ManifestStore(Store):
 
     def delete_sync(self, key: str) -> None:
         """Refuse."""
-        raise PermissionError("This store refers to files that belong to somebody else: nothing in it can be deleted.")
+        raise PermissionError(
+            "This store refers to files that belong to somebody else: nothing in it can be deleted."
+        )
 
     # -- identity ---------------------------------------------------------------------------------------------------
 

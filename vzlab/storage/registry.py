@@ -17,7 +17,22 @@ from vzlab.storage.urls import local_path, normalize_url, split_url
 MAX_OPEN_SOURCES = 256
 """Sources kept open, least recently used ones closed first: well below a usual limit of 1,024 open files."""
 
-_SCHEMES = ("file", "memory", "http", "https", "s3", "s3a", "gs", "gcs", "az", "azure", "abfs", "abfss", "adl", "r2")
+_SCHEMES = (
+    "file",
+    "memory",
+    "http",
+    "https",
+    "s3",
+    "s3a",
+    "gs",
+    "gcs",
+    "az",
+    "azure",
+    "abfs",
+    "abfss",
+    "adl",
+    "r2",
+)
 
 
 class StoreRegistry:
@@ -106,7 +121,9 @@ class StoreRegistry:
         try:
             store, key = self.resolver.resolve(url)
         except ValueError as error:
-            raise UnknownUrlError(f"The registry has no store for {url}: register its prefix first") from error
+            raise UnknownUrlError(
+                f"The registry has no store for {url}: register its prefix first"
+            ) from error
         return store, split_url("x://x/" + key)[1]
 
     def _make_store(self, base: str) -> Any:
@@ -114,7 +131,9 @@ class StoreRegistry:
 
         scheme = base.partition(":")[0]
         if scheme not in _SCHEMES:
-            raise UnknownUrlError(f"No store serves {base!r}: known schemes are {', '.join(_SCHEMES)}, or give a registry")
+            raise UnknownUrlError(
+                f"No store serves {base!r}: known schemes are {', '.join(_SCHEMES)}, or give a registry"
+            )
         if scheme == "memory":
             return _MEMORY.setdefault(base, MemoryStore())
         if scheme == "file":
@@ -127,7 +146,8 @@ class StoreRegistry:
         retry = options.pop("retry_config", {"max_retries": 4, "retry_timeout": timedelta(seconds=30)})
         if scheme in {"http", "https"}:
             options = {}
-        return from_url(base, client_options=client, retry_config=retry, **options)
+        make: Any = from_url  # its overloads are by store; ours is by url
+        return make(base, client_options=client, retry_config=retry, **options)
 
     def with_log(self, log: RequestLog) -> StoreRegistry:
         """The same stores, with requests recorded."""
@@ -159,7 +179,9 @@ def as_registry(registry: Any = None, storage_options: Mapping[str, Any] | None 
         If a registry and options were both given: the registry's stores have theirs already.
     """
     if registry is not None and storage_options:
-        raise ValueError("Give either a registry or storage_options: a registry's stores have their options already")
+        raise ValueError(
+            "Give either a registry or storage_options: a registry's stores have their options already"
+        )
     if isinstance(registry, StoreRegistry):
         return registry
     if isinstance(registry, Mapping):
@@ -167,5 +189,7 @@ def as_registry(registry: Any = None, storage_options: Mapping[str, Any] | None 
     if hasattr(registry, "resolve"):
         return StoreRegistry(resolver=registry)
     if registry is not None:
-        raise TypeError(f"Found {type(registry).__name__}; expected a registry, or a mapping of url prefixes to stores")
+        raise TypeError(
+            f"Found {type(registry).__name__}; expected a registry, or a mapping of url prefixes to stores"
+        )
     return StoreRegistry(storage_options=storage_options) if storage_options else _DEFAULT

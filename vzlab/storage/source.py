@@ -74,7 +74,9 @@ class Source(ABC):
             )
         return data
 
-    def _timed(self, offset: int, length: int, kind: Literal["open", "range"] = "range") -> AbstractContextManager[None]:
+    def _timed(
+        self, offset: int, length: int, kind: Literal["open", "range"] = "range"
+    ) -> AbstractContextManager[None]:
         return nullcontext() if self._log is None else self._log.timed(self.url, offset, length, kind)
 
 
@@ -200,7 +202,9 @@ class ObjectSource(Source):
             return held or b""
         try:
             with self._timed(offset, length):
-                data = bytes(await obstore.get_range_async(self._store, self._key, start=offset, length=length))
+                data = bytes(
+                    await obstore.get_range_async(self._store, self._key, start=offset, length=length)
+                )
         except (BaseError, OSError) as error:
             raise self._unreachable(error, offset, length) from error
         return self._checked(data, offset, length)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
@@ -30,7 +31,7 @@ def normalize_url(location: str | os.PathLike[str]) -> str:
     match = _SCHEME.match(text)
     if match is None:
         path = Path(text).expanduser()
-        absolute = Path(os.path.abspath(path)).as_posix()
+        absolute = Path(os.path.abspath(path)).as_posix()  # noqa: PTH100  resolve() would follow links
         return "file://" + quote(absolute, safe=_SAFE)
     scheme, rest = match.group(1).lower(), text[match.end(1) + 1 :]
     query = ""
@@ -62,7 +63,7 @@ def join_url(base: str, relative: str) -> str:
     if relative.startswith("/"):
         path = relative
     else:
-        path = os.path.normpath(os.path.join(os.path.dirname(unquote(parts.path)), relative))
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(unquote(parts.path)), relative))
     return f"{parts.scheme}://{parts.netloc}{quote(path, safe=_SAFE)}"
 
 

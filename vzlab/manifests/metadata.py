@@ -40,11 +40,7 @@ class ArrayMetadata:
     dimension_names: tuple[str | None, ...] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self,
-            "chunks",
-            tuple(simplify(extent, chunk) for extent, chunk in zip(self.shape, self.chunks, strict=True)),
-        )
+        object.__setattr__(self, "chunks", self.grid.chunks)
 
     @classmethod
     def create(

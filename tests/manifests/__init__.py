@@ -1,0 +1,1 @@
+"""Virtual arrays against numpy: values, laws, refusals, and what they cost."""

@@ -41,6 +41,7 @@ PIPELINES: dict[str, dict[str, Any]] = {
     "blosc-lz4-bitshuffle": dict(hdf5plugin.Blosc(cname="lz4", shuffle=2)),
     "blosc-zstd": dict(hdf5plugin.Blosc(cname="zstd", shuffle=1)),
     "blosc-zlib": dict(hdf5plugin.Blosc(cname="zlib")),
+    "blosc-snappy": dict(hdf5plugin.Blosc(cname="snappy")),
     "blosc2-blosclz": dict(hdf5plugin.Blosc2()),
     "blosc2-zstd-bitshuffle": dict(hdf5plugin.Blosc2(cname="zstd", filters=hdf5plugin.Blosc2.BITSHUFFLE)),
 }
@@ -193,7 +194,8 @@ def test_shuffle_of_single_bytes_needs_no_codec() -> None:
         (Hdf5Filter(id=305, name="bogus"), r"LZO \(305\)"),
         (Hdf5Filter(id=4, name="szip"), r"szip \(4\)"),
         (Hdf5Filter(id=32013, cd_values=(1, 2, 3)), r"zfp \(32013\)"),
-        (Hdf5Filter(id=32001, cd_values=(2, 2, 4, 40, 5, 1, 3)), r"Blosc \(32001\).*Snappy"),
+        (Hdf5Filter(id=32018, cd_values=(1, 3, 60, 40, 8, 3)), r"JPEG-LS \(32018\) with 3 components"),
+        (Hdf5Filter(id=32008, cd_values=(0, 4, 4, 0, 9)), r"bitshuffle \(32008\) with compression 9"),
         (Hdf5Filter(id=6, cd_values=(1, 4, 10, 1, 4, 0, 0, 0, *[0] * 12)), r"scale-offset \(6\)"),
     ],
     ids=lambda value: value.label if isinstance(value, Hdf5Filter) else "",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vzlab.codecs.compare import decoding_form, same_decoding
-    from vzlab.codecs.datatypes import BitField, CodecJSON, bytes_codecs
+    from vzlab.codecs.datatypes import BitField, CodecJSON, FloatLayout, bytes_codecs
     from vzlab.codecs.describe import CodecDescription, describe_chain, describe_codec
     from vzlab.codecs.hdf5_filters import Hdf5Filter, active_filters, codec_chain, codecs_from_filters
     from vzlab.codecs.masked import decode_chunk_bytes, reencode_chunk
@@ -25,6 +25,7 @@ _HOMES = {
     "BitField": "datatypes",
     "CodecDescription": "describe",
     "CodecJSON": "datatypes",
+    "FloatLayout": "datatypes",
     "Hdf5Filter": "hdf5_filters",
     "PreparedCodecs": "pipeline",
     "Stage": "pipeline",
@@ -51,6 +52,7 @@ __all__ = [
     "BitField",
     "CodecDescription",
     "CodecJSON",
+    "FloatLayout",
     "Hdf5Filter",
     "PreparedCodecs",
     "Stage",

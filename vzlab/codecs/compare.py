@@ -18,6 +18,7 @@ _DECODING_PARAMETERS: dict[str, frozenset[str]] = {
     "numcodecs.pcodec": frozenset(),
     "numcodecs.zlib": frozenset(),
     "numcodecs.zstd": frozenset(),
+    "vzlab.blosc": frozenset(),
     "vzlab.blosc2": frozenset(),
     "vzlab.lz4_hdf5": frozenset(),
     # The block size is in the chunk's header when the blocks are compressed; see `_bitshuffle`.

@@ -1,4 +1,4 @@
-"""HDF5's registered compression filters that imagecodecs can decode: LZF, LZ4, szip, Blosc2, LZO, JPEG-LS."""
+"""HDF5's registered compression filters that imagecodecs can decode: LZF, LZ4, szip, Blosc, LZO, JPEG-LS."""
 
 from __future__ import annotations
 
@@ -88,6 +88,18 @@ class Szip(ArchiveCodec):
             "bits_per_pixel": self.bits_per_pixel,
             "pixels_per_scanline": self.pixels_per_scanline,
         }
+
+
+class Blosc(ArchiveCodec):
+    """A Blosc frame (filter 32001) that needs a compressor which numcodecs' own Blosc lacks: Snappy."""
+
+    codec_id: ClassVar[str] = "vzlab.blosc"
+
+    def _decode(self, stored: ByteArray) -> bytes:
+        return bytes(imagecodecs.blosc_decode(stored))
+
+    def _encode(self, plain: ByteArray) -> bytes:
+        return bytes(imagecodecs.blosc_encode(plain))
 
 
 class Blosc2(ArchiveCodec):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +26,28 @@ class BitField:
     """Whether the value is in two's complement."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class FloatLayout:
+    """Where the parts of a stored floating-point number lie (HDF5 file format specification IV.A.2.d)."""
+
+    size_bytes: int
+    """Bytes of a number as stored."""
+    endian: Endian
+    """Byte order as stored."""
+    sign: int
+    """Position of the sign bit."""
+    exponent: int
+    """Position of the exponent's lowest bit."""
+    exponent_bits: int
+    """Number of bits of the exponent."""
+    mantissa: int
+    """Position of the mantissa's lowest bit."""
+    mantissa_bits: int
+    """Number of bits of the mantissa, without the implied one."""
+    bias: int
+    """What the stored exponent is larger by."""
+
+
 def endian_of(dtype: np.dtype[Any]) -> Endian | None:
     """Byte order of a plain dtype; None where it has none (one byte, bytes, opaque)."""
     if dtype.kind in "SVb" or (dtype.itemsize == 1 and dtype.kind in "iu"):
@@ -33,7 +55,9 @@ def endian_of(dtype: np.dtype[Any]) -> Endian | None:
     return "big" if dtype.newbyteorder("=").newbyteorder(">") == dtype else "little"
 
 
-def bytes_codecs(dtype: np.dtype[Any], *, bit_field: BitField | None = None) -> tuple[CodecJSON, ...]:
+def bytes_codecs(
+    dtype: np.dtype[Any], *, bit_field: BitField | None = None, float_layout: FloatLayout | None = None
+) -> tuple[CodecJSON, ...]:
     """Give the codecs from an array to its unfiltered stored bytes.
 
     Parameters
@@ -42,15 +66,24 @@ def bytes_codecs(dtype: np.dtype[Any], *, bit_field: BitField | None = None) -> 
         As the file stores it: with byte order, and for records with members' offsets and the record's size.
     bit_field : BitField, optional
         For integers that use only some of their bits.
+    float_layout : FloatLayout, optional
+        For floating-point numbers that numpy has no type for; `dtype` is then what they decode to.
 
     Returns
     -------
     tuple of dict
         A `bytes` codec that always says its byte order where there is one, and what it takes to reach the
         stored layout from there. Records with packed members of one byte order need only `bytes`.
+
+    Raises
+    ------
+    UnsupportedCodecError
+        The dtype cannot hold every number of `float_layout`.
     """
     if dtype.fields is not None:
         return _record_codecs(dtype)
+    if float_layout is not None:
+        return (_bytes_codec("little"), _float_codec(float_layout, dtype))
     endian = endian_of(dtype)
     codecs = [_bytes_codec(endian)]
     if bit_field is not None and (bit_field.precision, bit_field.offset) != (8 * dtype.itemsize, 0):
@@ -67,6 +100,16 @@ def bytes_codecs(dtype: np.dtype[Any], *, bit_field: BitField | None = None) -> 
 
 def _bytes_codec(endian: Endian | None) -> CodecJSON:
     return {"name": "bytes"} if endian is None else {"name": "bytes", "configuration": {"endian": endian}}
+
+
+def _float_codec(layout: FloatLayout, dtype: np.dtype[Any]) -> CodecJSON:
+    from vzlab.codecs.floats import FloatBits
+
+    configuration = asdict(layout)
+    configuration["elementsize"] = configuration.pop("size_bytes")
+    configuration["decoded_size"] = dtype.itemsize
+    FloatBits(**configuration)
+    return {"name": "vzlab.float_bits", "configuration": configuration}
 
 
 def _record_codecs(dtype: np.dtype[Any]) -> tuple[CodecJSON, ...]:

@@ -97,6 +97,10 @@ def _bits(c: Mapping[str, Any]) -> str:
     return f"bits {c['offset']} to {c['offset'] + c['precision'] - 1} of {8 * c['elementsize']}"
 
 
+def _float_bits(c: Mapping[str, Any]) -> str:
+    return f"{8 * c['elementsize']} bits: {c['exponent_bits']} of exponent, {c['mantissa_bits']} of mantissa"
+
+
 def _szip(c: Mapping[str, Any]) -> str:
     coding = "nearest neighbour" if c["options_mask"] & 32 else "entropy coding"
     return f"{coding}, {c['bits_per_pixel']}-bit samples, blocks of {c['pixels_per_block']}"
@@ -153,8 +157,10 @@ _ENTRIES: dict[str, _Entry] = {
     "numcodecs.pcodec": _numcodecs("Pcodec", "decompress Pcodec", _level, ZARRS),
     "vzlab.bitfield": _ours("bit field", "move the bits in use down", _bits),
     "vzlab.bitshuffle": _ours("bitshuffle", "undo bitshuffle", _bitshuffle),
+    "vzlab.blosc": _ours("Blosc (Snappy)", "decompress Blosc", _nothing),
     "vzlab.blosc2": _ours("Blosc2", "decompress Blosc2", _nothing),
     "vzlab.crop": _ours("crop", "cut off the padding", _shape("stored_shape", "stored as")),
+    "vzlab.float_bits": _ours("float layout", "widen to IEEE floats", _float_bits),
     "vzlab.jpegls": _ours("JPEG-LS", "decode JPEG-LS", _nothing),
     "vzlab.lz4_hdf5": _ours("LZ4 (HDF5 blocks)", "decompress LZ4", _nothing),
     "vzlab.lzf": _ours("LZF", "decompress LZF", _nothing),

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from vzlab.codecs.datatypes import BitField, CodecJSON, bytes_codecs
+from vzlab.codecs.datatypes import BitField, CodecJSON, FloatLayout, bytes_codecs
 from vzlab.errors import MissingDependencyError, UnsupportedCodecError
 
 DEFLATE, SHUFFLE, FLETCHER32, SZIP, NBIT, SCALEOFFSET = 1, 2, 3, 4, 5, 6
@@ -86,6 +86,7 @@ def codec_chain(
     chunk_shape: Sequence[int],
     *,
     bit_field: BitField | None = None,
+    float_layout: FloatLayout | None = None,
 ) -> tuple[CodecJSON, ...]:
     """Give the whole Zarr v3 codec chain of an HDF5 dataset: `bytes`, then the filters.
 
@@ -99,13 +100,19 @@ def codec_chain(
         The shape that one stored chunk decodes to.
     bit_field : BitField, optional
         For integers that use only some of their bits.
+    float_layout : FloatLayout, optional
+        For floating-point numbers that numpy has no type for; `dtype` is then what they decode to.
 
     Raises
     ------
     UnsupportedCodecError
         A filter cannot be decoded; the message names it.
     """
-    return (*bytes_codecs(dtype, bit_field=bit_field), *codecs_from_filters(filters, dtype, chunk_shape))
+    stored = dtype if float_layout is None else np.dtype(f"V{float_layout.size_bytes}")
+    return (
+        *bytes_codecs(dtype, bit_field=bit_field, float_layout=float_layout),
+        *codecs_from_filters(filters, stored, chunk_shape),
+    )
 
 
 def codecs_from_filters(
@@ -118,7 +125,7 @@ def codecs_from_filters(
     filters : iterable of Hdf5Filter
         In pipeline order.
     dtype : numpy dtype
-        As the file stores it.
+        As the file stores it; only its size matters here, so ``V2`` may stand for any type of two bytes.
     chunk_shape : sequence of int
         The shape that one stored chunk decodes to.
 
@@ -152,7 +159,8 @@ def codecs_from_filters(
 
 
 _NEED_IMAGECODECS = frozenset(
-    f"vzlab.{name}" for name in ("bitshuffle", "blosc2", "jpegls", "lz4_hdf5", "lzf", "lzo", "szip", "zfp")
+    f"vzlab.{name}"
+    for name in ("bitshuffle", "blosc", "blosc2", "jpegls", "lz4_hdf5", "lzf", "lzo", "szip", "zfp")
 )
 
 
@@ -255,10 +263,8 @@ _BLOSC_SHUFFLES = ("noshuffle", "shuffle", "bitshuffle")
 def _blosc(f: Hdf5Filter, chunk: _Chunk) -> _Converted:
     compressor = _value(f, 6, 0)
     if compressor == _BLOSC_COMPRESSORS.index("snappy"):
-        raise UnsupportedCodecError(
-            f"HDF5 filter {f.label} with the Snappy compressor: no Zarr Blosc codec reads it. "
-            f"Expected one of {', '.join(c for c in _BLOSC_COMPRESSORS if c != 'snappy')}."
-        )
+        # numcodecs' Blosc is built without Snappy; imagecodecs' has it.
+        return _codec("vzlab.blosc"), None
     # All of these matter for encoding only: a Blosc frame describes itself.
     configuration = {
         "typesize": max(min(_value(f, 2, chunk.dtype.itemsize), 255), 1),

@@ -77,7 +77,7 @@ class PreparedCodecs:
         """
         value: Buffer | NDBuffer = self._prototype.buffer.from_bytes(data)
         for name, codec, spec in reversed(self._stages):
-            value = self._run(name, codec._decode_sync, value, spec, "decode")  # noqa: SLF001
+            value = self._run(name, codec._decode_sync, value, spec, "decode")
         return self._as_array(value)
 
     def decode_stages(self, data: bytes) -> Iterator[Stage]:
@@ -91,7 +91,7 @@ class PreparedCodecs:
         value: Buffer | NDBuffer = self._prototype.buffer.from_bytes(data)
         before = _plain(value)
         for name, codec, spec in reversed(self._stages):
-            value = self._run(name, codec._decode_sync, value, spec, "decode")  # noqa: SLF001
+            value = self._run(name, codec._decode_sync, value, spec, "decode")
             after = _plain(value)
             yield Stage(codec=name, before=before, after=after)
             before = after
@@ -109,7 +109,7 @@ class PreparedCodecs:
             raise CodecError(f"Found an array of shape {values.shape} to encode; expected {self._shape}.")
         value: Buffer | NDBuffer = self._prototype.nd_buffer.from_numpy_array(values)
         for name, codec, spec in self._stages:
-            value = self._run(name, codec._encode_sync, value, spec, "encode")  # noqa: SLF001
+            value = self._run(name, codec._encode_sync, value, spec, "encode")
         if not isinstance(value, Buffer):
             raise CodecError("The chain has no codec from array to bytes; expected one, for example 'bytes'.")
         return value.to_bytes()

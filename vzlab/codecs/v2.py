@@ -26,7 +26,7 @@ _BYTES_FILTERS = frozenset(
 )
 _CHECKSUMS_AND_SHUFFLES = frozenset(
     {"adler32", "crc32", "crc32c", "fletcher32", "jenkins_lookup3", "shuffle"}
-    | {"vzlab.bitfield", "vzlab.record_layout", "vzlab.shuffle"}
+    | {"vzlab.bitfield", "vzlab.float_bits", "vzlab.record_layout", "vzlab.shuffle"}
 )
 _OURS = "vzlab."
 _ARRAY_ONLY_OURS = frozenset({"vzlab.crop"})

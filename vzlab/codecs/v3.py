@@ -69,8 +69,16 @@ class BitshuffleCodec(ArchiveBytesCodec, codec_name="vzlab.bitshuffle"):
     """See `vzlab.codecs.bitshuffle.Bitshuffle`."""
 
 
+class BloscCodec(ArchiveBytesCodec, codec_name="vzlab.blosc"):
+    """See `vzlab.codecs.compressors.Blosc`."""
+
+
 class Blosc2Codec(ArchiveBytesCodec, codec_name="vzlab.blosc2"):
     """See `vzlab.codecs.compressors.Blosc2`."""
+
+
+class FloatBitsCodec(ArchiveBytesCodec, codec_name="vzlab.float_bits"):
+    """See `vzlab.codecs.floats.FloatBits`."""
 
 
 class JpegLsCodec(ArchiveBytesCodec, codec_name="vzlab.jpegls"):

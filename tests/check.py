@@ -24,11 +24,12 @@ MAX_WORKERS = 4
 
 def pytest_arguments(*, everything: bool, further: list[str]) -> list[str]:
     """Give what pytest is called with; what was asked for further comes last, so that it wins."""
+    if not everything:
+        # In one process: workers cost more to start than they save on tests of half a minute.
+        return ["-q", "-m", f"not ({' or '.join(LEFT_OUT)})", *further]
     workers = ["-n", "auto", "--maxprocesses", str(MAX_WORKERS)]
-    if everything:
-        # nbval runs the notebooks under the test paths; outputs are compared where a cell asks for it.
-        return ["-q", *workers, "-p", "nbval.plugin", "--nbval-lax", "--nbval-current-env", *further]
-    return ["-q", *workers, "-m", f"not ({' or '.join(LEFT_OUT)})", *further]
+    # nbval runs the notebooks under the test paths; outputs are compared where a cell asks for it.
+    return ["-q", *workers, "-p", "nbval.plugin", "--nbval-lax", "--nbval-current-env", *further]
 
 
 def _passes(step: str, arguments: list[str]) -> bool:

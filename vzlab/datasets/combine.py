@@ -121,7 +121,10 @@ def _forget_varying_packing(variable: xr.Variable, encodings: Sequence[dict[Any,
             variable.encoding.pop(name, None)
 
 
-def _constant_attributes(attributes: Sequence[dict[str, Any]], _context: Any = None) -> dict[str, Any]:
+def _constant_attributes(
+    attributes: Sequence[dict[str, Any]],
+    context: Any = None,  # noqa: ARG001  xarray passes it by name
+) -> dict[str, Any]:
     """Attributes that every file has with the same value."""
     first, *others = attributes
     return {

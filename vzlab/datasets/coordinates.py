@@ -98,6 +98,7 @@ def check_concat_coordinate(
                 f"{names[owner[i + 1]]}"
                 + (f", and {len(backwards) - 1} times more." if len(backwards) > 1 else "."),
                 holders=(Holders(value="overlaps or repeats", files=tuple(pair)),),
+                short=what,
                 fix="# leave out the file that repeats, or select what is new with preprocess=",
             )
         )
@@ -112,6 +113,7 @@ def _reordered(dim: str) -> Finding:
         facet="coordinates",
         severity="harmless",
         sentence=f"The files were not given in the order of {dim}; combining by coordinates puts them in order.",
+        short="put in order",
     )
 
 
@@ -130,6 +132,7 @@ def _gaps(dim: str, values: npt.NDArray[Any], steps: npt.NDArray[Any]) -> list[F
             severity="harmless",
             sentence=f"{dim} has {len(gaps)} gap{'s' * (len(gaps) > 1)}: nothing between {_show(values[i])} and "
             f"{_show(values[i + 1])}{more}.",
+            short=f"{len(gaps)} gap{'s' * (len(gaps) > 1)}",
         )
     ]
 
@@ -166,6 +169,7 @@ def check_static(
             facet="coordinates",
             severity="refused",
             sentence=f"{name} differs between files although it does not follow the combined dimension{_distance(first, other)}.",
+            short="differs",
             holders=(
                 Holders(value="as the first file", files=same),
                 Holders(value="differs", files=tuple(odd)),

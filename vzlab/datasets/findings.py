@@ -56,6 +56,8 @@ class Finding:
     """Who has what, the most common first."""
     fix: str = ""
     """Python that resolves it; empty where nothing needs to be done."""
+    short: str = ""
+    """It in two or three words, for a matrix; empty where the holders say it."""
 
     @property
     def is_problem(self) -> bool:

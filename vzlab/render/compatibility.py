@@ -29,6 +29,8 @@ _TONES: dict[Severity, Tone] = {
     "refused": "bad",
     "silently wrong elsewhere": "bad",
 }
+_DECISIVE = frozenset({"shape, dtype", "codecs", "packing, fill"})
+"""Facets that decide what a number means: their agreement is worth a colour."""
 MAX_ROWS = 60
 """More variables than this are folded: those without a finding go first."""
 
@@ -42,7 +44,7 @@ def body(report: CompatibilityReport) -> Markup:
     """The report without its card, to stand inside another view."""
     count, _, rest = report.headline.partition(": ")
     parts: list[Content] = [heading(count, rest)]
-    parts += [callout(strong(f.sentence), " ", dim(f.severity), tone="bad") for f in report.problems]
+    parts += [_problem(finding) for finding in report.problems]
     if report.compatible:
         parts.append(callout("These files make one dataset as they are.", tone="good"))
     parts.append(_matrix(report))
@@ -52,12 +54,18 @@ def body(report: CompatibilityReport) -> Markup:
     others = [finding for finding in report.findings if not finding.is_problem]
     if others:
         items = [element("div", finding.sentence, " ", dim(finding.severity)) for finding in others]
-        parts.append(details(join([strong("Harmless"), dim(str(len(others)))]), items))
+        parts.append(details(join([strong("Harmless"), dim(str(len(others)))]), items, is_open=True))
     if report.findings:
         parts.append(
             details(join([strong("Who has what"), dim(f"{len(report.files)} files")]), _holders(report))
         )
     return join(parts, "")
+
+
+def _problem(finding: Finding) -> Markup:
+    """What was found in bold, what would follow beside it."""
+    found, stop, follows = finding.sentence.partition(". ")
+    return callout(strong(found, stop.strip()), " ", follows, " ", dim(finding.severity), tone="bad")
 
 
 def _matrix(report: CompatibilityReport) -> Markup:
@@ -77,18 +85,18 @@ def _matrix(report: CompatibilityReport) -> Markup:
 def _cell(report: CompatibilityReport, variable: str, facet: str) -> Cell:
     finding = report.cell(variable, facet)
     if finding is None:
-        return Cell(content=dim("same"))
+        return Cell(content=dim("same"), tone="good" if facet in _DECISIVE else None)
     return Cell(content=_short(finding), tone=_TONES[finding.severity], note=finding.severity)
 
 
 def _short(finding: Finding) -> Content:
     """Who has what in a few characters: ``scale_factor 0.01 ×11, scale_factor 0.1 ×1``."""
-    if not finding.holders:
-        return "varies" if finding.facet == "attributes" else strong("differs")
+    if finding.short or not finding.holders:
+        return finding.short or "varies"
     values = [differing(holders.value, [h.value for h in finding.holders]) for holders in finding.holders[:3]]
     counts = [len(holders.files) for holders in finding.holders]
     text = [f"{value} ×{count}" for value, count in zip(values, counts, strict=False)]
-    return join([element("div", strong(t) if finding.is_problem else t) for t in text], "")
+    return join([strong(t) if finding.is_problem else t for t in text], element("br"))
 
 
 def _holders(report: CompatibilityReport) -> Markup:

@@ -1,0 +1,195 @@
+"""What differs between files is found, named and judged before anything is combined."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import vzlab as vz
+from tests.archives import DailyFile, write_daily_file, write_daily_files
+from vzlab.datasets import CompatibilityReport, combine_virtual
+from vzlab.errors import IncompatibleFilesError
+
+
+def archive_with(folder: Path, *, odd: int = 1, n_days: int = 4, **changes: object) -> list[Path]:
+    """Daily files of which one differs by `changes`."""
+    files = write_daily_files(folder, n_days=n_files)
+    write_daily_file(files[odd], DailyFile(first_day=odd), **changes)
+    return files
+
+
+def severities(report: CompatibilityReport, variable: str = "sst") -> dict[str, str]:
+    return {finding.facet: finding.severity for finding in report.findings if finding.variable == variable}
+
+
+def test_equal_files_have_no_findings(tmp_path: Path) -> None:
+    report = vz.check_combine(write_daily_files(tmp_path, n_days=3))
+    assert report.compatible
+    assert report.findings == ()
+    assert report.concat_dim == "time"
+    assert report.headline == "3 files along time: compatible"
+
+
+@pytest.mark.parametrize(
+    ("changes", "facet", "severity"),
+    [
+        ({"scale_factor": 0.1}, "packing, fill", "silently wrong elsewhere"),
+        ({"add_offset": 0.0}, "packing, fill", "silently wrong elsewhere"),
+        ({"scale_factor": None, "add_offset": None}, "packing, fill", "silently wrong elsewhere"),
+        ({"units": "degree_C"}, "units", "silently wrong elsewhere"),
+        ({"dtype": "<i4"}, "shape, dtype", "refused"),
+        ({"n_lat": 12}, "shape, dtype", "refused"),
+        ({"chunks": (1, 10, 10)}, "chunks", "re-encode"),
+        ({"chunks": (2, 5, 10)}, "chunks", "rectilinear"),
+        ({"compression_level": 6}, "codecs", "harmless"),
+        ({"shuffle": False}, "codecs", "re-encode"),
+        ({"dtype": ">i2"}, "codecs", "re-encode"),
+        ({"attributes": {"comment": "only here"}}, "attributes", "harmless"),
+    ],
+)
+def test_one_odd_file_is_found(tmp_path: Path, changes: dict, facet: str, severity: str) -> None:
+    report = vz.check_combine(archive_with(tmp_path, **changes))
+    assert severities(report)[facet] == severity
+    finding = report.cell("sst", facet)
+    assert finding is not None
+    if severity not in {"harmless", "rectilinear"}:
+        assert not report.compatible
+        assert finding.holders[-1].files == (1,)
+        assert report.files[1] in finding.sentence
+
+
+def test_the_odd_scale_is_told_with_a_number(tmp_path: Path) -> None:
+    report = vz.check_combine(archive_with(tmp_path, scale_factor=0.1, add_offset=None))
+    (finding,) = report.problems
+    assert "A stored 273 there means 27.3 K and would read 275.88" in finding.sentence
+
+
+def test_a_lost_fill_value_is_told_with_the_number_it_would_become(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path, n_days=3)
+    write_daily_file(files[2], DailyFile(first_day=2), fill_value=-999)
+    finding = vz.check_combine(files).cell("sst", "packing, fill")
+    assert finding is not None
+    assert "-999, would read as a measured 263.16 K" in finding.sentence
+
+
+def test_a_shifted_grid_is_refused_with_its_distance(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path, n_days=3)
+    import h5py
+
+    with h5py.File(files[1], "r+") as file:
+        file["lat"][...] += 0.5
+    report = vz.check_combine(files)
+    assert severities(report, "lat") == {"coordinates": "refused"}
+    assert "by up to 0.5" in report.problems[0].sentence
+
+
+def test_the_same_file_twice_is_refused(tmp_path: Path) -> None:
+    first, second = write_daily_files(tmp_path, n_days=2)
+    report = vz.check_combine([first, second, first])
+    assert severities(report, "time")["coordinates"] == "refused"
+    assert "appears twice" in str(report)
+
+
+def test_overlapping_times_are_refused(tmp_path: Path) -> None:
+    files = [
+        write_daily_file(tmp_path / "a.nc", DailyFile(first_day=0, n_times=4)),
+        write_daily_file(tmp_path / "b.nc", DailyFile(first_day=0, n_times=3)),
+    ]
+    assert not vz.check_combine(files, concat_dim="time").compatible
+
+
+def test_files_in_any_order_are_put_in_order(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path, n_days=4)
+    report = vz.check_combine(files[::-1])
+    assert report.order == (3, 2, 1, 0)
+    assert report.compatible
+    assert "order" in report.findings[0].sentence
+
+
+def test_a_gap_is_told_and_allowed(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path, n_days=6)
+    report = vz.check_combine([*files[:3], *files[4:]])
+    assert report.compatible
+    assert "1 gap" in report.findings[0].sentence
+
+
+def test_a_variable_missing_from_some_files_is_refused(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path, n_days=3)
+    write_daily_file(files[2], DailyFile(first_day=2, name="temperature"))
+    report = vz.check_combine(files)
+    assert severities(report)["presence"] == "refused"
+    assert report.cell("sst", "presence").holders[1].files == (2,)
+
+
+def test_times_in_several_units_are_decoded_first(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path, n_days=2)
+    write_daily_file(files[1], DailyFile(first_day=0, time_units="hours since 2024-01-02 00:00:00"))
+    report = vz.check_combine(files)
+    assert report.compatible
+    cube = vz.open_virtual_mfdataset(files)
+    assert (np.diff(cube.time.values) == np.timedelta64(6, "h")).all()
+
+
+def test_virtual_times_in_several_units_are_refused(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path, n_days=2)
+    write_daily_file(files[1], DailyFile(first_day=0, time_units="hours since 2024-01-02 00:00:00"))
+    report = vz.check_combine(files, concat_dim="time", loadable_variables=[])
+    assert severities(report, "time")["units"] == "silently wrong elsewhere"
+
+
+def test_the_report_says_itself_as_text_json_and_html(tmp_path: Path) -> None:
+    report = vz.check_combine(archive_with(tmp_path, scale_factor=0.1, attributes={"comment": "<b>bold</b>"}))
+    document = json.loads(json.dumps(report.to_dict()))
+    assert document["compatible"] is False
+    assert str(report).startswith("4 files along time: 1 problem")
+    html = report._repr_html_()
+    assert "silently wrong elsewhere" in html
+    assert "<b>bold" not in html
+
+
+def test_what_is_refused_by_the_check_is_refused_by_combining(tmp_path: Path) -> None:
+    with pytest.raises(IncompatibleFilesError, match="scale_factor 0.1") as caught:
+        vz.open_virtual_mfdataset(archive_with(tmp_path, scale_factor=0.1))
+    assert caught.value.report.problems
+
+
+def test_combining_equals_xarrays_own(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path, n_days=5)
+    cube = vz.open_virtual_mfdataset(files[::-1])
+    group = vz.datasets.dataset_to_group(cube)
+    mine = xr.decode_cf(xr.open_zarr(vz.ManifestStore(group), decode_cf=False))
+    with xr.open_mfdataset(files, engine="h5netcdf") as native:
+        np.testing.assert_array_equal(mine.sst.values, native.sst.values)
+        xr.testing.assert_identical(cube.time.drop_attrs(), native.time.load().drop_attrs())
+
+
+def test_values_loaded_from_several_packings_are_not_packed_again(tmp_path: Path) -> None:
+    files = archive_with(tmp_path, scale_factor=0.001, n_days=2, odd=1)
+    cube = vz.open_virtual_mfdataset(files, loadable_variables=["time", "lat", "lon", "sst"])
+    assert "scale_factor" not in cube.sst.encoding
+    with xr.open_mfdataset(files, engine="h5netcdf") as native:
+        np.testing.assert_array_equal(cube.sst.values, native.sst.values)
+
+
+def test_attributes_true_of_one_file_only_are_dropped(tmp_path: Path) -> None:
+    files = [
+        write_daily_file(
+            tmp_path / f"{day}.nc",
+            DailyFile(first_day=day, global_attributes={"title": "Daily", "granule_id": f"G{day}"}),
+        )
+        for day in range(3)
+    ]
+    assert vz.open_virtual_mfdataset(files).attrs == {"title": "Daily"}
+
+
+def test_nothing_to_combine_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no files"):
+        vz.check_combine(str(tmp_path / "*.nc"))
+
+
+def test_datasets_that_are_open_are_combined(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path, n_days=3)
+    cube = combine_virtual([vz.open_virtual_dataset(file) for file in files])
+    assert cube.sizes["time"] == 12

@@ -185,6 +185,13 @@ def test_shuffle_of_single_bytes_needs_no_codec() -> None:
     check(raw)
 
 
+@pytest.mark.parametrize("quantization", [32022, 32023])
+def test_quantizations_have_nothing_to_undo(quantization: int) -> None:
+    filters = [Hdf5Filter(id=quantization, cd_values=(3, 4, 0, 0, 0)), Hdf5Filter(id=32000)]
+    (lzf,) = codecs_from_filters(filters, np.dtype("<f4"), (10,))
+    assert lzf == {"name": "vzlab.lzf", "configuration": {"nbytes": 40}}
+
+
 @pytest.mark.parametrize(
     ("hdf5_filter", "named"),
     [

@@ -20,7 +20,7 @@ from vzlab.errors import MissingDependencyError, UnsupportedCodecError
 DEFLATE, SHUFFLE, FLETCHER32, SZIP, NBIT, SCALEOFFSET = 1, 2, 3, 4, 5, 6
 LZO, BZIP2 = 305, 307
 LZF, BLOSC, LZ4, BITSHUFFLE, ZFP, ZSTD = 32000, 32001, 32004, 32008, 32013, 32015
-JPEGLS, BLOSC2 = 32018, 32026
+JPEGLS, BITGROOM, GRANULAR_BITROUND, BLOSC2 = 32018, 32022, 32023, 32026
 
 _NAMES = {
     DEFLATE: "deflate",
@@ -33,22 +33,36 @@ _NAMES = {
     BZIP2: "bzip2",
     LZF: "LZF",
     BLOSC: "Blosc",
-    32002: "MAFISC",
-    32003: "Snappy",
     LZ4: "LZ4",
     BITSHUFFLE: "bitshuffle",
-    32010: "SZ",
     ZFP: "ZFP",
-    32014: "FPZip",
     ZSTD: "Zstandard",
+    JPEGLS: "JPEG-LS",
+    BITGROOM: "BitGroom",
+    GRANULAR_BITROUND: "Granular BitRound",
+    BLOSC2: "Blosc2",
+    # Registered with The HDF Group, and not decoded here.
+    32002: "MAFISC",
+    32003: "Snappy",
+    32005: "APAX",
+    32006: "CBF",
+    32007: "JPEG-XR",
+    32009: "SPDP",
+    32010: "LPC-Rice",
+    32011: "CCSDS-123",
+    32012: "JPEG-LS (multi-threaded)",
+    32014: "fpzip",
     32016: "B3D",
     32017: "SZ",
-    JPEGLS: "JPEG-LS",
-    32022: "Granular BitRound",
-    32023: "SZ3 (old)",
+    32019: "JPEG",
+    32020: "VBZ",
+    32021: "FAPEC",
     32024: "SZ3",
-    BLOSC2: "Blosc2",
+    32025: "Delta-Rice",
+    32027: "FLAC",
     32028: "SPERR",
+    32029: "TERSE/PROLIX",
+    32030: "FFMPEG",
 }
 
 
@@ -133,7 +147,7 @@ def codecs_from_filters(
     -------
     tuple of dict
         Names that other Zarr readers know wherever the bytes are in that format, else ``vzlab.*``. A filter
-        that leaves the bytes as they are (a shuffle of single bytes) gives none.
+        that leaves the bytes as they are (a shuffle of single bytes, a quantization) gives none.
 
     Raises
     ------
@@ -318,6 +332,11 @@ def _jpegls(f: Hdf5Filter, _chunk: _Chunk) -> _Converted:
     return _codec("vzlab.jpegls"), None
 
 
+def _quantized(_f: Hdf5Filter, chunk: _Chunk) -> _Converted:
+    # BitGroom and Granular BitRound round when encoding; decoding leaves the numbers as they are.
+    return None, chunk.n_bytes
+
+
 _CONVERTERS: dict[int, Callable[[Hdf5Filter, _Chunk], _Converted]] = {
     DEFLATE: _deflate,
     SHUFFLE: _shuffle,
@@ -334,5 +353,7 @@ _CONVERTERS: dict[int, Callable[[Hdf5Filter, _Chunk], _Converted]] = {
     ZFP: _zfp,
     ZSTD: _zstd,
     JPEGLS: _jpegls,
+    BITGROOM: _quantized,
+    GRANULAR_BITROUND: _quantized,
     BLOSC2: _blosc2,
 }

@@ -1,0 +1,235 @@
+"""Work an inspection out of subjects, reading nothing."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from vzlab.codecs import describe_chain
+from vzlab.inspection.byte_map import FileLayout, byte_map, file_layout, source_ends
+from vzlab.inspection.chunk_map import chunk_map
+from vzlab.inspection.encoding import describe_encoding
+from vzlab.inspection.findings import find
+from vzlab.inspection.model import (
+    ChunkCounts,
+    Chunking,
+    GroupInspection,
+    Inspection,
+    Role,
+    SourceInspection,
+    VariableInspection,
+)
+from vzlab.inspection.statistics import chunk_statistics
+from vzlab.inspection.subjects import Subject, SubjectGroup
+from vzlab.manifests import ChunkGrid, SourceFile
+from vzlab.manifests.chunk_grid import DimensionChunks
+from vzlab.storage import url_name
+
+
+def build_inspection(
+    root: SubjectGroup,
+    *,
+    title: str,
+    kind: str,
+    open_code: str,
+    file_format: str = "",
+    index_decoder: str = "",
+) -> Inspection:
+    """Work out everything that an inspection says.
+
+    Parameters
+    ----------
+    root : SubjectGroup
+    title, kind, open_code, file_format, index_decoder : str
+        As the fields of `Inspection`.
+    """
+    files = _Files.of(subject for group in root.walk() for subject in group.arrays)
+    tree = _group(root, files)
+    sources = tuple(map(_source, files.table))
+    return Inspection(
+        title=title,
+        kind=kind,
+        format=file_format,
+        index_decoder=index_decoder,
+        root=tree,
+        sources=sources,
+        findings=find(tree, sources, files.layout.sizes, files.ends),
+        open_code=open_code,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Files:
+    """All files that chunks lie in, and where in them each array's chunks are."""
+
+    table: tuple[SourceFile, ...]
+    layout: FileLayout
+    ends: npt.NDArray[np.float64]
+    """Where the last chunk of each file ends."""
+    positions: Mapping[str, npt.NDArray[np.int32]]
+    """By the array's path: where its sources are in the table."""
+    order: Mapping[str, int]
+    """By the array's path: its place in the layout."""
+
+    @classmethod
+    def of(cls, subjects: Iterable[Subject]) -> _Files:
+        """Gather the files of subjects."""
+        table: dict[SourceFile, int] = {}
+        manifests, positions = {}, {}
+        for subject in subjects:
+            manifest = subject.manifest
+            if manifest is None:
+                continue
+            manifests[subject.path] = manifest
+            places = [table.setdefault(source, len(table)) for source in manifest.sources]
+            positions[subject.path] = np.array(places, dtype=np.int32)
+        ends = np.zeros(len(table))
+        for path, manifest in manifests.items():
+            source_ends(manifest, positions[path], ends)
+        sizes = np.array([np.nan if s.size_bytes is None else s.size_bytes for s in table], dtype=np.float64)
+        sizes = np.where(np.isnan(sizes), ends, sizes)
+        return cls(
+            table=tuple(table),
+            layout=file_layout(list(manifests.values()), list(positions.values()), sizes),
+            ends=ends,
+            positions=positions,
+            order={path: place for place, path in enumerate(manifests)},
+        )
+
+
+def _source(source: SourceFile) -> SourceInspection:
+    return SourceInspection(
+        url=source.url,
+        name=url_name(source.url),
+        size_bytes=source.size_bytes,
+        etag=source.etag,
+        last_modified=None if source.last_modified is None else source.last_modified.isoformat(),
+    )
+
+
+def _group(group: SubjectGroup, files: _Files) -> GroupInspection:
+    roles = _roles(group.arrays)
+    return GroupInspection(
+        name=group.name,
+        path=group.path,
+        attributes=group.attributes,
+        variables=tuple(
+            _variable(subject, roles.get(subject.name, "data"), files) for subject in group.arrays
+        ),
+        groups=tuple(_group(below, files) for below in group.groups),
+        unreadable=group.unreadable,
+    )
+
+
+def _roles(subjects: Sequence[Subject]) -> dict[str, Role]:
+    """What each array is for others of its group (CF 1.11, sections 5, 5.6, 7.1)."""
+    roles: dict[str, Role] = {}
+    for subject in subjects:
+        attributes = {**subject.encoding_attributes, **subject.attributes}
+        for name in str(attributes.get("coordinates", "")).split():
+            roles[name] = "coordinate"
+        for attribute in ("bounds", "climatology"):
+            if name := str(attributes.get(attribute, "")):
+                roles[name] = "bounds"
+        for word in str(attributes.get("grid_mapping", "")).replace(":", " ").split():
+            roles[word] = "grid mapping"
+    for subject in subjects:
+        if subject.is_coordinate or subject.dims == (subject.name,):
+            roles.setdefault(subject.name, "coordinate")
+    return roles
+
+
+def _variable(subject: Subject, role: Role, files: _Files) -> VariableInspection:
+    manifest = subject.manifest
+    grid = None if subject.chunks is None else ChunkGrid(shape=subject.shape, chunks=subject.chunks)
+    codecs = describe_chain(subject.codecs or ())
+    positions = files.positions.get(subject.path)
+    itemsize = _itemsize(subject.dtype)
+    return VariableInspection(
+        name=subject.name,
+        path=subject.path,
+        role=role,
+        held=subject.held,
+        dims=subject.dims,
+        shape=subject.shape,
+        dtype=subject.dtype_name,
+        byte_order=_byte_order(subject),
+        raw_bytes=None if itemsize is None else math.prod(subject.shape) * itemsize,
+        stored_bytes=None if manifest is None else manifest.stored_bytes,
+        chunking=_chunking(grid, subject.shape),
+        counts=None
+        if manifest is None
+        else ChunkCounts(virtual=manifest.n_virtual, inline=manifest.n_inline, missing=manifest.n_missing),
+        statistics=None if manifest is None else chunk_statistics(manifest),
+        codecs=codecs,
+        codecs_known=subject.codecs is not None,
+        readers=_common([codec.readers for codec in codecs]),
+        needs=tuple(dict.fromkeys(codec.needs for codec in codecs if codec.needs)),
+        encoding=describe_encoding(
+            {**subject.encoding_attributes, **subject.attributes},
+            subject.dtype,
+            fill=subject.fill,
+            ends=subject.ends,
+        ),
+        attributes=subject.attributes,
+        chunk_map=None
+        if manifest is None or grid is None or positions is None
+        else chunk_map(
+            manifest, grid, subject.dims, itemsize_bytes=itemsize or 0, source_positions=positions
+        ),
+        byte_map=byte_map(files.layout, files.order[subject.path]) if subject.path in files.order else None,
+        sources=() if positions is None else tuple(positions.tolist()),
+    )
+
+
+def _itemsize(dtype: np.dtype[Any] | None) -> int | None:
+    return None if dtype is None or dtype.hasobject or dtype.kind == "T" else dtype.itemsize
+
+
+def _common(readers: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    return (
+        tuple(reader for reader in readers[0] if all(reader in those for those in readers)) if readers else ()
+    )
+
+
+def _byte_order(subject: Subject) -> Literal["little", "big"] | None:
+    """From the ``bytes`` codec, or from the data type of values in memory."""
+    for codec in subject.codecs or ():
+        endian = (codec.get("configuration") or {}).get("endian") if codec["name"] == "bytes" else None
+        if endian == "big":
+            return "big"
+        if endian == "little":
+            return "little" if subject.dtype is None or subject.dtype.itemsize > 1 else None
+    if subject.codecs is None and subject.dtype is not None and subject.dtype.byteorder in "<>":
+        return "big" if subject.dtype.byteorder == ">" else "little"
+    return None
+
+
+def _chunking(grid: ChunkGrid | None, shape: tuple[int, ...]) -> Chunking:
+    if grid is None:
+        return Chunking(kind="unknown", chunk_shape=(), grid_shape=())
+    kind: Literal["regular", "rectilinear", "single"] = "regular" if grid.is_regular else "rectilinear"
+    if grid.n_chunks == 1:
+        kind = "single"
+    return Chunking(
+        kind=kind,
+        chunk_shape=grid.chunk_shape,
+        grid_shape=grid.grid_shape,
+        partial=tuple(grid.last_is_partial(axis) for axis in range(len(shape))),
+        lengths=tuple(map(_lengths_in_words, grid.chunks)) if kind == "rectilinear" else (),
+    )
+
+
+def _lengths_in_words(chunks: DimensionChunks, most: int = 12) -> str:
+    """``31, 28, 31``, with runs as ``30 ×3``, cut after some."""
+    if isinstance(chunks, int):
+        return str(chunks)
+    runs = ((length, sum(1 for _ in run)) for length, run in itertools.groupby(chunks))
+    words = [f"{length} ×{n}" if n > 1 else str(length) for length, n in itertools.islice(runs, most + 1)]
+    return ", ".join(words[:most]) + (", …" if len(words) > most else "")

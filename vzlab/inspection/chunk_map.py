@@ -1,0 +1,271 @@
+"""A picture's worth of a chunk grid: every chunk's size, state and source, in at most 256 x 256 cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vzlab.manifests.chunk_grid import ChunkGrid
+from vzlab.manifests.manifest import INLINE, MISSING, ChunkManifest
+
+MAX_CELLS = 256
+"""Most cells along each side."""
+
+SEVERAL_SOURCES = -1
+NO_SOURCE = -2
+
+_ENOUGH_CELLS = 48
+"""The last two dimensions are drawn, as a map, if they have this many chunks; else the two with most."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ChunkMap:
+    """A chunk grid seen along two of its dimensions. All arrays have shape (rows, columns)."""
+
+    dims: tuple[str, str]
+    """Names of the dimensions down and across; empty where there is none."""
+    grid_shape: tuple[int, int]
+    """Chunks down and across."""
+    folded: tuple[tuple[str, int], ...]
+    """The other dimensions with more than one chunk, and how many: a cell stands for all of these."""
+    n_chunks: npt.NDArray[np.int64]
+    """Chunks that a cell stands for."""
+    n_missing: npt.NDArray[np.int64]
+    """Of those, chunks never written."""
+    n_inline: npt.NDArray[np.int64]
+    """Of those, chunks whose bytes the references hold."""
+    stored_bytes: npt.NDArray[np.float64]
+    """Stored bytes of all chunks of a cell."""
+    raw_bytes: npt.NDArray[np.float64]
+    """Bytes that the chunks of a cell which are there decode to, padding included."""
+    min_bytes: npt.NDArray[np.int64]
+    """Stored size of the smallest chunk of a cell that is there; 0 where none is."""
+    max_bytes: npt.NDArray[np.int64]
+    """Stored size of the largest."""
+    source: npt.NDArray[np.int32]
+    """Position in the inspection's sources, if all chunks of a cell lie in one; else -1 for several, -2 for none."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Cells down and across."""
+        rows, columns = self.n_chunks.shape
+        return rows, columns
+
+    @property
+    def ratio(self) -> npt.NDArray[np.float64]:
+        """Stored bytes over raw bytes of each cell; NaN where no chunk is."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio: npt.NDArray[np.float64] = np.where(
+                self.raw_bytes > 0, self.stored_bytes / self.raw_bytes, np.nan
+            )
+        return ratio
+
+    @property
+    def mean_bytes(self) -> npt.NDArray[np.float64]:
+        """Mean stored size of the chunks of each cell that are there; NaN where none is."""
+        there = self.n_chunks - self.n_missing
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean: npt.NDArray[np.float64] = np.where(there > 0, self.stored_bytes / there, np.nan)
+        return mean
+
+    @property
+    def chunks_per_cell(self) -> int:
+        """Most chunks that one cell stands for."""
+        return int(self.n_chunks.max())
+
+    def rebin(self, max_cells: int) -> ChunkMap:
+        """Draw the same grid in fewer cells, at most `max_cells` along each side."""
+        edges = [_edges(n, max_cells) for n in self.shape]
+        if edges[0].size == self.shape[0] and edges[1].size == self.shape[1]:
+            return self
+
+        def total(cells: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return _reduce(np.add, cells, edges)
+
+        there = self.n_chunks > self.n_missing
+        largest = np.iinfo(np.int64).max
+        smallest = _reduce(np.minimum, np.where(there, self.min_bytes, largest), edges)
+        mixed = self.source == SEVERAL_SOURCES
+        low = _reduce(np.minimum, np.where(self.source < 0, np.iinfo(np.int32).max, self.source), edges)
+        high = _reduce(np.maximum, self.source, edges)
+        source = np.where(
+            _reduce(np.logical_or, mixed, edges) | ((low != high) & (high >= 0)), SEVERAL_SOURCES, high
+        )
+        return ChunkMap(
+            dims=self.dims,
+            grid_shape=self.grid_shape,
+            folded=self.folded,
+            n_chunks=total(self.n_chunks),
+            n_missing=total(self.n_missing),
+            n_inline=total(self.n_inline),
+            stored_bytes=total(self.stored_bytes),
+            raw_bytes=total(self.raw_bytes),
+            min_bytes=np.where(smallest == largest, 0, smallest),
+            max_bytes=_reduce(np.maximum, self.max_bytes, edges),
+            source=source.astype(np.int32),
+        )
+
+
+def chunk_map(
+    manifest: ChunkManifest,
+    grid: ChunkGrid,
+    dims: Sequence[str | None],
+    *,
+    itemsize_bytes: int,
+    source_positions: npt.NDArray[np.int32],
+    max_cells: int = MAX_CELLS,
+) -> ChunkMap | None:
+    """Bin a manifest's columns into cells.
+
+    Parameters
+    ----------
+    manifest : ChunkManifest
+    grid : ChunkGrid
+        Of the same array.
+    dims : sequence of str or None
+        Names of its dimensions.
+    itemsize_bytes : int
+        Of one element.
+    source_positions : array of int32, shape (sources of the manifest,)
+        Position of each of them in the inspection's table.
+
+    Returns
+    -------
+    ChunkMap or None
+        None for an array of one chunk or none: there is nothing to see.
+    """
+    if manifest.n_chunks <= 1:
+        return None
+    axes = _axes_to_draw(manifest.grid_shape)
+    others = tuple(axis for axis in range(len(manifest.grid_shape)) if axis not in axes)
+    edges = [_edges(manifest.grid_shape[axis] if axis is not None else 1, max_cells) for axis in axes]
+
+    # The dimensions that are not drawn are folded first: what is left is small.
+    def binned(column: npt.NDArray[Any], operation: np.ufunc) -> npt.NDArray[Any]:
+        folded = operation.reduce(column, axis=others) if others else column
+        return _reduce(operation, np.atleast_2d(folded), edges)
+
+    def tally(states: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        folded = np.sum(states, axis=others, dtype=np.int64) if others else states.astype(np.int64)
+        counted: npt.NDArray[np.int64] = _reduce(np.add, np.atleast_2d(folded), edges)
+        return counted
+
+    index, lengths = manifest.source_index, manifest.lengths
+    per_cell = math.prod(manifest.grid_shape[axis] for axis in others)
+    drawn = _drawn(manifest.grid_shape, axes)
+    n_chunks = _counts(*drawn, max_cells) * per_cell
+    zeros = np.zeros_like(n_chunks)
+    stored = binned(lengths, np.add).astype(np.float64)
+    largest = binned(lengths, np.maximum).astype(np.int64)
+    if manifest.n_missing or manifest.n_inline:
+        missing = index == MISSING
+        n_missing = tally(missing) if manifest.n_missing else zeros
+        n_inline = tally(index == INLINE) if manifest.n_inline else zeros
+        top = np.uint64(np.iinfo(np.int64).max)
+        smallest = binned(np.where(missing, top, lengths), np.minimum).astype(np.int64)
+        smallest[n_missing == n_chunks] = 0
+        low = binned(index, np.minimum)
+        high = binned(np.where(index >= INLINE, np.uint32(0), index), np.maximum)
+        unsourced = low >= INLINE
+    else:
+        n_missing = n_inline = zeros
+        smallest = binned(lengths, np.minimum).astype(np.int64)
+        unsourced = np.zeros(n_chunks.shape, dtype=bool)
+        low, high = (
+            (binned(index, np.minimum), binned(index, np.maximum))
+            if len(manifest.sources) > 1
+            else (zeros,) * 2
+        )
+    source = np.full(n_chunks.shape, SEVERAL_SOURCES, np.int32)
+    alone = ~unsourced & (low == high)
+    source[alone] = source_positions[low[alone]]
+    source[unsourced] = NO_SOURCE
+    return ChunkMap(
+        dims=(_name(dims, axes[0]), _name(dims, axes[1])),
+        grid_shape=drawn,
+        folded=tuple(
+            (_name(dims, axis), manifest.grid_shape[axis]) for axis in others if manifest.grid_shape[axis] > 1
+        ),
+        n_chunks=n_chunks,
+        n_missing=n_missing,
+        n_inline=n_inline,
+        stored_bytes=stored,
+        raw_bytes=_elements(grid, axes, others, edges, n_chunks)
+        * itemsize_bytes
+        * (1 - n_missing / n_chunks),
+        min_bytes=smallest,
+        max_bytes=largest,
+        source=source,
+    )
+
+
+def _axes_to_draw(grid_shape: tuple[int, ...]) -> tuple[int | None, int]:
+    """Choose the dimensions down and across, in their order; one alone is drawn across."""
+    long = [axis for axis, n in enumerate(grid_shape) if n > 1]
+    if len(long) <= 1:
+        return None, long[0] if long else len(grid_shape) - 1
+    last = (long[-2], long[-1])
+    if len(long) > 2 and grid_shape[last[0]] * grid_shape[last[1]] < _ENOUGH_CELLS:
+        most = sorted(sorted(long, key=lambda axis: grid_shape[axis])[-2:])
+        return most[0], most[1]
+    return last
+
+
+def _drawn(grid_shape: tuple[int, ...], axes: tuple[int | None, int]) -> tuple[int, int]:
+    return 1 if axes[0] is None else grid_shape[axes[0]], grid_shape[axes[1]]
+
+
+def _name(dims: Sequence[str | None], axis: int | None) -> str:
+    return "" if axis is None else dims[axis] or f"axis {axis}"
+
+
+@lru_cache(maxsize=256)
+def _edges(n: int, max_cells: int) -> npt.NDArray[np.intp]:
+    """Where each cell begins: cells stand for the same number of chunks, give or take one."""
+    cells = min(n, max_cells)
+    edges = np.arange(cells, dtype=np.intp) * n // cells
+    edges.flags.writeable = False
+    return edges
+
+
+@lru_cache(maxsize=256)
+def _counts(n_rows: int, n_columns: int, max_cells: int) -> npt.NDArray[np.int64]:
+    """Places of the drawn grid that each cell stands for, shape (rows, columns)."""
+    rows, columns = (np.diff(_edges(n, max_cells), append=n) for n in (n_rows, n_columns))
+    counts: npt.NDArray[np.int64] = np.multiply.outer(rows, columns)
+    counts.flags.writeable = False
+    return counts
+
+
+def _reduce(
+    operation: np.ufunc, cells: npt.NDArray[Any], edges: Sequence[npt.NDArray[np.intp]]
+) -> npt.NDArray[Any]:
+    """Reduce an array of two dimensions to cells that begin at these edges."""
+    for axis, starts in enumerate(edges):
+        if starts.size != cells.shape[axis]:
+            cells = operation.reduceat(cells, starts, axis=axis)
+    return cells
+
+
+def _elements(
+    grid: ChunkGrid,
+    axes: tuple[int | None, int],
+    others: tuple[int, ...],
+    edges: Sequence[npt.NDArray[np.intp]],
+    n_chunks: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float64]:
+    """Count the elements that all chunks of each cell decode to."""
+    if grid.is_regular:
+        return n_chunks * float(math.prod(grid.chunk_shape))
+    sides: list[npt.NDArray[np.float64]] = [
+        np.ones(1) if axis is None else np.add.reduceat(grid.stored_lengths(axis).astype(np.float64), edge)
+        for axis, edge in zip(axes, edges, strict=True)
+    ]
+    folded = math.prod(int(grid.stored_lengths(axis).sum()) for axis in others)
+    return np.multiply.outer(sides[0], sides[1]) * folded

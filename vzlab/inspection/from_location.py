@@ -1,0 +1,45 @@
+"""Inspect a file at a path or url, of any format that a parser knows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+from vzlab.inspection.from_manifests import inspect_group
+from vzlab.inspection.model import Inspection
+from vzlab.storage import as_registry, local_path, normalize_url, url_name
+
+
+def handles(x: Any) -> bool:
+    """Whether it is a path or a url."""
+    return isinstance(x, str | os.PathLike)
+
+
+def inspect(
+    x: str | os.PathLike[str],
+    *,
+    group: str | None = None,
+    parser: Any = None,
+    registry: Any = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Inspection:
+    """Parse a file and describe what parsing found."""
+    from vzlab.formats import detect_format, parser_for
+
+    url = normalize_url(x)
+    stores = as_registry(registry, storage_options)
+    used = parser or parser_for(detect_format(url, stores))(group=group)
+    # A parser that was given a group returns that group as the root; any other returns the whole tree.
+    inner = None if getattr(used, "group", None) else group
+    return inspect_group(
+        used(url, stores), kind="file", open_code=_open_code(x, url, group), group=inner, title=url_name(url)
+    )
+
+
+def _open_code(x: str | os.PathLike[str], url: str, group: str | None) -> str:
+    """Python that opens the same file; a local one by the path as it was given."""
+    location = str(x) if isinstance(x, PurePath) or local_path(url) else url
+    choice = f", group={group!r}" if group else ""
+    return f"import vzlab as vz\n\nds = vz.open_virtual_dataset({location!r}{choice})"

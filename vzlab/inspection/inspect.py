@@ -1,0 +1,60 @@
+"""Inspect anything: find out what kind of object it is, and let the module for that kind describe it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from vzlab.inspection.model import Inspection
+
+KINDS = ("from_manifests", "from_zarr", "from_xarray", "from_location")
+"""Modules of this package, asked in order. Each has ``handles(x) -> bool``, which imports nothing and reads nothing, and
+``inspect(x, **options) -> Inspection``, which takes all options of `inspect` and uses what concerns it."""
+
+
+def inspect(
+    x: Any,
+    *,
+    group: str | None = None,
+    parser: Any = None,
+    registry: Any = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Inspection:
+    """Say what something contains: groups, variables, chunks, codecs, encodings, bytes.
+
+    Nothing is read that parsing, or the object's own metadata, does not hold already: no chunk is fetched.
+
+    Parameters
+    ----------
+    x
+        A url or path of any known format, an xarray Dataset, DataTree, DataArray or Variable (virtual, lazy, in memory
+        or mixed), a ManifestStore, ManifestGroup or ManifestArray, or a zarr Group, Array or Store.
+    group : str, optional
+        Path of the group to look at; None for everything.
+    parser : callable, optional
+        For a url: ``(url, registry) -> ManifestGroup``; None takes the one for its format.
+    registry, storage_options : optional
+        For a url: as `vzlab.open_virtual_dataset` takes them.
+
+    Returns
+    -------
+    Inspection
+        Shown as HTML in a notebook and as text elsewhere; ``.to_html(path)`` writes a page.
+
+    Raises
+    ------
+    TypeError
+        If it is nothing that can be inspected.
+    """
+    for name in KINDS:
+        module = import_module(f"vzlab.inspection.{name}")
+        if module.handles(x):
+            found: Inspection = module.inspect(
+                x, group=group, parser=parser, registry=registry, storage_options=storage_options
+            )
+            return found
+    raise TypeError(
+        f"Found {type(x).__module__}.{type(x).__qualname__}; expected a url or path, an xarray object, a virtual array, "
+        "group or store, or a zarr array, group or store"
+    )

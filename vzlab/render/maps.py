@@ -1,0 +1,297 @@
+"""Draw chunk maps and byte maps: pictures that read on white and on #111."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from vzlab.inspection.byte_map import ByteMap
+from vzlab.inspection.chunk_map import NO_SOURCE, SEVERAL_SOURCES, ChunkMap
+from vzlab.inspection.words import format_bytes, format_count, format_percent
+from vzlab.render.png import encode_png
+
+type Colour = tuple[int, int, int]
+
+RAMP: tuple[Colour, ...] = ((48, 84, 150), (36, 128, 148), (84, 164, 118), (176, 184, 74), (238, 184, 66))
+"""From little to much. Lightness rises all along, so that it reads without seeing hues too."""
+
+KINDS: tuple[Colour, ...] = (
+    (48, 110, 170),
+    (222, 150, 60),
+    (60, 150, 110),
+    (170, 90, 150),
+    (120, 160, 60),
+    (90, 90, 180),
+    (200, 110, 90),
+    (70, 160, 180),
+)
+"""For things without an order, such as files; beyond these they begin again."""
+
+OWN: Colour = (36, 128, 148)
+OTHERS: Colour = (140, 140, 150)
+MISSING: Colour = (214, 110, 58)
+INLINE: Colour = (150, 110, 190)
+SEVERAL: Colour = (128, 128, 128)
+
+_LEVELS = 11
+_CLEAR, _HATCH, _MARK, _HELD, _FIRST = 0, 1, 2, 3, 4
+
+_WIDTH, _HEIGHT = 480, 320
+"""Pixels that a chunk map should not exceed, unless it has more cells than this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A picture with all that is needed to show it."""
+
+    png: bytes
+    alt: str
+    """What a seeing person would conclude from it."""
+    caption: str
+    """What one cell stands for."""
+    legend: tuple[tuple[Colour | None, str], ...]
+    legend_title: str
+    width_px: int
+    """At which it is as sharp as it was drawn."""
+
+
+def draw_chunk_map(
+    chunks: ChunkMap,
+    *,
+    colour_by: Literal["ratio", "size", "source"],
+    source_names: Sequence[str] = (),
+    max_bytes: int | None = None,
+) -> Picture:
+    """Draw a chunk grid, a cell for each chunk or for several.
+
+    Parameters
+    ----------
+    chunks : ChunkMap
+    colour_by : {"ratio", "size", "source"}
+        Stored size over raw size, stored size, or the file that chunks lie in.
+    source_names : sequence of str
+        Names of the inspection's sources.
+    max_bytes : int, optional
+        Draw fewer cells until the picture is no larger than this.
+    """
+    cells = max(chunks.shape)
+    while True:
+        drawn = chunks.rebin(cells)
+        colours, legend, title, words = (
+            _by_source(drawn, source_names) if colour_by == "source" else _by_amount(drawn, colour_by)
+        )
+        pixels, width = _draw_cells(drawn, colours)
+        palette = _palette(
+            (*KINDS, SEVERAL) if colour_by == "source" else tuple(map(_ramp, np.linspace(0, 1, _LEVELS)))
+        )
+        png = encode_png(pixels, palette)
+        if max_bytes is None or len(png) <= max_bytes or cells <= 8:
+            break
+        cells = max(cells * 2 // 3, 8)
+    n_missing, n_inline = int(chunks.n_missing.sum()), int(chunks.n_inline.sum())
+    if n_missing:
+        legend.append((MISSING, f"{n_missing:,} never written"))
+    if n_inline:
+        legend.append((INLINE, f"{n_inline:,} inline"))
+    absent = f"; {format_count(n_missing, 'chunk')} never written" if n_missing else ""
+    return Picture(
+        png=png,
+        alt=f"Chunk map, {_extent(chunks)}: {words}{absent}",
+        caption=_caption(drawn),
+        legend=tuple(legend),
+        legend_title=title,
+        width_px=width,
+    )
+
+
+def colourings(chunks: ChunkMap) -> tuple[Literal["ratio", "size", "source"], ...]:
+    """Choose how a chunk grid is worth drawing: by ratio or size where these vary, by file where there are several."""
+    chosen: list[Literal["ratio", "size", "source"]] = []
+    ratio = chunks.ratio[np.isfinite(chunks.ratio)]
+    present = chunks.n_chunks > chunks.n_missing
+    if ratio.size and ratio.max() > 1.02 * ratio.min():
+        chosen.append("ratio")
+    elif present.any() and chunks.max_bytes[present].max() > 1.02 * chunks.min_bytes[present].min():
+        chosen.append("size")
+    sources = chunks.source[chunks.source != NO_SOURCE]
+    if sources.size and (sources.min() != sources.max() or (sources == SEVERAL_SOURCES).any()):
+        chosen.append("source")
+    return tuple(chosen or ["size"])
+
+
+def draw_byte_map(strips: ByteMap, *, name: str) -> Picture:
+    """Draw files as strips: this variable's chunks from the bottom, others' above them, the rest faint."""
+    rows, bins = strips.own.shape
+    height = 26 if rows == 1 else max(4, min(16, 180 // rows))
+    stretch = max(1, 512 // bins)
+    gap = 0 if rows == 1 else 2 if height > 6 else 1
+    level = np.arange(height - gap, 0, -1, dtype=np.float64)[None, :, None] / (height - gap)
+    own = strips.own[:, None, :].astype(np.float64)
+    # A sliver is drawn as one pixel: what is there must be seen.
+    own = np.where(own > 0, np.maximum(own, 1 / (height - gap)), 0)
+    both = own + strips.others[:, None, :]
+    slack = 0.5 / (height - gap)
+    bands = np.where(level <= own + 1e-9, 1, np.where(level <= both + slack, 2, 3)).astype(np.uint8)
+    bands = np.concatenate([bands, np.zeros((rows, gap, bins), np.uint8)], axis=1).reshape(
+        rows * height, bins
+    )
+    pixels = np.repeat(bands, stretch, axis=1)
+    palette = np.array([(0, 0, 0, 0), (*OWN, 255), (*OTHERS, 165), (128, 128, 128, 56)], dtype=np.uint8)
+    total = max(strips.file_bytes, 1)
+    n_files = sum(strips.n_sources)
+    files = "the file" if n_files == 1 else f"{n_files:,} files"
+    covered = strips.own > 0
+    place = ""
+    if n_files == 1 and covered.any():
+        where = np.flatnonzero(covered[0])
+        place = f", between {format_percent(where[0] / bins)} and {format_percent((where[-1] + 1) / bins)} of its length"
+    legend: list[tuple[Colour | None, str]] = [(OWN, f"{name} {format_bytes(strips.own_bytes)}")]
+    if strips.other_bytes:
+        legend.append((OTHERS, f"other variables {format_bytes(strips.other_bytes)}"))
+    legend.append((None, f"metadata and unused {format_bytes(strips.rest_bytes)}"))
+    return Picture(
+        png=encode_png(pixels, palette),
+        alt=f"Byte map: {name} takes {format_percent(min(strips.own_bytes / total, 1))} of {files}{place}",
+        caption=format_bytes(strips.file_bytes)
+        + (" in one file" if n_files == 1 else f" in {n_files:,} files"),
+        legend=tuple(legend),
+        legend_title="",
+        width_px=pixels.shape[1],
+    )
+
+
+def _ramp(position: float) -> Colour:
+    at = min(max(position, 0.0), 1.0) * (len(RAMP) - 1)
+    low = min(int(at), len(RAMP) - 2)
+    red, green, blue = (
+        round(a + (b - a) * (at - low)) for a, b in zip(RAMP[low], RAMP[low + 1], strict=True)
+    )
+    return red, green, blue
+
+
+def _palette(colours: Sequence[Colour]) -> npt.NDArray[np.uint8]:
+    fixed = [(0, 0, 0, 0), (128, 128, 128, 120), (*MISSING, 255), (*INLINE, 255)]
+    return np.array([*fixed, *((*colour, 255) for colour in colours)], dtype=np.uint8)
+
+
+type _Colouring = tuple[npt.NDArray[np.uint8], list[tuple[Colour | None, str]], str, str]
+"""Palette positions of cells, legend, its title, and words for those who cannot see."""
+
+
+def _by_amount(chunks: ChunkMap, colour_by: Literal["ratio", "size"]) -> _Colouring:
+    title = "stored / raw:" if colour_by == "ratio" else "stored size:"
+    say = format_percent if colour_by == "ratio" else format_bytes
+    amount = chunks.ratio if colour_by == "ratio" else chunks.mean_bytes
+    known = amount[np.isfinite(amount)]
+    if not known.size:
+        return np.full(chunks.shape, _HATCH, np.uint8), [], "", "no chunk was ever written"
+    low, high = float(known.min()), float(known.max())
+    span = high - low
+    level = np.nan_to_num((amount - low) / span if span > 0.02 * high else np.zeros_like(amount))
+    colours = (_FIRST + np.rint(level * (_LEVELS - 1))).astype(np.uint8)
+    if span <= 0.02 * high:
+        words = f"all chunks {say(high)}" if colour_by == "size" else f"stored / raw {say(high)} everywhere"
+        return colours, [(_ramp(0), say(high))], title, words
+    stops = np.linspace(0, 1, 4)
+    legend: list[tuple[Colour | None, str]] = [(_ramp(s), say(low + s * span)) for s in stops.tolist()]
+    return colours, legend, title, f"{title} {say(low)} to {say(high)}{_where(amount, chunks.dims)}"
+
+
+def _where(amount: npt.NDArray[np.float64], dims: tuple[str, str]) -> str:
+    """Say in which part of the grid the amount is largest, where a part stands out."""
+    rows, columns = amount.shape
+    words = []
+    for axis, (n, dim) in enumerate(((rows, dims[0]), (columns, dims[1]))):
+        if n < 3:
+            continue
+        with np.errstate(invalid="ignore"):
+            there = np.isfinite(amount)
+            sums = np.where(there, amount, 0).sum(axis=1 - axis)
+            means = sums / np.maximum(there.sum(axis=1 - axis), 1)
+        thirds = [float(part.mean()) for part in np.array_split(means, 3)]
+        if max(thirds) > 1.1 * (sum(thirds) / 3):
+            words.append(
+                f"{('at the start', 'in the middle', 'at the end')[thirds.index(max(thirds))]} of {dim}"
+            )
+    return f", most {' and '.join(words)}" if words else ""
+
+
+def _by_source(chunks: ChunkMap, names: Sequence[str]) -> _Colouring:
+    source = chunks.source
+    colours = np.where(source >= 0, _FIRST + source % len(KINDS), _FIRST + len(KINDS)).astype(np.uint8)
+    colours[source == NO_SOURCE] = _CLEAR
+    seen = [int(s) for s in np.unique(source[source >= 0])]
+    legend: list[tuple[Colour | None, str]] = [
+        (KINDS[s % len(KINDS)], names[s] if s < len(names) else f"file {s}") for s in seen[:4]
+    ]
+    if len(seen) > 4:
+        legend.append((None, f"and {len(seen) - 4:,} more files"))
+    if (source == SEVERAL_SOURCES).any():
+        legend.append((SEVERAL, "several files"))
+    return colours, legend, "file:", f"chunks lie in {format_count(len(seen), 'file')}"
+
+
+def _draw_cells(chunks: ChunkMap, colours: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], int]:
+    """Blow cells up to tiles, with marks on those that are missing or inline."""
+    rows, columns = chunks.shape
+    side = max(1, min(_WIDTH // columns, _HEIGHT // rows, 28))
+    across, down = side, side
+    if rows == 1:
+        down = max(side, 22)
+    if columns * across < 96:
+        across = -(-96 // columns)
+    absent = (chunks.n_missing == chunks.n_chunks).astype(bool)
+    held = (chunks.n_inline > 0) & (chunks.n_inline == chunks.n_chunks - chunks.n_missing)
+    partly = (chunks.n_missing > 0) & ~absent
+    cells = np.where(absent, _CLEAR, np.where(held, _HELD, colours)).astype(np.uint8)
+
+    def blown(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.repeat(np.repeat(values, down, axis=0), across, axis=1)
+
+    pixels = blown(cells)
+    y, x = np.indices(pixels.shape, sparse=True)
+    inside_y, inside_x = y % down, x % across
+    stripes = (x + y) % 4 < 1 if side >= 4 else np.True_
+    pixels[blown(absent) & stripes] = _HATCH
+    # The mark: a triangle in the corner of a tile, or all of a cell that is too small for one.
+    corner = (
+        inside_x + (down - 1 - inside_y) >= across + down - 1 - max(side // 2, 1) if side >= 5 else np.True_
+    )
+    pixels[blown(partly) & corner] = _MARK
+    # Where all is missing a frame says that there is a chunk's place: the mark's colour, on the tile's left edge.
+    if side >= 5:
+        pixels[blown(absent) & (inside_x < 2)] = _MARK
+        gaps = (inside_y == down - 1) | (inside_x == across - 1)
+        pixels[np.broadcast_to(gaps, pixels.shape)] = _CLEAR
+    elif side < 4:
+        pixels[blown(absent)] = _HATCH
+    return pixels, pixels.shape[1]
+
+
+def _extent(chunks: ChunkMap) -> str:
+    rows, columns = chunks.grid_shape
+    down, across = chunks.dims
+    if not down:
+        return f"{format_count(columns, 'chunk')} along {across}"
+    return f"{rows:,} chunks along {down} down and {columns:,} along {across} across"
+
+
+def _caption(chunks: ChunkMap) -> str:
+    """Say what is down and across, and what one cell stands for."""
+    rows, columns = chunks.grid_shape
+    down, across = chunks.dims
+    words = f"{across} {columns:,} →" if not down else f"{down} {rows:,} ↓ {across} {columns:,} →"
+    if chunks.chunks_per_cell > 1:
+        folded = ", ".join(f"all {n:,} along {dim}" for dim, n in chunks.folded)
+        binned = chunks.shape != chunks.grid_shape
+        each = (
+            f"up to {chunks.chunks_per_cell:,} chunks a cell"
+            if binned
+            else f"{chunks.chunks_per_cell:,} chunks a cell"
+        )
+        words += f" · {each}" + (f": {folded}" if folded and not binned else "")
+    return words

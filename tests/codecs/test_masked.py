@@ -62,11 +62,9 @@ def check(raw: RawDataset) -> None:
 
 
 @pytest.mark.parametrize("random", [False, True], ids=["shrinks", "does-not-shrink"])
-@pytest.mark.parametrize("dtype", ["<i4", ">i4", "<f8"])
+@pytest.mark.parametrize("dtype", ["<i4", ">i4", "<i8"])
 @pytest.mark.parametrize("pipeline", PIPELINES)
 def test_a_chunk_that_skipped_everything(pipeline: str, dtype: str, random: bool) -> None:
-    if dtype == "<f8" and pipeline == "scaleoffset":
-        pytest.skip("h5py has no automatic scale-offset for floats")
     values = np.arange(400).astype(dtype)
     if random:
         values = np.random.default_rng(0).integers(0, 1 << 30, 400).astype(dtype)

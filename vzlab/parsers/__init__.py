@@ -1,0 +1,25 @@
+"""One parser for each format: from a url to a tree of virtual arrays."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from vzlab.parsers.base import Parser
+
+if TYPE_CHECKING:
+    from vzlab.parsers.hdf5.parser import HDF5Parser
+
+__all__ = ["HDF5Parser", "Parser"]
+
+_HOMES = {"HDF5Parser": "vzlab.parsers.hdf5.parser"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,247 @@
+"""The bytes of one dataset as a virtual array, whatever its storage layout.
+
+HDF5 specification IV.A.2.i, "Data Layout Message": compact, contiguous, chunked, virtual; IV.A.2.h, "External Data Files".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from vzlab.codecs import CodecJSON, Hdf5Filter, bytes_codecs, codecs_from_filters
+from vzlab.errors import UnvirtualizableError
+from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray, SourceFile
+from vzlab.manifests.metadata import CodecDict
+from vzlab.parsers.base import check_bounds
+from vzlab.parsers.hdf5.chunk_index import read_chunk_index
+from vzlab.parsers.hdf5.datatypes import StoredType, encode_fill
+from vzlab.parsers.hdf5.external import external_manifest
+from vzlab.parsers.hdf5.inlining import inline_text, inline_values
+from vzlab.parsers.hdf5.layout_message import EXTENSIBLE_ARRAY, ChunkedLayout, read_chunked_layout
+from vzlab.parsers.hdf5.library import h5py
+from vzlab.parsers.hdf5.objects import DatasetNode
+from vzlab.parsers.hdf5.skipped_filters import settle_skipped_filters
+from vzlab.storage import StoreRegistry
+
+_h5d = h5py.h5d
+
+type Prepared = tuple[tuple[int, ...], tuple[CodecDict, ...], ChunkManifest, str]
+"""Chunk shape, codecs, manifest, and what decoded the chunk index."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """What is needed to place one dataset's bytes."""
+
+    node: DatasetNode
+    stored: StoredType
+    creation: Any
+    """``h5py.h5p.PropDCID``."""
+    source_file: SourceFile
+    registry: StoreRegistry
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array, the dimensions of an array datatype included."""
+        return (self.node.shape or ()) + self.stored.inner_shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Data type of one element as the file stores it."""
+        assert self.stored.stored is not None
+        return self.stored.stored
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the whole array, uncompressed."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def read_array_layout(
+    layout: Layout, *, attributes: Mapping[str, Any], dimension_names: Sequence[str | None]
+) -> tuple[ManifestArray, str]:
+    """One dataset as a virtual array, and what decoded its chunk index, if it has one.
+
+    Raises
+    ------
+    UnvirtualizableError
+        If no reference can express its bytes.
+    UnsupportedCodecError
+        If it goes through a filter that nothing here decodes.
+    CorruptFileError
+        If bytes lie outside of their file.
+    """
+    stored = layout.stored
+    if stored.handling == "refuse":
+        raise UnvirtualizableError(f"{stored.reason}.")
+    fill = _fill_value(layout.creation, stored)
+    data_type: Any = stored.data_type
+    if stored.handling == "text":
+        data_type, fill, chunks, codecs, manifest = inline_text(layout.node)
+        decoder = ""
+    else:
+        chunks, codecs, manifest, decoder = _place(layout)
+    metadata = ArrayMetadata(
+        shape=layout.shape,
+        data_type=data_type,
+        chunks=chunks,
+        codecs=codecs,
+        fill_value=fill,
+        attributes=attributes,
+        dimension_names=tuple(dimension_names),
+    )
+    return ManifestArray(metadata=metadata, manifest=manifest), decoder
+
+
+def _place(layout: Layout) -> Prepared:
+    kind = layout.creation.get_layout()
+    if 0 in layout.shape:
+        return _empty(layout)
+    if kind == _h5d.VIRTUAL:
+        from vzlab.parsers.hdf5.virtual_sources import virtual_layout
+
+        return virtual_layout(layout)
+    if kind == _h5d.COMPACT or layout.stored.handling == "convert":
+        return (*inline_values(layout.node, layout.stored), "")
+    if kind == _h5d.CHUNKED:
+        return _chunked(layout)
+    if kind == _h5d.CONTIGUOUS:
+        return _contiguous(layout)
+    raise UnvirtualizableError(f"It has a storage layout of kind {kind}, which is not known here.")
+
+
+def _empty(layout: Layout) -> Prepared:
+    """An array with a dimension of length zero has no chunks."""
+    chunks = tuple(max(n, 1) for n in layout.shape)
+    grid = tuple(-(-n // c) for n, c in zip(layout.shape, chunks, strict=True))
+    return chunks, bytes_codecs(layout.dtype), ChunkManifest.empty(grid), ""
+
+
+def _contiguous(layout: Layout) -> Prepared:
+    codecs = bytes_codecs(layout.dtype, bit_field=layout.stored.bit_field)
+    if layout.creation.get_external_count():
+        chunks, manifest = external_manifest(layout)
+        return chunks, codecs, manifest, ""
+    grid = (1,) * len(layout.shape)
+    offset = layout.node.dataset_id.get_offset()
+    # Behind a user block the library gives an offset even where there is none.
+    if offset is None or layout.node.dataset_id.get_space_status() == _h5d.SPACE_STATUS_NOT_ALLOCATED:
+        return layout.shape, codecs, ChunkManifest.empty(grid), ""
+    manifest = ChunkManifest.from_ranges(
+        layout.source_file, np.full(grid, offset, np.uint64), np.full(grid, layout.n_bytes, np.uint64)
+    )
+    return layout.shape, codecs, check_bounds(manifest, variable=layout.node.path, what="the block"), ""
+
+
+def _chunked(layout: Layout) -> Prepared:
+    dataset_id, stored = layout.node.dataset_id, layout.stored
+    filters = read_filters(layout.creation)
+    file_chunks = tuple(layout.creation.get_chunk())
+    chunks = file_chunks + stored.inner_shape
+    shape = layout.node.shape or ()
+    file_grid = tuple(-(-n // c) for n, c in zip(shape, file_chunks, strict=True))
+    grid = file_grid + (1,) * len(stored.inner_shape)
+    codecs = chain_for(filters, layout.dtype, chunks, stored)
+    if dataset_id.get_space_status() == _h5d.SPACE_STATUS_NOT_ALLOCATED:
+        return chunks, codecs, ChunkManifest.empty(grid), ""
+    index = read_chunk_index(
+        dataset_id,
+        file_grid,
+        file_chunks,
+        is_extensible_array=lambda: _index_type(layout) == EXTENSIBLE_ARRAY,
+    )
+    manifest = ChunkManifest.from_ranges(
+        layout.source_file,
+        index.offsets,
+        index.lengths,
+        missing=False if index.missing is None else index.missing,
+    )
+    n_bytes = None if filters else math.prod(chunks) * layout.dtype.itemsize
+    manifest = check_bounds(manifest, variable=layout.node.path, n_bytes=n_bytes)
+    if filters:
+        settled = settle_skipped_filters(
+            manifest,
+            index.filter_masks,
+            filters=filters,
+            dtype=layout.dtype,
+            shape=shape,
+            chunk_shape=file_chunks,
+            inner_shape=stored.inner_shape,
+            source=layout.node.file.source,
+            edges_unfiltered=lambda: _edges_unfiltered(layout),
+        )
+        manifest = settled.manifest
+        if settled.filters != filters:
+            codecs = chain_for(settled.filters, layout.dtype, chunks, stored)
+    return chunks, codecs, manifest.reshape(grid), index.decoder
+
+
+def _index_type(layout: Layout) -> int | None:
+    found = _chunked_layout(layout)
+    return None if found is None else found.index_type
+
+
+def _edges_unfiltered(layout: Layout) -> bool:
+    found = _chunked_layout(layout)
+    return found is not None and found.edges_unfiltered
+
+
+def _chunked_layout(layout: Layout) -> ChunkedLayout | None:
+    file = layout.node.file
+    return read_chunked_layout(file.file_id, file.source, layout.node.key[1])
+
+
+def read_filters(creation: Any) -> tuple[Hdf5Filter, ...]:
+    """The filter pipeline of a dataset creation property list."""
+    filters = []
+    for i in range(creation.get_nfilters()):
+        number, flags, values, name = creation.get_filter(i)
+        # The library hands values out signed or unsigned by version: a client data value has 32 bits.
+        filters.append(
+            Hdf5Filter(
+                id=number,
+                flags=flags,
+                cd_values=tuple(int(v) & 0xFFFFFFFF for v in values),
+                name=name.decode("utf-8", "replace"),
+            )
+        )
+    return tuple(filters)
+
+
+def chain_for(
+    filters: tuple[Hdf5Filter, ...], dtype: np.dtype[Any], chunk_shape: tuple[int, ...], stored: StoredType
+) -> tuple[CodecJSON, ...]:
+    """The codec chain of a pipeline; the same chain is made once."""
+    head = bytes_codecs(dtype, bit_field=stored.bit_field)
+    return head + _filter_codecs(filters, dtype, chunk_shape) if filters else head
+
+
+@lru_cache(maxsize=512)
+def _filter_codecs(
+    filters: tuple[Hdf5Filter, ...], dtype: np.dtype[Any], chunk_shape: tuple[int, ...]
+) -> tuple[CodecJSON, ...]:
+    return codecs_from_filters(filters, dtype, chunk_shape)
+
+
+def _fill_value(creation: Any, stored: StoredType) -> Any:
+    """JSON form of what unwritten elements read as: HDF5 specification IV.A.2.e, "Fill Value Message"."""
+    if stored.native is None or creation.fill_value_defined() != _h5d.FILL_VALUE_USER_DEFINED:
+        return stored.zero
+    if creation.get_fill_time() == _h5d.FILL_TIME_NEVER or stored.handling == "text":
+        # Nothing fills what was not written: readers give what their buffer held, zeros in h5py.
+        return stored.zero
+    value = np.zeros((), stored.native)
+    creation.get_fill_value(value)
+    if stored.inner_shape:
+        elements = value.reshape(-1)
+        if not all(element.tobytes() == elements[0].tobytes() for element in elements):
+            raise UnvirtualizableError(
+                "Its fill value is an array whose elements differ, which Zarr has no place for."
+            )
+        value = elements[0].reshape(())
+    return encode_fill(stored, value)

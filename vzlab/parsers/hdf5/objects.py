@@ -1,0 +1,271 @@
+"""Every object of a file, each found once, however many links lead to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from vzlab.errors import CorruptFileError, SourceNotFoundError, VzlabError
+from vzlab.parsers.hdf5.attributes import attribute_names
+from vzlab.parsers.hdf5.library import h5py
+from vzlab.parsers.hdf5.opening import LIBRARY_ERRORS, library_message, open_hdf5
+from vzlab.storage import Source, StoreRegistry, join_url
+
+_h5, _h5d, _h5g, _h5l, _h5o, _h5p = h5py.h5, h5py.h5d, h5py.h5g, h5py.h5l, h5py.h5o, h5py.h5p
+
+type ObjectKey = tuple[int, int]
+"""Number of the open file, and address of the object in it."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OpenFile:
+    """One file that objects were found in."""
+
+    number: int
+    file_id: Any
+    source: Source
+
+
+@dataclass(kw_only=True, eq=False)
+class DatasetNode:
+    """A dataset, still open."""
+
+    key: ObjectKey
+    path: str
+    """The first path at which it was found, from the root of the file."""
+    file: OpenFile
+    dataset_id: Any
+    attribute_names: list[str]
+    shape: tuple[int, ...] | None
+    """None for a null dataspace."""
+
+    @property
+    def name(self) -> str:
+        """Last part of its path."""
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(kw_only=True, eq=False)
+class GroupNode:
+    """A group, with what its links lead to."""
+
+    key: ObjectKey
+    path: str
+    file: OpenFile
+    group_id: Any
+    attribute_names: list[str] = field(default_factory=list)
+    links: dict[str, ObjectKey] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+    """Links that lead nowhere, and why."""
+
+
+@dataclass(kw_only=True, eq=False)
+class ObjectTree:
+    """All objects that can be reached from one group, in the order in which they were found."""
+
+    root: ObjectKey
+    groups: dict[ObjectKey, GroupNode] = field(default_factory=dict)
+    datasets: dict[ObjectKey, DatasetNode] = field(default_factory=dict)
+    broken: dict[ObjectKey, str] = field(default_factory=dict)
+    """Objects that the library cannot open, and why."""
+    others: set[ObjectKey] = field(default_factory=set)
+    """Named datatypes."""
+
+
+class ObjectFinder:
+    """Follows hard, soft and external links from a group.
+
+    Parameters
+    ----------
+    stack : ExitStack
+        Closes the files that external links lead to.
+    drops : callable
+        Whether what is at a path is not wanted.
+    """
+
+    def __init__(self, registry: StoreRegistry, stack: ExitStack, drops: Callable[[str], bool]) -> None:
+        self._registry = registry
+        self._stack = stack
+        self._drops = drops
+        self._files: dict[str, OpenFile] = {}
+        self._unreachable: dict[str, str] = {}
+
+    def add_file(self, source: Source) -> OpenFile:
+        """Open a file, or give it again."""
+        known = self._files.get(source.url)
+        if known is None:
+            file_id = self._stack.enter_context(open_hdf5(source))
+            known = self._files[source.url] = OpenFile(
+                number=len(self._files), file_id=file_id, source=source
+            )
+        return known
+
+    def find(self, file: OpenFile, path: str) -> ObjectTree:
+        """Everything below a group.
+
+        Raises
+        ------
+        KeyError
+            If there is no such group.
+        CorruptFileError
+            If the library cannot read a group or its attributes.
+        """
+        root_id = self._open_root(file, path)
+        try:
+            key = (file.number, _h5o.get_info(root_id).addr)
+        except LIBRARY_ERRORS as error:
+            raise _damaged(file, path, error) from error
+        tree = ObjectTree(root=key)
+        pending = [GroupNode(key=key, path=path, file=file, group_id=root_id)]
+        tree.groups[key] = pending[0]
+        while pending:
+            group = pending.pop()
+            found = list(self._members(group, tree))
+            pending.extend(reversed(found))
+        return tree
+
+    def _open_root(self, file: OpenFile, path: str) -> Any:
+        try:
+            opened = _h5o.open(file.file_id, path.encode("utf-8", "surrogateescape") or b"/")
+        except KeyError as error:
+            raise KeyError(f"{file.source.url} has no group {path!r}") from error
+        except LIBRARY_ERRORS as error:
+            raise _damaged(file, path, error) from error
+        if not isinstance(opened, _h5g.GroupID):
+            raise KeyError(f"{path!r} of {file.source.url} is no group; a group is expected")
+        return opened
+
+    def _members(self, group: GroupNode, tree: ObjectTree) -> Iterator[GroupNode]:
+        """Record the links of a group, and give the groups among them that are new."""
+        try:
+            group.attribute_names = attribute_names(group.group_id)
+            links = _links(group.group_id)
+        except LIBRARY_ERRORS as error:
+            if group.key == tree.root:
+                raise _damaged(group.file, group.path, error) from error
+            del tree.groups[group.key]
+            tree.broken[group.key] = f"The HDF5 library cannot read this group: {library_message(error)}"
+            return
+        for raw_name, kind, address in links:
+            name = raw_name.decode("utf-8", "surrogateescape")
+            path = f"{group.path}/{name}" if group.path else name
+            if self._drops(path):
+                continue
+            key = (group.file.number, address)
+            file = group.file
+            opened: Any = None
+            if kind != _h5l.TYPE_HARD:
+                try:
+                    file, opened = self._follow(group, raw_name, kind)
+                    key = (file.number, _h5o.get_info(opened).addr)
+                except (VzlabError, *LIBRARY_ERRORS) as error:
+                    group.broken[name] = _explain(group.group_id, raw_name, kind, error)
+                    continue
+            group.links[name] = key
+            if key in tree.groups or key in tree.datasets or key in tree.broken or key in tree.others:
+                continue
+            if opened is None:
+                try:
+                    opened = _h5o.open(group.group_id, raw_name)
+                except LIBRARY_ERRORS as error:
+                    tree.broken[key] = f"The HDF5 library cannot open it: {library_message(error)}"
+                    continue
+            if isinstance(opened, _h5d.DatasetID):
+                try:
+                    tree.datasets[key] = _dataset_node(key, path, file, opened)
+                except LIBRARY_ERRORS as error:
+                    tree.broken[key] = f"The HDF5 library cannot read its header: {library_message(error)}"
+            elif isinstance(opened, _h5g.GroupID):
+                node = GroupNode(key=key, path=path, file=file, group_id=opened)
+                tree.groups[key] = node
+                yield node
+            else:
+                tree.others.add(key)
+
+    def _follow(self, group: GroupNode, name: bytes, kind: int) -> tuple[OpenFile, Any]:
+        """The object that a soft or external link leads to, and its file."""
+        if kind == _h5l.TYPE_EXTERNAL:
+            filename, path = group.group_id.links.get_val(name)
+            file = self.add_relative(group.file, filename.decode("utf-8", "surrogateescape"))
+            return file, _h5o.open(file.file_id, path)
+        opened = _h5o.open(group.group_id, name)
+        if group.file.source.local_path is None:
+            return group.file, opened
+        # A soft link may pass through an external one, which the library follows by itself.
+        holder = h5py.h5i.get_file_id(opened).name.decode("utf-8", "surrogateescape")
+        if holder == group.file.source.local_path:
+            return group.file, opened
+        return self.add_file(self._registry.open(holder)), opened
+
+    def add_relative(self, file: OpenFile, filename: str) -> OpenFile:
+        """Open a file that another names, beside it.
+
+        Raises
+        ------
+        SourceNotFoundError
+            If it is in none of the places where HDF5 looks.
+        """
+        return self.add_file(find_relative(file.source, filename, self._registry))
+
+
+def find_relative(source: Source, filename: str, registry: StoreRegistry) -> Source:
+    """The file that another names: by the path given, from the other's directory; else by its last part there.
+
+    Raises
+    ------
+    SourceNotFoundError
+        If it is in neither place.
+    """
+    names = dict.fromkeys([filename, filename.rpartition("/")[2]])
+    for name in names:
+        try:
+            found = registry.open(join_url(source.url, name))
+            _ = found.size_bytes
+        except SourceNotFoundError:
+            continue
+        return found
+    raise SourceNotFoundError(
+        f"{filename!r}, which {source.url} refers to, is not at {join_url(source.url, filename)}. Put it there."
+    )
+
+
+def _links(group_id: Any) -> list[tuple[bytes, int, int]]:
+    """Name, type and address of every link, in order of creation where the group tracks it, else by name."""
+    found: list[tuple[bytes, int, int]] = []
+    order = group_id.get_create_plist().get_link_creation_order()
+    index = _h5.INDEX_CRT_ORDER if order & _h5p.CRT_ORDER_TRACKED else _h5.INDEX_NAME
+
+    def add(name: bytes, info: Any) -> None:
+        found.append((name, info.type, info.u))
+
+    group_id.links.iterate(add, idx_type=index, order=_h5.ITER_INC, info=True)
+    return found
+
+
+def _dataset_node(key: ObjectKey, path: str, file: OpenFile, dataset_id: Any) -> DatasetNode:
+    space = dataset_id.get_space()
+    shape = None if space.get_simple_extent_type() == h5py.h5s.NULL else space.get_simple_extent_dims()
+    try:
+        names = attribute_names(dataset_id)
+    except LIBRARY_ERRORS:
+        # Its attributes cannot be listed; its data may be sound.
+        names = []
+    return DatasetNode(
+        key=key, path=path, file=file, dataset_id=dataset_id, attribute_names=names, shape=shape
+    )
+
+
+def _explain(group_id: Any, name: bytes, kind: int, error: Exception) -> str:
+    target = group_id.links.get_val(name)
+    if kind == _h5l.TYPE_EXTERNAL:
+        filename, path = (part.decode("utf-8", "replace") for part in target)
+        return f"An external link to {path!r} of {filename!r}: {library_message(error)}"
+    return f"A soft link to {target.decode('utf-8', 'replace')!r}, which is not in the file"
+
+
+def _damaged(file: OpenFile, path: str, error: Exception) -> CorruptFileError:
+    return CorruptFileError(
+        f"Group '/{path}' of {file.source.url} cannot be read: {library_message(error)}. The file is damaged: fetch it again."
+    )

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator
 from functools import cached_property
+from operator import lt
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Sto
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 
 from vzlab.cf import to_zarr_attributes
-from vzlab.errors import ShortReadError, UnreachableChunkError, VzlabError
-from vzlab.manifests import ChunkReference, ManifestArray, ManifestGroup
+from vzlab.errors import ShortReadError, UnreachableChunkError, VzlabError, WriteError
+from vzlab.manifests import ChunkManifest, ManifestArray, ManifestGroup
+from vzlab.manifests.manifest import INLINE, MISSING
 from vzlab.storage.registry import as_registry
 
 _METADATA = "zarr.json"
@@ -66,8 +68,11 @@ class ManifestStore(Store):
         urls = {source.url for array in self._arrays.values() for source in array.manifest.sources}
         return all(url.startswith("file://") for url in urls)
 
-    def _metadata(self, path: str) -> bytes | None:
-        """The ``zarr.json`` of the array or group at a path."""
+    def _document(self, key: str) -> bytes | None:
+        """The document that a key names, if it names a ``zarr.json`` of an array or group."""
+        path, mark, name = key.rpartition("/")
+        if name != _METADATA or (mark and not path):
+            return None
         document = self._documents.get(path)
         if document is None:
             if path in self._arrays:
@@ -86,24 +91,24 @@ class ManifestStore(Store):
         nodes |= {path: array_document(array) for path, array in self._arrays.items()}
         return {"kind": "inline", "must_understand": False, "metadata": nodes}
 
-    def _chunk(self, key: str) -> tuple[str, tuple[int, ...], ChunkReference] | None:
-        """The array path, grid index and reference that a chunk key names."""
-        path, mark, indices = key.rpartition("/c/")
-        if not mark:
-            if not key.endswith("/c") or (array := self._arrays.get(key[:-2])) is None or array.ndim:
-                return None
-            return key[:-2], (), array.manifest.reference(())
-        array = self._arrays.get(path)
+    def _chunk(self, key: str) -> tuple[str, tuple[int, ...], ChunkManifest] | None:
+        """The array path, grid index and manifest of the chunk that a key names."""
+        path, mark, numbers = key.rpartition("/c/")
+        array = self._arrays.get(path) if mark else None
         if array is None:
-            return None
+            path = key.removesuffix("/c")
+            array = self._arrays.get(path) if path != key else None
+            return None if array is None or array.ndim else (path, (), array.manifest)
         try:
-            index = tuple(map(int, indices.split("/")))
+            index = tuple(map(int, numbers.split("/")))
         except ValueError:
             return None
         grid = array.manifest.grid_shape
-        if len(index) != len(grid) or not all(0 <= i < n for i, n in zip(index, grid, strict=True)):
+        if len(index) != len(grid) or not all(map(lt, index, grid)) or min(index) < 0:
             return None
-        return path, index, array.manifest.reference(index)
+        if "/".join(map(str, index)) != numbers:  # int() takes "01", "+1" and " 1" too
+            return None
+        return path, index, array.manifest
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -112,36 +117,55 @@ class ManifestStore(Store):
     ) -> Buffer | None:
         """The value of a key, without an event loop."""
         buffer = (prototype or default_buffer_prototype()).buffer
-        if (
-            key.endswith(_METADATA)
-            and (document := self._metadata(key[: -len(_METADATA)].rstrip("/"))) is not None
-        ):
-            return buffer.from_bytes(_part(document, byte_range))
-        found = self._chunk(key)
-        if found is None or found[2].state == "missing":
+        held = self._held(key)
+        if isinstance(held, bytes):
+            return buffer.from_bytes(_part(held, byte_range))
+        if held is None:
             return None
-        reference = found[2]
-        if reference.data is not None:
-            return buffer.from_bytes(_part(reference.data, byte_range))
-        offset, length = _range(reference, byte_range)
+        url, offset, length = held
+        if byte_range is not None:
+            offset, length = _inside(offset, length, byte_range)
         try:
-            return buffer.from_bytes(self.registry.open(_url(reference)).read(offset, length))
+            return buffer.from_bytes(self.registry.open(url).read(offset, length))
         except (VzlabError, OSError) as error:
-            raise _named(error, *found) from error
+            raise self._named(error, key) from error
 
     async def get(
         self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
         """The value of a key."""
-        found = None if key.endswith(_METADATA) else self._chunk(key)
-        if found is None or found[2].source is None or self._supports_sync_io:
+        if self._supports_sync_io:
             return self.get_sync(key, prototype=prototype, byte_range=byte_range)
-        offset, length = _range(found[2], byte_range)
+        buffer = (prototype or default_buffer_prototype()).buffer
+        held = self._held(key)
+        if isinstance(held, bytes):
+            return buffer.from_bytes(_part(held, byte_range))
+        if held is None:
+            return None
+        url, offset, length = held
+        if byte_range is not None:
+            offset, length = _inside(offset, length, byte_range)
         try:
-            data = await self.registry.open(_url(found[2])).read_async(offset, length)
+            return buffer.from_bytes(await self.registry.open(url).read_async(offset, length))
         except (VzlabError, OSError) as error:
-            raise _named(error, *found) from error
-        return (prototype or default_buffer_prototype()).buffer.from_bytes(data)
+            raise self._named(error, key) from error
+
+    def _held(self, key: str) -> bytes | tuple[str, int, int] | None:
+        """What a key names: bytes that are here, or the url, offset and length of bytes that are not."""
+        found = self._chunk(key)
+        if found is None:
+            return self._document(key)
+        _, index, manifest = found
+        source = manifest.source_index.item(index)
+        if source < INLINE:
+            url = manifest.sources[source].url
+            return url, manifest.offsets.item(index), manifest.lengths.item(index)
+        return manifest.reference(index).data
+
+    def _named(self, error: Exception, key: str) -> Exception:
+        found = self._chunk(key)
+        assert found is not None
+        return name_failure(error, *found)
 
     async def get_partial_values(
         self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
@@ -151,10 +175,20 @@ class ManifestStore(Store):
 
     async def exists(self, key: str) -> bool:
         """Whether a key has a value; a chunk that was never written has none."""
-        if key.endswith(_METADATA) and self._metadata(key[: -len(_METADATA)].rstrip("/")) is not None:
-            return True
-        found = self._chunk(key)
-        return found is not None and found[2].state != "missing"
+        return self._held(key) is not None
+
+    async def getsize(self, key: str) -> int:
+        """Length of a value in bytes, without fetching it.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the key has no value.
+        """
+        held = self._held(key)
+        if held is None:
+            raise FileNotFoundError(key)
+        return len(held) if isinstance(held, bytes) else held[2]
 
     # -- listing ----------------------------------------------------------------------------------------------------
 
@@ -201,10 +235,7 @@ class ManifestStore(Store):
 
     def set_sync(self, key: str, value: Buffer) -> None:
         """Refuse."""
-        raise PermissionError(
-            "This store refers to files that belong to somebody else and cannot be written to. Write the virtual dataset with "
-            "ds.vzlab.to_icechunk, which takes changes beside the references."
-        )
+        raise _read_only()
 
     async def delete(self, key: str) -> None:
         """Refuse."""
@@ -212,9 +243,7 @@ class ManifestStore(Store):
 
     def delete_sync(self, key: str) -> None:
         """Refuse."""
-        raise PermissionError(
-            "This store refers to files that belong to somebody else: nothing in it can be deleted."
-        )
+        raise _read_only()
 
     # -- identity ---------------------------------------------------------------------------------------------------
 
@@ -242,7 +271,7 @@ class ManifestStore(Store):
     def _token(self) -> str:
         digest = hashlib.blake2b(digest_size=16)
         for path in self._groups:
-            digest.update(self._metadata(path) or b"")
+            digest.update(self._document(f"{path}/{_METADATA}" if path else _METADATA) or b"")
         for path, array in self._arrays.items():
             manifest = array.manifest
             digest.update(path.encode())
@@ -252,6 +281,13 @@ class ManifestStore(Store):
             for chunk in manifest.inline:
                 digest.update(chunk)
         return digest.hexdigest()
+
+
+def _read_only() -> WriteError:
+    return WriteError(
+        "store was opened in read-only mode and does not support writing: it refers to files that belong to somebody else. "
+        "Write the virtual dataset with ds.vzlab.to_icechunk, which takes changes beside the references."
+    )
 
 
 def array_document(array: ManifestArray) -> dict[str, Any]:
@@ -269,19 +305,14 @@ def group_document(group: ManifestGroup) -> dict[str, Any]:
 
 def _chunk_keys(path: str, array: ManifestArray) -> Iterator[str]:
     prefix = f"{path}/c"
-    for index in np.argwhere(array.manifest.source_index != np.uint32(0xFFFFFFFF)).tolist():
+    for index in np.argwhere(array.manifest.source_index != np.uint32(MISSING)).tolist():
         yield "/".join([prefix, *map(str, index)])
 
 
-def _url(reference: ChunkReference) -> str:
-    assert reference.source is not None
-    return reference.source.url
-
-
-def _range(reference: ChunkReference, byte_range: ByteRequest | None) -> tuple[int, int]:
+def _inside(offset: int, length: int, byte_range: ByteRequest) -> tuple[int, int]:
     """Byte range in the source of a part of a chunk."""
-    start, stop = _bounds(reference.length, byte_range)
-    return reference.offset + start, stop - start
+    start, stop = _bounds(length, byte_range)
+    return offset + start, stop - start
 
 
 def _part(data: bytes, byte_range: ByteRequest | None) -> bytes:
@@ -296,17 +327,20 @@ def _bounds(length: int, byte_range: ByteRequest | None) -> tuple[int, int]:
         case None:
             return 0, length
         case RangeByteRequest(start, end):
-            return min(start, length), min(end, length)
+            return min(start, length), min(max(start, end), length)
         case OffsetByteRequest(offset):
             return min(offset, length), length
         case SuffixByteRequest(suffix):
             return max(length - suffix, 0), length
-    raise TypeError(f"Found byte range {byte_range!r}; expected one of zarr's byte requests")
+    raise TypeError(f"Unexpected byte_range, got {byte_range!r}; expected one of zarr's byte requests")
 
 
-def _named(error: Exception, path: str, index: tuple[int, ...], reference: ChunkReference) -> Exception:
-    """The same failure, with the chunk that it concerns."""
+def name_failure(error: Exception, path: str, index: tuple[int, ...], manifest: ChunkManifest) -> Exception:
+    """The failure to fetch a chunk, saying which chunk of which array, and where it should lie."""
+    reference = manifest.reference(index)
+    assert reference.source is not None
     kind = ShortReadError if isinstance(error, ShortReadError) else UnreachableChunkError
     return kind(
-        f"Chunk {index} of {path!r} ({reference.length} bytes at {reference.offset} of {_url(reference)}) cannot be read. {error}"
+        f"Chunk {index} of {path!r} ({reference.length} bytes at {reference.offset} of {reference.source.url}) cannot be read. "
+        f"{error}"
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
+import weakref
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
-from functools import cached_property
-from io import FileIO
 from typing import Any, Literal
 
 from vzlab.errors import ShortReadError, SourceNotFoundError, UnreachableChunkError
@@ -17,6 +17,8 @@ from vzlab.storage.request_log import RequestLog
 
 HEAD_BYTES = 65_536
 """The first request to a remote object asks for this much: it tells size and etag, and metadata often lies there."""
+
+_REPLACED = "The file is shorter than its references say: it was truncated or replaced after it was parsed. Parse it again."
 
 
 class Source(ABC):
@@ -56,6 +58,10 @@ class Source(ABC):
             If it cannot be read: forbidden, gone, or the network failed.
         """
 
+    def is_current(self) -> bool:
+        """Whether it is still what its url names; only local files are looked at."""
+        return True
+
     async def read_async(self, offset: int, length: int) -> bytes:
         """Read a byte range without blocking, where the source can."""
         return self.read(offset, length)
@@ -69,10 +75,20 @@ class Source(ABC):
     def _checked(self, data: bytes, offset: int, length: int) -> bytes:
         if len(data) != length:
             raise ShortReadError(
-                f"{self.url}: asked for {length} bytes at {offset}, got {len(data)}. The file is shorter than its references "
-                "say: it was truncated or replaced after it was parsed. Parse it again."
+                f"{self.url}: asked for {length} bytes at {offset}, got {len(data)}. {_REPLACED}"
             )
         return data
+
+    def _unreachable(self, error: Exception, offset: int, length: int) -> UnreachableChunkError:
+        text = _first_line(error)
+        if "416" in text or "Invalid range" in text:
+            return ShortReadError(
+                f"{self.url}: asked for {length} bytes at {offset}, which is past its end. {_REPLACED}"
+            )
+        advice = " Copy the file to where ranges are served." if "Range request not supported" in text else ""
+        return UnreachableChunkError(
+            f"{self.url}: {length} bytes at {offset} could not be read: {text}{advice}"
+        )
 
     def _timed(
         self, offset: int, length: int, kind: Literal["open", "range"] = "range"
@@ -85,14 +101,32 @@ class LocalSource(Source):
 
     def __init__(self, url: str, path: str, log: RequestLog | None = None) -> None:
         super().__init__(url, log)
-        self.local_path = path
+        self.local_path: str = path
         try:
-            self._file = FileIO(path)
+            self._descriptor = os.open(path, os.O_RDONLY)
         except FileNotFoundError as error:
             raise SourceNotFoundError(f"No file at {path}") from error
         except OSError as error:
             raise UnreachableChunkError(f"{path} cannot be opened: {error.strerror}") from error
-        self._stat = os.fstat(self._file.fileno())
+        # Whoever still reads keeps the source alive, and with it the descriptor.
+        weakref.finalize(self, os.close, self._descriptor)
+        self._stat = os.fstat(self._descriptor)
+        if stat.S_ISDIR(self._stat.st_mode):
+            raise UnreachableChunkError(f"{path} is a directory; expected a file")
+
+    def is_current(self) -> bool:
+        """Whether the path still names the same, unchanged file."""
+        try:
+            now = os.stat(self.local_path)  # noqa: PTH116 - on every read: a Path costs as much again
+        except OSError:
+            return False
+        then = self._stat
+        return (now.st_ino, now.st_size, now.st_mtime_ns, now.st_dev) == (
+            then.st_ino,
+            then.st_size,
+            then.st_mtime_ns,
+            then.st_dev,
+        )
 
     @property
     def size_bytes(self) -> int:
@@ -111,50 +145,58 @@ class LocalSource(Source):
 
     def read(self, offset: int, length: int) -> bytes:
         """Read a byte range."""
-        if self._log is None:
-            data = os.pread(self._file.fileno(), length, offset)
-        else:
-            with self._timed(offset, length):
-                data = os.pread(self._file.fileno(), length, offset)
-        while 0 < len(data) < length:  # pread stops at 2 GiB on Linux
-            more = os.pread(self._file.fileno(), length - len(data), offset + len(data))
-            if not more:
-                break
-            data += more
-        return self._checked(data, offset, length)
+        try:
+            if self._log is None:
+                data = os.pread(self._descriptor, length, offset)
+            else:
+                with self._timed(offset, length):
+                    data = os.pread(self._descriptor, length, offset)
+            while 0 < len(data) < length:  # pread stops at 2 GiB on Linux
+                more = os.pread(self._descriptor, length - len(data), offset + len(data))
+                if not more:
+                    break
+                data += more
+        except (OSError, OverflowError, ValueError) as error:
+            raise self._unreachable(error, offset, length) from error
+        return data if len(data) == length else self._checked(data, offset, length)
 
 
 class ObjectSource(Source):
-    """An object in a store, read through obstore."""
+    """An object in a store, read through obstore or anything else with obspec's ``get`` and ``get_range``."""
 
     def __init__(self, url: str, store: Any, key: str, log: RequestLog | None = None) -> None:
         super().__init__(url, log)
         self._store = store
         self._key = key
         self._lock = threading.Lock()
+        self._seen: tuple[dict[str, Any], bytes] | None = None
 
-    @cached_property
+    @property
     def _head(self) -> tuple[dict[str, Any], bytes]:
         """Metadata and the first bytes, in one request."""
-        import obstore
-        from obstore.exceptions import BaseError
+        with self._lock:
+            if self._seen is None:
+                self._seen = self._look()
+            return self._seen
 
+    def _look(self) -> tuple[dict[str, Any], bytes]:
         try:
-            with self._timed(0, HEAD_BYTES, "open"):
-                try:
-                    result = obstore.get(self._store, self._key, options={"range": (0, HEAD_BYTES)})
-                    return dict(result.meta), bytes(result.bytes())
-                except FileNotFoundError:
+            try:
+                with self._timed(0, HEAD_BYTES, "open"):
+                    result = self._store.get(self._key, options={"range": (0, HEAD_BYTES)})
+                    return dict(result.meta), bytes(result.buffer())
+            except FileNotFoundError:
+                raise
+            except Exception:
+                # An empty object has no first byte to range over.
+                with self._timed(0, 0, "open"):
+                    meta = dict(self._store.head(self._key))
+                if meta["size"]:
                     raise
-                except BaseError:
-                    # An empty object has no first byte to range over.
-                    meta = obstore.head(self._store, self._key)
-                    if meta["size"]:
-                        raise
-                    return dict(meta), b""
+                return meta, b""
         except FileNotFoundError as error:
             raise SourceNotFoundError(f"No object at {self.url}") from error
-        except (BaseError, OSError) as error:
+        except Exception as error:
             raise UnreachableChunkError(f"{self.url} cannot be opened: {_first_line(error)}") from error
 
     @property
@@ -173,46 +215,36 @@ class ObjectSource(Source):
         return self._head[0]["last_modified"]  # type: ignore[no-any-return]
 
     def _held(self, offset: int, length: int) -> bytes | None:
-        if "_head" in self.__dict__ and offset + length <= len(self._head[1]):
-            return self._head[1][offset : offset + length]
+        """Bytes that need no request."""
+        if length == 0:
+            return b""
+        if self._seen is not None and offset + length <= len(self._seen[1]):
+            return self._seen[1][offset : offset + length]
         return None
 
     def read(self, offset: int, length: int) -> bytes:
         """Read a byte range."""
-        import obstore
-        from obstore.exceptions import BaseError
-
         held = self._held(offset, length)
-        if held is not None or length == 0:
-            return held or b""
+        if held is not None:
+            return held
         try:
             with self._timed(offset, length):
-                data = bytes(obstore.get_range(self._store, self._key, start=offset, length=length))
-        except (BaseError, OSError) as error:
+                data = bytes(self._store.get_range(self._key, start=offset, length=length))
+        except Exception as error:
             raise self._unreachable(error, offset, length) from error
         return self._checked(data, offset, length)
 
     async def read_async(self, offset: int, length: int) -> bytes:
         """Read a byte range without blocking."""
-        import obstore
-        from obstore.exceptions import BaseError
-
         held = self._held(offset, length)
-        if held is not None or length == 0:
-            return held or b""
+        if held is not None:
+            return held
         try:
             with self._timed(offset, length):
-                data = bytes(
-                    await obstore.get_range_async(self._store, self._key, start=offset, length=length)
-                )
-        except (BaseError, OSError) as error:
+                data = bytes(await self._store.get_range_async(self._key, start=offset, length=length))
+        except Exception as error:
             raise self._unreachable(error, offset, length) from error
         return self._checked(data, offset, length)
-
-    def _unreachable(self, error: Exception, offset: int, length: int) -> UnreachableChunkError:
-        return UnreachableChunkError(
-            f"{self.url}: {length} bytes at {offset} could not be read: {_first_line(error)}"
-        )
 
 
 def _first_line(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from vzlab.errors import UnknownUrlError
 from vzlab.storage.request_log import RequestLog
@@ -33,6 +34,12 @@ _SCHEMES = (
     "adl",
     "r2",
 )
+
+_MEMORY: dict[str, Any] = {}
+"""Stores behind ``memory://`` urls, one for each authority, shared by the whole process."""
+
+_CONNECTED: dict[str, Any] = {}
+"""Stores worked out from urls without any options, which keep their connections."""
 
 
 class StoreRegistry:
@@ -63,12 +70,15 @@ class StoreRegistry:
         self.resolver = resolver
         self.storage_options = dict(storage_options or {})
         self.log = log
-        self._made: dict[str, Any] = {}
+        self._made = {} if self.storage_options else _CONNECTED
         self._sources: OrderedDict[str, Source] = OrderedDict()
         self._lock = threading.Lock()
 
     def open(self, location: str | os.PathLike[str]) -> Source:
         """The source at a url or path. Local files are opened now, remote objects at their first use.
+
+        A local file that was replaced or changed is opened anew. What was seen of a remote object (its size, etag and
+        first bytes) is kept as long as the registry: make another one to look again.
 
         Raises
         ------
@@ -82,7 +92,8 @@ class StoreRegistry:
             source = self._sources.get(url)
             if source is not None:
                 self._sources.move_to_end(url)
-                return source
+        if source is not None and source.is_current():
+            return source
         source = self._make(url)
         with self._lock:
             self._sources[url] = source
@@ -113,21 +124,33 @@ class StoreRegistry:
             if url == prefix or url.startswith(prefix.rstrip("/") + "/"):
                 return self.stores[prefix], split_url("x://x/" + url[len(prefix) :].lstrip("/"))[1]
         base, key = split_url(url)
-        if base not in self._made:
-            self._made[base] = self._make_store(base)
-        return self._made[base], key
+        store = self._made.get(base)
+        if store is None:
+            store = self._made[base] = self._make_store(base)
+        return store, key
 
     def _ask_resolver(self, url: str) -> tuple[Any, str]:
+        """Let the resolver choose the store, and take the store's own prefix off the key, segment by segment."""
         try:
-            store, key = self.resolver.resolve(url)
+            store, _ = self.resolver.resolve(url)
         except ValueError as error:
             raise UnknownUrlError(
                 f"The registry has no store for {url}: register its prefix first"
             ) from error
-        return store, split_url("x://x/" + key)[1]
+        _, key = split_url(url)
+        prefix = str(
+            getattr(store, "prefix", None) or unquote(urlsplit(getattr(store, "url", "")).path)
+        ).strip("/")
+        if not prefix:
+            return store, key
+        if not key.startswith(f"{prefix}/"):
+            raise UnknownUrlError(
+                f"The registry gives a store below {prefix!r} for {url}, which lies elsewhere: register a store for it"
+            )
+        return store, key.removeprefix(f"{prefix}/")
 
     def _make_store(self, base: str) -> Any:
-        from obstore.store import MemoryStore, from_url
+        from obstore.store import HTTPStore, MemoryStore, from_url
 
         scheme = base.partition(":")[0]
         if scheme not in _SCHEMES:
@@ -145,7 +168,9 @@ class StoreRegistry:
         # The default goes on for three minutes; a lost endpoint should be told within one.
         retry = options.pop("retry_config", {"max_retries": 4, "retry_timeout": timedelta(seconds=30)})
         if scheme in {"http", "https"}:
-            options = {}
+            # Never a cloud's own store, which some hosts would give: that would sign, and address buckets.
+            http: Any = HTTPStore.from_url
+            return http(base, client_options=client, retry_config=retry)
         make: Any = from_url  # its overloads are by store; ours is by url
         return make(base, client_options=client, retry_config=retry, **options)
 
@@ -160,12 +185,6 @@ class StoreRegistry:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["stores"], resolver=state["resolver"], storage_options=state["storage_options"])  # type: ignore[misc]
-
-
-_MEMORY: dict[str, Any] = {}
-"""Stores behind ``memory://`` urls, one for each authority, shared by the whole process."""
-
-_DEFAULT = StoreRegistry()
 
 
 def as_registry(registry: Any = None, storage_options: Mapping[str, Any] | None = None) -> StoreRegistry:
@@ -192,4 +211,4 @@ def as_registry(registry: Any = None, storage_options: Mapping[str, Any] | None 
         raise TypeError(
             f"Found {type(registry).__name__}; expected a registry, or a mapping of url prefixes to stores"
         )
-    return StoreRegistry(storage_options=storage_options) if storage_options else _DEFAULT
+    return StoreRegistry(storage_options=storage_options)

@@ -73,13 +73,15 @@ def url_name(url: str) -> str:
 
 
 def split_url(url: str) -> tuple[str, str]:
-    """A normalised url as its store (scheme and authority) and the decoded key inside it.
+    """A normalised url as its store (scheme, authority and query) and the decoded key inside it.
 
     Examples
     --------
     >>> split_url("s3://bucket/a%20b.nc")
     ('s3://bucket', 'a b.nc')
+    >>> split_url("https://host/a.nc?token=1")
+    ('https://host?token=1', 'a.nc')
     """
     parts = urlsplit(url)
-    key = unquote(parts.path).lstrip("/")
-    return f"{parts.scheme}://{parts.netloc}", f"{key}?{parts.query}" if parts.query else key
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{parts.netloc}{query}", unquote(parts.path).lstrip("/")

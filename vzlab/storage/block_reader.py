@@ -39,13 +39,29 @@ class BlockReader(io.RawIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move to a position."""
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        self._position = start + offset
-        return self._position
+        """Move to a position.
+
+        Raises
+        ------
+        ValueError
+            If it would lie before the start, or the file is closed.
+        """
+        self._check_open()
+        if whence not in {io.SEEK_SET, io.SEEK_CUR, io.SEEK_END}:
+            raise ValueError(f"Found whence {whence}; expected 0, 1 or 2")
+        position = offset + (0, self._position, self._size)[whence]
+        if position < 0:
+            raise ValueError(f"Cannot move to position {position}: expected 0 or more")
+        self._position = position
+        return position
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ValueError("The file is closed: open it again")
 
     def readinto(self, buffer: Any) -> int:
         """Fill a buffer as far as the source goes."""
+        self._check_open()
         view = memoryview(buffer).cast("B")
         start = self._position
         stop = min(start + len(view), self._size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -39,7 +40,7 @@ moderate = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, 
 
 def _integers(extent: int) -> st.SearchStrategy[Any]:
     plain = st.integers(-extent, extent - 1)
-    return st.one_of(plain, plain.map(np.int64), plain.map(np.int8), plain.map(lambda i: np.array(i)))
+    return st.one_of(plain, plain.map(np.int64), plain.map(np.int8), plain.map(np.array))
 
 
 def _slices(extent: int) -> st.SearchStrategy[slice]:
@@ -50,9 +51,13 @@ def _slices(extent: int) -> st.SearchStrategy[slice]:
 def _indexer(extent: int) -> st.SearchStrategy[Any]:
     if extent == 0:
         return _slices(extent)
-    lists = st.lists(st.integers(-extent, extent - 1), max_size=6).map(lambda found: np.array(found, dtype=np.intp))
+    lists = st.lists(st.integers(-extent, extent - 1), max_size=6).map(
+        lambda found: np.array(found, dtype=np.intp)
+    )
     masks = st.lists(st.booleans(), min_size=extent, max_size=extent).map(np.array)
-    runs = st.builds(lambda a, n: np.arange(a, min(a + n, extent)), st.integers(0, extent - 1), st.integers(1, extent))
+    runs = st.builds(
+        lambda a, n: np.arange(a, min(a + n, extent)), st.integers(0, extent - 1), st.integers(1, extent)
+    )
     return st.one_of(_slices(extent), _slices(extent), _integers(extent), lists, masks, runs)
 
 
@@ -100,7 +105,9 @@ def steps(draw: st.DrawFn, shape: tuple[int, ...]) -> Step:
 
 
 @st.composite
-def joins(draw: st.DrawFn, values: Values, kind: Kind, source: Bytes, array: ManifestArray) -> tuple[str, Any, Any]:
+def joins(
+    draw: st.DrawFn, values: Values, kind: Kind, source: Bytes, array: ManifestArray
+) -> tuple[str, Any, Any]:
     """A concat or stack with one or two more arrays, virtual or in memory; gives both results' makers."""
     shape, chunks = values.shape, array.metadata.chunks
     if not shape or draw(st.booleans()):
@@ -118,7 +125,11 @@ def joins(draw: st.DrawFn, values: Values, kind: Kind, source: Bytes, array: Man
     plain: list[Values] = []
     for _ in range(draw(st.integers(1, 2))):
         extent = draw(st.integers(1, 6))
-        along = chunks[at] if isinstance(chunks[at], int) and draw(st.booleans()) else draw(st.integers(1, extent))
+        along = (
+            chunks[at]
+            if isinstance(chunks[at], int) and draw(st.booleans())
+            else draw(st.integers(1, extent))
+        )
         other_shape = (*shape[:at], extent, *shape[at + 1 :])
         other_chunks = (*chunks[:at], along, *chunks[at + 1 :])
         pair = draw(array_pairs(source=source, kind=kind, shape=other_shape, chunks=other_chunks))
@@ -178,7 +189,11 @@ def test_slices_and_integers_of_uncompressed_chunks_are_never_refused(data: st.D
 def test_whole_chunks_are_selected_in_any_order_whatever_the_codecs(data: st.DataObject) -> None:
     source = Bytes()
     kind = Kind(np.dtype("<i4"), data.draw(st.sampled_from(ENCODINGS)), 0)
-    length, n_chunks, width = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 4)), data.draw(st.integers(1, 5))
+    length, n_chunks, width = (
+        data.draw(st.integers(1, 3)),
+        data.draw(st.integers(1, 4)),
+        data.draw(st.integers(1, 5)),
+    )
     array, values = data.draw(
         array_pairs(source=source, kind=kind, shape=(width, n_chunks * length), chunks=(2, length))
     )
@@ -196,7 +211,7 @@ def test_chunk_aligned_pieces_joined_again_are_the_array(data: st.DataObject) ->
     bounds = array.chunk_grid.starts(0)
     inner = st.integers(0, len(bounds) - 1)
     cuts = sorted({0, len(bounds) - 1, *data.draw(st.lists(inner, max_size=3))})
-    pieces = [array[bounds[a] : bounds[b]] for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    pieces = [array[bounds[a] : bounds[b]] for a, b in itertools.pairwise(cuts)]
     joined = np.concatenate(pieces)
     assert joined.identical(array)
     assert_same(read_array(joined, source.readable()), values)

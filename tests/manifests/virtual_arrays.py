@@ -137,14 +137,18 @@ def virtual_array(
     return ManifestArray(metadata=metadata, manifest=manifest)
 
 
-def assert_reads_as(array: ManifestArray, expected: Values, source: Bytes, *, through_zarr: bool = True) -> None:
+def assert_reads_as(
+    array: ManifestArray, expected: Values, source: Bytes, *, through_zarr: bool = True
+) -> None:
     """What the references give is `expected`: read by us, and by zarr with either codec pipeline."""
     registry = source.readable()
     assert (array.shape, array.dtype) == (expected.shape, expected.dtype.newbyteorder("="))
     assert_same(read_array(array, registry), expected)
     for pipeline in PIPELINES if through_zarr else ():
         with zarr.config.set({"codec_pipeline.path": pipeline}):
-            opened = zarr.open_group(ManifestStore(ManifestGroup(arrays={"x": array}), registry), mode="r")["x"]
+            opened = zarr.open_group(ManifestStore(ManifestGroup(arrays={"x": array}), registry), mode="r")[
+                "x"
+            ]
             assert isinstance(opened, zarr.Array)
             assert_same(np.asarray(opened[...], dtype=opened.dtype), expected)
 
@@ -166,7 +170,9 @@ def assert_explains(error: Exception) -> None:
 
 # -- strategies ------------------------------------------------------------------------------------------------------
 
-DTYPES = tuple(np.dtype(name) for name in ("i1", "<i2", ">i2", "<i4", "<u4", ">f4", "<f8", ">f8", "<c8", "?", "S3"))
+DTYPES = tuple(
+    np.dtype(name) for name in ("i1", "<i2", ">i2", "<i4", "<u4", ">f4", "<f8", ">f8", "<c8", "?", "S3")
+)
 
 
 def lengths_adding_up_to(extent: int) -> st.SearchStrategy[tuple[int, ...]]:

@@ -1,0 +1,307 @@
+"""Compare a virtual dataset with its native files, level by level."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+import xarray as xr
+import zarr
+
+from vzlab.datasets.compatibility import expand_sources
+from vzlab.errors import VerificationError
+from vzlab.storage import StoreRegistry, as_registry, normalize_url
+from vzlab.testing.arrangement import Arrangement, arrange
+from vzlab.testing.comparison import LEVELS, Comparison
+from vzlab.testing.native_files import NativeFiles
+from vzlab.testing.oracles import NoOracleError
+from vzlab.testing.record import Record
+from vzlab.testing.references import check_references
+from vzlab.testing.sampled_chunks import check_sampled_chunks
+from vzlab.testing.sampling import Sample
+from vzlab.testing.structure import check_structure, mark_rewritten
+from vzlab.testing.values import Comparer
+from vzlab.testing.virtual_side import VirtualSide
+from vzlab.testing.virtual_sources import virtual_side
+
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+def compare(
+    virtual: Any,
+    native: Any = None,
+    *,
+    levels: str | Iterable[str] = "all",
+    sample: Sample = "auto",
+    confidence: float = 0.95,
+    max_bad_fraction: float = 0.01,
+    seed: int = 0,
+    exact: bool = False,
+    memory_limit: int | str = "256MB",
+    drop_variables: Collection[str] = (),
+    registry: Any = None,
+    storage_options: Mapping[str, Any] | None = None,
+    progress: bool | Callable[[str], None] = False,
+) -> Comparison:
+    """Compare what a virtual dataset reads with what the native files hold, without loading whole arrays.
+
+    The native side is read by the formats' own libraries (h5py, netCDF4, xarray's decoding over them), which share
+    nothing with vzlab's parsers, codecs and stores. Which native file answers for which place follows from the files'
+    own coordinates, never from the references that are judged.
+
+    Parameters
+    ----------
+    virtual : virtual or opened Dataset or DataTree, ManifestGroup, ManifestStore, Zarr store or group, Icechunk session or \
+            repository, Kerchunk references (dict, or path of JSON or Parquet), or path or url of a file
+    native : path, url, glob, list of these, Dataset or DataTree, optional
+        None takes the files that the references point to.
+    levels : str or iterable of str
+        ``"all"`` compares what both sides allow; levels named one by one must be possible, or the verdict is UNVERIFIED:
+
+        - ``L0`` structure and attributes, exhaustive;
+        - ``L1`` coordinates, every value;
+        - ``L2`` references against file sizes, each other and the native chunk index, exhaustive, without data;
+        - ``L3`` stored bytes, ``L4`` stored values bit for bit, ``L5`` decoded values: chunks drawn at random.
+    sample : int, float or str
+        Chunks drawn from each source file of each variable: a number, a fraction, ``"auto"`` (so many that
+        `max_bad_fraction` holds for each variable over all its files, and at least one a file) or ``"each"`` (so
+        many that it holds in each file of each variable). The first and last chunk of each file, the corners of
+        the grid and unusual chunks are looked at in any case.
+    confidence, max_bad_fraction : float
+        What the sample shall show if nothing differs.
+    seed : int
+        Of the draw, so that it can be repeated.
+    exact : bool
+        Look at every chunk.
+    memory_limit : int or str
+        Bytes that regions under comparison may take, such as ``"256MB"``.
+    drop_variables : collection of str
+        Names or paths of native variables that the virtual dataset leaves out on purpose.
+    registry, storage_options : optional
+        Which store serves which url, as for `open_virtual_dataset`.
+    progress : bool or callable
+        Show a bar on stderr, or call with a line for each step.
+
+    Returns
+    -------
+    Comparison
+        Its ``verdict`` is ``"PASS"``, ``"FAIL"`` or ``"UNVERIFIED"``: what could not be compared is never passed.
+
+    Examples
+    --------
+    ``vz.compare("store.icechunk", "archive/*.nc").verdict``
+    """
+    began = time.perf_counter()
+    chosen = _levels(levels)
+    _check_options(sample, confidence, max_bad_fraction)
+    stores = as_registry(registry, storage_options)
+    record = Record(levels=chosen, asked_by_name=levels != "all")
+    tell = _teller(progress)
+    with zarr.config.set({"array.rectilinear_chunks": True}):
+        tell("Open the virtual side")
+        side = virtual_side(virtual, stores)
+        tell("Open the native files")
+        opened, described = _native_files(native, side, stores, record)
+        if opened is not None:
+            with opened as files:
+                _run(
+                    side,
+                    files,
+                    stores,
+                    record,
+                    tell,
+                    budget=_bytes(memory_limit),
+                    dropped=frozenset(drop_variables),
+                    sampling={
+                        "sample": "all" if exact else sample,
+                        "confidence": confidence,
+                        "max_bad_fraction": max_bad_fraction,
+                        "seed": seed,
+                    },
+                )
+    tell("")
+    return Comparison(
+        virtual=side.description,
+        native=described,
+        oracles=() if opened is None else opened.readers,
+        levels=record.coverage,
+        findings=record.findings,
+        gaps=record.gaps,
+        notes=tuple(record.notes),
+        strata=tuple(record.strata),
+        bounds=tuple(record.bounds),
+        confidence=confidence,
+        max_bad_fraction=max_bad_fraction,
+        seed=seed,
+        exact=exact,
+        n_variables=len(side.variables),
+        n_files=0 if opened is None else len(opened.urls),
+        elapsed_s=time.perf_counter() - began,
+    )
+
+
+def assert_virtual_equal(virtual: Any, native: Any = None, **options: Any) -> Comparison:
+    """Compare as `compare` does, and raise unless the verdict is PASS.
+
+    Raises
+    ------
+    VerificationError
+        With the report as its message and the comparison as ``.comparison``.
+    """
+    comparison = compare(virtual, native, **options)
+    if not comparison.passed:
+        raise VerificationError(str(comparison), comparison=comparison)
+    return comparison
+
+
+def read_virtual(
+    virtual: Any,
+    variable: str,
+    region: tuple[slice, ...],
+    *,
+    decoded: bool = False,
+    registry: Any = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Any:
+    """Values of a region as `compare` reads them on the virtual side: stored, or decoded as xarray decodes them."""
+    with zarr.config.set({"array.rectilinear_chunks": True}):
+        side = virtual_side(virtual, as_registry(registry, storage_options))
+        if decoded or side.variables[variable].array is None:
+            return side.read_decoded(variable, region)
+        return side.read_raw(variable, region)
+
+
+def _run(
+    virtual: VirtualSide,
+    native: NativeFiles,
+    stores: StoreRegistry,
+    record: Record,
+    tell: Callable[[str], None],
+    *,
+    budget: int,
+    dropped: frozenset[str],
+    sampling: Mapping[str, Any],
+) -> None:
+    mark_rewritten(virtual, native, record)
+    arrangement = arrange(virtual, native)
+    comparer = Comparer(
+        virtual=virtual, native=native, arrangement=arrangement, record=record, memory_limit=budget
+    )
+    if record.wants("L0"):
+        tell("L0 structure and attributes")
+        check_structure(virtual, native, arrangement, record, dropped)
+    if record.wants("L1"):
+        tell("L1 coordinates")
+        for variable in _comparable(virtual, native, arrangement):
+            if variable.is_coordinate:
+                comparer.check_coordinate(variable)
+    if record.wants("L2"):
+        tell("L2 references")
+        check_references(virtual, native, arrangement, stores, record)
+    levels = {level for level in ("L3", "L4", "L5") if record.wants(level)}
+    if levels:
+        for variable in _comparable(virtual, native, arrangement):
+            if not (variable.is_coordinate and variable.array is None and record.wants("L1")):
+                tell(f"{', '.join(sorted(levels))} {variable.path}")
+                check_sampled_chunks(variable, comparer, levels, **sampling)
+
+
+def _comparable(virtual: VirtualSide, native: NativeFiles, arrangement: Arrangement) -> list[Any]:
+    """Variables whose place in the native files is known, and whose length is the same there."""
+    found = []
+    for path, variable in virtual.variables.items():
+        holders = native.holders(path)
+        if not holders or not arrangement.known(path):
+            continue
+        shape = native.variables[holders[0]][path].shape
+        fits = len(shape) != len(variable.shape) or all(
+            arrangement.axis(path, axis) is not None or size == shape[axis]
+            for axis, size in enumerate(variable.shape)
+        )
+        if fits:
+            found.append(variable)
+    return found
+
+
+def _native_files(
+    native: Any, side: VirtualSide, stores: StoreRegistry, record: Record
+) -> tuple[NativeFiles | None, str]:
+    """The native files, and what they are in words; None where no independent reader opens them."""
+    if isinstance(native, xr.Dataset | xr.DataTree):
+        return NativeFiles.of_dataset(native), f"opened {type(native).__name__}"
+    if native is None:
+        urls: list[str] = [side.location] if side.location else list(side.urls or ())
+        how = "the files that the references point to"
+        if not urls:
+            raise ValueError("The virtual side does not say which files it refers to; give them as native")
+    else:
+        urls = [normalize_url(item) for item in expand_sources(native)]
+        how = ""
+        if not urls:
+            raise FileNotFoundError(
+                f"No native file matches {os.fspath(native) if isinstance(native, str) else native!r}"
+            )
+    described = urls[0] if len(urls) == 1 else f"{len(urls):,} files, {urls[0]} and so on"
+    described = f"{described} ({how})" if how else described
+    try:
+        return NativeFiles.at(urls, stores), described
+    except NoOracleError as error:
+        reason = str(error)
+    except OSError as error:
+        reason = f"the native reader cannot open it: {error}"
+    for level in record.levels:
+        record.gap(level, "", reason)
+    return None, described
+
+
+def _levels(levels: str | Iterable[str]) -> tuple[str, ...]:
+    if levels == "all":
+        return tuple(LEVELS)
+    names = [levels] if isinstance(levels, str) else list(levels)
+    if unknown := [name for name in names if name not in LEVELS]:
+        raise ValueError(f"Found levels {unknown}; expected 'all' or some of {', '.join(LEVELS)}")
+    return tuple(level for level in LEVELS if level in names)
+
+
+def _check_options(sample: Sample, confidence: float, max_bad_fraction: float) -> None:
+    if isinstance(sample, str):
+        if sample not in {"auto", "each"}:
+            raise ValueError(f"Found sample={sample!r}; expected a number, a fraction, 'auto' or 'each'")
+    elif sample < 0 or (isinstance(sample, float) and sample > 1):
+        raise ValueError(f"Found sample={sample}; expected a count of chunks, or a fraction from 0.0 to 1.0")
+    for name, value in (("confidence", confidence), ("max_bad_fraction", max_bad_fraction)):
+        if not 0 < value < 1:
+            raise ValueError(f"Found {name}={value}; expected a fraction between 0 and 1")
+
+
+def _bytes(limit: int | str) -> int:
+    if isinstance(limit, int):
+        return limit
+    number = limit.rstrip("BKMGibkmg ")
+    try:
+        return int(float(number) * _UNITS[limit[len(number) :].strip().upper()])
+    except (KeyError, ValueError) as error:
+        raise ValueError(
+            f"Found memory_limit={limit!r}; expected bytes, or a text such as '256MB'"
+        ) from error
+
+
+def _teller(progress: bool | Callable[[str], None]) -> Callable[[str], None]:
+    if callable(progress):
+        return lambda line: progress(line) if line else None
+    if not progress:
+        return lambda _: None
+    from rich.console import Console
+
+    status = Console(stderr=True).status("")
+
+    def tell(line: str) -> None:
+        if line:
+            status.start()
+            status.update(line)
+        else:
+            status.stop()
+
+    return tell

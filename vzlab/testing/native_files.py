@@ -1,0 +1,154 @@
+"""The native side of a comparison: its files, opened a few at a time by independent readers."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from vzlab.storage import StoreRegistry
+from vzlab.testing.decoding import decode_variable, read_region
+from vzlab.testing.oracles import NativeChunks, NativeFile, NativeVariable, NoOracleError, Region, open_native
+
+MAX_OPEN_FILES = 24
+"""Files kept open, least recently used ones closed first."""
+
+
+class NativeFiles:
+    """Native files by url. What each says of its variables is kept; the files themselves are opened when needed.
+
+    Parameters
+    ----------
+    urls : iterable of str
+    open_file : callable
+        Opens one of them with an independent reader.
+
+    Raises
+    ------
+    NoOracleError
+        If a file has no independent reader.
+    """
+
+    def __init__(self, urls: Iterable[str], open_file: Callable[[str], NativeFile]) -> None:
+        self.urls = tuple(dict.fromkeys(urls))
+        self._open_file = open_file
+        self._open: OrderedDict[str, NativeFile] = OrderedDict()
+        self.variables: dict[str, Mapping[str, NativeVariable]] = {}
+        self.group_attributes: dict[str, Mapping[str, Mapping[str, Any]]] = {}
+        self.readers: tuple[str, ...] = ()
+        self.has_stored_values = True
+        for url in self.urls:
+            file = self[url]
+            self.variables[url] = dict(file.variables)
+            self.group_attributes[url] = dict(file.group_attributes)
+            self.readers = tuple(dict.fromkeys([*self.readers, file.reader]))
+
+    @classmethod
+    def at(cls, urls: Iterable[str], registry: StoreRegistry) -> Self:
+        """Files at urls."""
+        return cls(urls, lambda url: open_native(url, registry))
+
+    @classmethod
+    def of_dataset(cls, dataset: xr.Dataset | xr.DataTree) -> Self:
+        """One stand-in file, for a dataset that the caller opened."""
+        nodes = {"": dataset} if isinstance(dataset, xr.Dataset) else _nodes(dataset)
+        files = cls(["native dataset"], lambda _: DatasetFile(nodes))
+        files.has_stored_values = False
+        return files
+
+    def __getitem__(self, url: str) -> NativeFile:
+        """The open file at a url."""
+        if url in self._open:
+            self._open.move_to_end(url)
+            return self._open[url]
+        file = self._open[url] = self._open_file(url)
+        while len(self._open) > MAX_OPEN_FILES:
+            self._open.popitem(last=False)[1].close()
+        return file
+
+    def holders(self, path: str) -> list[str]:
+        """Files that have a variable."""
+        return [url for url in self.urls if path in self.variables[url]]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for file in self._open.values():
+            file.close()
+        self._open.clear()
+
+
+def _nodes(tree: xr.DataTree) -> dict[str, xr.Dataset]:
+    base = tree.path.rstrip("/")
+    return {node.path.removeprefix(base).strip("/"): node.to_dataset(inherit=False) for node in tree.subtree}
+
+
+class DatasetFile:
+    """A dataset that the caller opened, in the place of a native file: decoded values only."""
+
+    def __init__(self, nodes: Mapping[str, xr.Dataset]) -> None:
+        self._variables: dict[str, xr.Variable] = {}
+        self._described: dict[str, NativeVariable] = {}
+        self._groups = {path: dict(dataset.attrs) for path, dataset in nodes.items()}
+        for folder, dataset in nodes.items():
+            for name, variable in dataset.variables.items():
+                path = posixpath.join(folder, str(name))
+                self._variables[path] = decode_variable(str(name), variable)
+                self._described[path] = NativeVariable(
+                    path=path,
+                    dims=tuple(map(str, variable.dims)),
+                    shape=tuple(variable.shape),
+                    dtype=None,
+                    attributes={**variable.encoding, **variable.attrs},
+                    codecs="not known",
+                    identity=path,
+                )
+
+    @property
+    def reader(self) -> str:
+        """xarray, by whatever the caller opened it with."""
+        return f"xarray {xr.__version__} (opened by the caller)"
+
+    @property
+    def variables(self) -> Mapping[str, NativeVariable]:
+        """Every variable by path."""
+        return self._described
+
+    @property
+    def group_attributes(self) -> Mapping[str, Mapping[str, Any]]:
+        """Attributes of every group by path."""
+        return self._groups
+
+    def read(self, path: str, region: Region) -> npt.NDArray[Any]:
+        """Refuse: what is stored is not known."""
+        raise NoOracleError(
+            "the native side is an opened dataset, which has decoded values only: give the files"
+        )
+
+    def read_decoded(self, path: str, region: Region) -> npt.NDArray[Any]:
+        """Values of a region."""
+        return np.asarray(read_region(self._variables[path], region))
+
+    def chunk_table(self, path: str) -> NativeChunks | None:
+        """Not known."""
+        return None
+
+    def stored_chunk(self, path: str, index: tuple[int, ...]) -> bytes | None:
+        """Not known."""
+        return None
+
+    def contiguous_range(self, path: str) -> tuple[int, int] | None:
+        """Not known."""
+        return None
+
+    def close(self) -> None:
+        """Leave it to the caller."""

@@ -1,0 +1,286 @@
+"""HDF5 and netCDF4 files as h5py reads them, decoded as xarray decodes them over h5netcdf or netCDF4."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import posixpath
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from vzlab.testing.decoding import native_engine_options, open_decoded, read_region
+from vzlab.testing.oracles.base import NativeChunks, NativeVariable, Region
+
+if importlib.util.find_spec("hdf5plugin"):
+    import hdf5plugin  # noqa: F401 - registers filters with HDF5
+
+_NOT_A_VARIABLE = b"This is a netCDF dimension but not a netCDF variable"
+_NON_COORDINATE = (
+    "_nc4_non_coord_"  # netCDF-4 format spec: a variable that shares a dimension's name and is none
+)
+_INTERNAL = frozenset(
+    {
+        "DIMENSION_LIST",
+        "DIMENSION_LABELS",
+        "REFERENCE_LIST",
+        "_Netcdf4Coordinates",
+        "_Netcdf4Dimid",
+        "_NCProperties",
+        "_nc3_strict",
+    }
+)
+_FILTERS = {
+    h5py.h5z.FILTER_DEFLATE: "gzip",
+    h5py.h5z.FILTER_SHUFFLE: "shuffle",
+    h5py.h5z.FILTER_FLETCHER32: "fletcher32",
+    h5py.h5z.FILTER_SZIP: "szip",
+    h5py.h5z.FILTER_NBIT: "nbit",
+    h5py.h5z.FILTER_SCALEOFFSET: "scaleoffset",
+}
+
+
+class Hdf5File:
+    """One file, open with h5py; xarray opens it a second time when decoded values are asked for.
+
+    Parameters
+    ----------
+    location : str or file object
+    """
+
+    def __init__(self, location: Any) -> None:
+        self._location = location
+        self._file = h5py.File(location, "r")
+        self._names: dict[str, str] = {}
+        self._groups: dict[str, Mapping[str, Any]] = {}
+        self._decoded: dict[str, xr.Dataset | Exception] = {}
+        self._engine = "netcdf4" if importlib.util.find_spec("h5netcdf") is None else "h5netcdf"
+        self._variables = self._describe_all()
+
+    @property
+    def reader(self) -> str:
+        """h5py and HDF5 with their versions."""
+        return f"h5py {h5py.version.version} (HDF5 {h5py.version.hdf5_version})"
+
+    @property
+    def variables(self) -> Mapping[str, NativeVariable]:
+        """Every dataset by path, under each of its names; pure dimensions left out."""
+        return self._variables
+
+    @property
+    def group_attributes(self) -> Mapping[str, Mapping[str, Any]]:
+        """Attributes of every group by path."""
+        return self._groups
+
+    # -- describing -------------------------------------------------------------------------------------------------
+
+    def _describe_all(self) -> dict[str, NativeVariable]:
+        datasets = dict(self._walk(self._file, "", frozenset()))
+        dimension_ids = {
+            int(dataset.attrs["_Netcdf4Dimid"]): posixpath.basename(path)
+            for path, dataset in datasets.items()
+            if "_Netcdf4Dimid" in dataset.attrs and _is_scale(dataset)
+        }
+        found = {}
+        for path, dataset in datasets.items():
+            if dataset.shape is None or _is_pure_dimension(dataset):
+                continue
+            folder, name = posixpath.split(path)
+            shown = posixpath.join(folder, name.removeprefix(_NON_COORDINATE))
+            self._names[shown] = path
+            found[shown] = _describe(shown, dataset, dimension_ids)
+        return found
+
+    def _walk(self, group: Any, path: str, above: frozenset[Any]) -> Iterator[tuple[str, Any]]:
+        """Every dataset below a group; a group that contains itself is entered once."""
+        identity = _identity(group)
+        if identity in above:
+            return
+        self._groups[path] = _attributes(group)[0]
+        for name in group:
+            inner = f"{path}/{name}" if path else name
+            try:
+                item = group[name]
+            except (KeyError, OSError):  # a link to nowhere
+                continue
+            if isinstance(item, h5py.Group):
+                yield from self._walk(item, inner, above | {identity})
+            elif isinstance(item, h5py.Dataset):
+                yield inner, item
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    def _dataset(self, path: str) -> Any:
+        return self._file[self._names[path]]
+
+    def read(self, path: str, region: Region) -> npt.NDArray[Any]:
+        """Stored values of a region."""
+        return np.asarray(self._dataset(path)[region])
+
+    def read_decoded(self, path: str, region: Region) -> npt.NDArray[Any]:
+        """Values of a region as xarray decodes them."""
+        folder, name = posixpath.split(path)
+        return read_region(self._open_decoded(folder).variables[name], region)
+
+    def _open_decoded(self, folder: str) -> xr.Dataset:
+        if folder not in self._decoded:
+            try:
+                self._decoded[folder] = open_decoded(
+                    self._location, group=folder, **native_engine_options(self._engine)
+                )
+            except Exception as error:  # noqa: BLE001 - whatever xarray or its engines raise is the answer
+                self._decoded[folder] = error
+        opened = self._decoded[folder]
+        if isinstance(opened, Exception):
+            raise opened
+        return opened
+
+    def chunk_table(self, path: str) -> NativeChunks | None:
+        """Where the chunks of a dataset lie, from HDF5's own index."""
+        dataset = self._dataset(path)
+        if dataset.chunks is None or dataset.is_virtual:
+            return None
+        grid = tuple(-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True))
+        stored: list[Any] = []
+        dataset.id.chunk_iter(stored.append)
+        present = np.zeros(grid, bool)
+        offsets, lengths = np.zeros(grid, np.uint64), np.zeros(grid, np.uint64)
+        masks = np.zeros(grid, np.uint32)
+        if stored and 0 not in grid:
+            corners = np.array([info.chunk_offset for info in stored], np.int64).reshape(
+                len(stored), len(grid)
+            )
+            at = corners // np.array(dataset.chunks, np.int64)
+            inside = (at < np.array(grid)).all(axis=1)
+            flat = np.ravel_multi_index(tuple(at[inside].T), grid)
+            present.reshape(-1)[flat] = True
+            columns = ((offsets, "byte_offset"), (lengths, "size"), (masks, "filter_mask"))
+            for column, name in columns:
+                values = np.array([getattr(info, name) for info in stored])
+                column.reshape(-1)[flat] = values[inside]
+        return NativeChunks(
+            chunks=dataset.chunks, present=present, offsets=offsets, lengths=lengths, filter_masks=masks
+        )
+
+    def stored_chunk(self, path: str, index: tuple[int, ...]) -> bytes | None:
+        """Stored bytes of a chunk, filters not undone; None if it was never written or there are no chunks."""
+        dataset = self._dataset(path)
+        if dataset.chunks is None:
+            return None
+        corner = tuple(i * c for i, c in zip(index, dataset.chunks, strict=True))
+        try:
+            return bytes(dataset.id.read_direct_chunk(corner)[1])
+        except (OSError, ValueError, RuntimeError):  # never written
+            return None
+
+    def contiguous_range(self, path: str) -> tuple[int, int] | None:
+        """Where a contiguous dataset lies; None where it is chunked, compact, external, virtual or never written."""
+        dataset = self._dataset(path)
+        if dataset.chunks is not None or dataset.is_virtual or dataset.external:
+            return None
+        offset = dataset.id.get_offset()
+        return None if offset is None else (int(offset), int(dataset.id.get_storage_size()))
+
+    def close(self) -> None:
+        """Close the file."""
+        for opened in self._decoded.values():
+            if isinstance(opened, xr.Dataset):
+                opened.close()
+        self._file.close()
+
+
+def _identity(item: Any) -> Any:
+    info = h5py.h5o.get_info(item.id)
+    return item.file.filename, info.fileno, info.addr
+
+
+def _is_scale(dataset: Any) -> bool:
+    return bool(h5py.h5ds.is_scale(dataset.id))
+
+
+def _is_pure_dimension(dataset: Any) -> bool:
+    name = dataset.attrs.get("NAME")
+    return isinstance(name, bytes) and name.startswith(_NOT_A_VARIABLE)
+
+
+def _describe(path: str, dataset: Any, dimension_ids: Mapping[int, str]) -> NativeVariable:
+    attributes, unclear = _attributes(dataset)
+    dtype = dataset.dtype
+    if h5py.check_string_dtype(dtype) is not None or dtype.hasobject:
+        plain = None
+    else:
+        plain = np.dtype(dtype.newbyteorder("=")) if dtype.names is None else dtype
+    return NativeVariable(
+        path=path,
+        dims=_dimensions(posixpath.basename(path), dataset, dimension_ids),
+        shape=tuple(dataset.shape),
+        dtype=plain,
+        attributes=attributes,
+        unclear_attributes=unclear,
+        chunks=dataset.chunks,
+        codecs=_codecs(dataset),
+        identity=_identity(dataset),
+    )
+
+
+def _dimensions(name: str, dataset: Any, dimension_ids: Mapping[int, str]) -> tuple[str | None, ...]:
+    ids = dataset.attrs.get("_Netcdf4Coordinates")
+    if ids is not None and len(ids) == dataset.ndim:
+        return tuple(dimension_ids.get(int(i)) for i in ids)
+    if _is_scale(dataset) and dataset.ndim == 1:
+        return (name.removeprefix(_NON_COORDINATE),)
+    return tuple(_scale_name(dataset, axis) for axis in range(dataset.ndim))
+
+
+def _scale_name(dataset: Any, axis: int) -> str | None:
+    with contextlib.suppress(KeyError, RuntimeError, OSError, ValueError):
+        scales = dataset.dims[axis]
+        if len(scales):
+            full = scales[0].name
+            return posixpath.basename(full).removeprefix(_NON_COORDINATE) if full else None
+    return None
+
+
+def _codecs(dataset: Any) -> str:
+    plist = dataset.id.get_create_plist()
+    names = []
+    for i in range(plist.get_nfilters()):
+        code, _, options, name = plist.get_filter(i)
+        text = _FILTERS.get(code) or name.decode("utf-8", "replace").partition(";")[0] or f"filter {code}"
+        names.append(f"{text} {options[0]}" if text == "gzip" and options else text)
+    return ", ".join(names) or ("none" if dataset.chunks else "not chunked")
+
+
+def _attributes(item: Any) -> tuple[dict[str, Any], frozenset[str]]:
+    """Attributes as Python and numpy values, and the names of those that nothing else can say."""
+    values: dict[str, Any] = {}
+    unclear = set()
+    is_scale = isinstance(item, h5py.Dataset) and _is_scale(item)
+    for name in item.attrs:
+        if name in _INTERNAL or (is_scale and name in {"CLASS", "NAME"}):
+            continue
+        try:
+            value = item.attrs[name]
+        except (OSError, TypeError, ValueError, KeyError):
+            unclear.add(name)
+            continue
+        if _is_unclear(value):
+            unclear.add(name)
+        else:
+            values[name] = value
+    return values, frozenset(unclear)
+
+
+def _is_unclear(value: Any) -> bool:
+    """Whether an attribute is empty, refers to an object, is a record, or holds lists of several lengths."""
+    if isinstance(value, h5py.Empty | h5py.Reference | h5py.RegionReference | np.void):
+        return True
+    if not isinstance(value, np.ndarray):
+        return False
+    if value.dtype.kind == "O":
+        return not all(isinstance(item, str | bytes) for item in value.reshape(-1))
+    return value.dtype.names is not None

@@ -1,0 +1,141 @@
+"""Draw chunks of a variable, compare them on both sides, and say what that proves."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from vzlab.manifests.manifest import INLINE, MISSING
+from vzlab.testing.comparison import Bound, Stratum
+from vzlab.testing.sampling import Block, Draw, Sample, draw_chunks, pooled_bound, upper_bound
+from vzlab.testing.values import Comparer
+from vzlab.testing.virtual_side import VirtualVariable
+
+_SPECIAL = 4
+"""Chunks of each unusual kind that are looked at in any case."""
+
+
+def check_sampled_chunks(
+    variable: VirtualVariable,
+    comparer: Comparer,
+    levels: set[str],
+    *,
+    sample: Sample,
+    confidence: float,
+    max_bad_fraction: float,
+    seed: int,
+) -> None:
+    """Compare chunks of a variable on levels L3, L4 and L5, each codec era by itself."""
+    path = variable.path
+    native = comparer.native
+    blocks = comparer.arrangement.blocks(path, variable.grid, native.holders(path))
+    eras: dict[str, list[Block]] = {}
+    for block in blocks:
+        codecs = native.variables[block.file][path].codecs if block.file else "no native file"
+        if block.n_chunks:
+            eras.setdefault(codecs, []).append(block)
+    possible = _possible(variable, comparer, levels)
+    if not possible:
+        return
+    for codecs, members in eras.items():
+        draws = draw_chunks(
+            members,
+            grid_shape=variable.grid.grid_shape,
+            special=_special(variable, comparer, members),
+            sample=sample if variable.has_stored_values else "all",
+            confidence=confidence,
+            max_bad_fraction=max_bad_fraction,
+            seed=(seed, zlib.crc32(f"{path} {codecs}".encode())),
+        )
+        total = sum(block.n_chunks for block in members)
+        for level in sorted(possible):
+            n = comparer.n_with_stored_bytes(variable, members) if level == "L3" else total
+            comparer.record.cover(level, 0, n, "chunks")
+        _report(variable, codecs, draws, comparer, possible, confidence)
+
+
+def _possible(variable: VirtualVariable, comparer: Comparer, levels: set[str]) -> set[str]:
+    """Levels that both sides allow for this variable; the others are said to be impossible."""
+    reason = "values are in memory or lazy, without what is stored"
+    if not comparer.native.has_stored_values:
+        reason = "the native side is an opened dataset, which has decoded values only: give the files"
+    elif variable.has_stored_values:
+        return levels
+    for level in sorted(levels - {"L5"}):
+        comparer.record.impossible(level, variable.path, reason, is_expected=True)
+    return levels & {"L5"}
+
+
+def _report(
+    variable: VirtualVariable,
+    codecs: str,
+    draws: Sequence[Draw],
+    comparer: Comparer,
+    levels: set[str],
+    confidence: float,
+) -> None:
+    strata = []
+    pool = []
+    for draw in draws:
+        always, drawn = set(draw.always), set(draw.drawn)
+        bad_always = bad_drawn = skipped = 0
+        for flat in sorted(always | drawn):
+            index = draw.block.at(flat)
+            if not comparer.fits(variable, index):
+                skipped += 1
+                continue
+            if comparer.check_chunk(variable, index, draw.block.file, levels):
+                bad_always += flat in always
+                bad_drawn += flat in drawn
+        if skipped:
+            reason = f"a chunk of shape {variable.grid.chunk_shape} does not fit into memory_limit; raise it"
+            for level in sorted(levels):
+                comparer.record.gap(level, variable.path, reason)
+        rest = draw.block.n_chunks - len(draw.always)
+        pool.append((rest, len(draw.drawn)))
+        strata.append(
+            Stratum(
+                variable=variable.path,
+                file=draw.block.file,
+                codecs=codecs,
+                n_chunks=draw.block.n_chunks,
+                n_always=len(draw.always),
+                n_drawn=len(draw.drawn),
+                n_differing=bad_always + bad_drawn,
+                n_bad_at_most=bad_always
+                + upper_bound(rest, len(draw.drawn), bad_drawn, confidence)
+                + skipped,
+            )
+        )
+    differing = sum(stratum.n_differing for stratum in strata)
+    most = sum(s.n_bad_at_most for s in strata) if differing else pooled_bound(pool, confidence)
+    comparer.record.strata += strata
+    comparer.record.bounds.append(
+        Bound(
+            variable=variable.path,
+            codecs=codecs,
+            n_files=len({s.file for s in strata}),
+            n_chunks=sum(s.n_chunks for s in strata),
+            n_checked=sum(s.n_always + s.n_drawn for s in strata),
+            n_differing=differing,
+            n_bad_at_most=most,
+            worst_file_fraction=max(s.n_bad_at_most / s.n_chunks for s in strata),
+        )
+    )
+
+
+def _special(variable: VirtualVariable, comparer: Comparer, blocks: Sequence[Block]) -> list[tuple[int, ...]]:
+    """Chunks that are missing or inline, or that skipped a filter natively."""
+    found: list[tuple[int, ...]] = []
+    manifest = variable.manifest
+    if manifest is not None and manifest.n_virtual < manifest.n_chunks:
+        for state in (MISSING, INLINE):
+            flat = np.flatnonzero(manifest.source_index.reshape(-1) == np.uint32(state))[:_SPECIAL]
+            found += [tuple(int(i) for i in np.unravel_index(k, manifest.grid_shape)) for k in flat.tolist()]
+    if len(blocks) == 1 and blocks[0].file and "L2" in comparer.record.levels:
+        table = comparer.native[blocks[0].file].chunk_table(variable.path)
+        if table is not None and table.present.shape == variable.grid.grid_shape and table.filter_masks.any():
+            found += [tuple(map(int, at)) for at in np.argwhere(table.filter_masks)[:_SPECIAL]]
+    return found

@@ -15,7 +15,7 @@ from vzlab.errors import IncompatibleFilesError
 
 def archive_with(folder: Path, *, odd: int = 1, n_days: int = 4, **changes: object) -> list[Path]:
     """Daily files of which one differs by `changes`."""
-    files = write_daily_files(folder, n_days=n_files)
+    files = write_daily_files(folder, n_days=n_days)
     write_daily_file(files[odd], DailyFile(first_day=odd), **changes)
     return files
 
@@ -150,7 +150,7 @@ def test_the_report_says_itself_as_text_json_and_html(tmp_path: Path) -> None:
 
 
 def test_what_is_refused_by_the_check_is_refused_by_combining(tmp_path: Path) -> None:
-    with pytest.raises(IncompatibleFilesError, match="scale_factor 0.1") as caught:
+    with pytest.raises(IncompatibleFilesError, match=r"scale_factor 0\.1") as caught:
         vz.open_virtual_mfdataset(archive_with(tmp_path, scale_factor=0.1))
     assert caught.value.report.problems
 

@@ -78,33 +78,42 @@ def check_concat_coordinate(
     values = np.concatenate([np.asarray(index) for index in indexes])
     owner = np.repeat(np.asarray(order), [len(index) for index in indexes])
     findings = [] if list(order) == sorted(order) else [_reordered(dim)]
-    try:
-        steps = values[1:] - values[:-1]
-        zero = steps[:1] - steps[:1]
-        backwards = np.flatnonzero(steps <= zero[0]) if len(steps) else np.zeros(0, np.int64)
-    except TypeError:
-        steps, backwards = np.zeros(0), np.flatnonzero(values[1:] == values[:-1])
-    descending = len(steps) > 1 and len(backwards) == len(steps) and all(len(index) > 1 for index in indexes)
-    if len(backwards) and not descending:
-        i = int(backwards[0])
-        what = "appears twice" if values[i] == values[i + 1] else "goes back"
-        pair = sorted({int(owner[i]), int(owner[i + 1])})
-        findings.append(
-            Finding(
-                variable=dim,
-                facet="coordinates",
-                severity="refused",
-                sentence=f"{dim} {what}: {_show(values[i])} in {names[owner[i]]} is followed by {_show(values[i + 1])} in "
-                f"{names[owner[i + 1]]}"
-                + (f", and {len(backwards) - 1} times more." if len(backwards) > 1 else "."),
-                holders=(Holders(value="overlaps or repeats", files=tuple(pair)),),
-                short=what,
-                fix="# leave out the file that repeats, or select what is new with preprocess=",
-            )
-        )
-    elif len(steps) > 1:
-        findings += _gaps(dim, values, steps)
-    return findings
+    by_value = np.argsort(values, kind="stable")
+    repeated = np.flatnonzero(values[by_value[1:]] == values[by_value[:-1]])
+    if len(repeated):
+        pair = by_value[repeated[0] : repeated[0] + 2]
+        return [*findings, _out_of_order(dim, values, owner, pair, names, len(repeated), "appears twice")]
+    steps = values[1:] - values[:-1]
+    rising = steps > steps[:1] - steps[:1]  # a zero of the type of a difference, which may be an object
+    whole_way_down = not rising.any() and all(len(index) > 1 for index in indexes)
+    if not rising.all() and not whole_way_down:
+        wrong = np.flatnonzero(~rising)
+        pair = np.array([wrong[0], wrong[0] + 1])
+        return [*findings, _out_of_order(dim, values, owner, pair, names, len(wrong), "goes back")]
+    return [*findings, *(_gaps(dim, values, steps) if len(steps) > 1 else [])]
+
+
+def _out_of_order(
+    dim: str,
+    values: npt.NDArray[Any],
+    owner: npt.NDArray[np.intp],
+    pair: npt.NDArray[np.intp],
+    names: Sequence[str],
+    times: int,
+    what: str,
+) -> Finding:
+    """Two neighbours along the combined dimension that repeat or run backwards."""
+    first, second = (f"{_show(values[i])} in {names[owner[i]]}" for i in pair)
+    more = f", and {times - 1} times more" if times > 1 else ""
+    return Finding(
+        variable=dim,
+        facet="coordinates",
+        severity="refused",
+        sentence=f"{dim} {what}: {first} is followed by {second}{more}.",
+        holders=(Holders(value="overlaps or repeats", files=tuple(sorted({int(owner[i]) for i in pair}))),),
+        short=what,
+        fix="# leave out the file that repeats, or select what is new with preprocess=",
+    )
 
 
 def _reordered(dim: str) -> Finding:

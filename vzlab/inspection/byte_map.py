@@ -193,7 +193,7 @@ def _coverage(
     return filled.reshape(-1, n_bins) / shares, n_bytes
 
 
-_NARROW = 1 / 32
+_NARROW = 1 / 512
 
 
 def _filled_from(

@@ -36,6 +36,8 @@ class Encoding:
     """Stored values that mean "no data"."""
     fill: str | None
     """Stored value that a chunk which was never written reads as; None where nothing says so."""
+    fill_meaning: str
+    """That value decoded, with its unit; empty where decoding changes nothing."""
     fill_relation: FillRelation
     """Whether unwritten chunks read as missing data: the fill value is among the missing values, or is not."""
     units: str
@@ -106,6 +108,7 @@ def describe_encoding(
         decoded_dtype=_decoded_dtype(dtype, is_packed=bool(packing.formula), has_missing=bool(missing)),
         missing=missing,
         fill=None if fill is None else format_value(fill, dtype),
+        fill_meaning=_meaning(fill, packing, units) if packing.formula else "",
         fill_relation=relation,
         units=units,
         time_unit=time[1] if time else "",
@@ -118,6 +121,22 @@ def describe_encoding(
         first=ends[0] if ends else None,
         last=ends[1] if ends else None,
     )
+
+
+def _meaning(stored: Any, packing: Packing, units: str) -> str:
+    """A stored number decoded, with its unit."""
+    if isinstance(stored, np.ndarray | np.generic):
+        stored = stored.tolist()
+    if not isinstance(stored, int | float):
+        return ""
+    return f"{format_value(_rounded(packing.decode(stored), packing))} {units}".rstrip()
+
+
+def _rounded(value: float, packing: Packing) -> float:
+    """To the digits that the steps of a packing bound."""
+    if not packing.scale_factor or not math.isfinite(value):
+        return value
+    return round(value, max(0, -math.floor(math.log10(abs(packing.scale_factor)))) + 1)
 
 
 def _text(value: Any) -> str:
@@ -160,9 +179,7 @@ def _value_range(packing: Packing, dtype: np.dtype[Any] | None, unsigned: Any) -
     while high in missing and high > low:
         high -= 1
     ends = sorted(stored * packing.scale_factor + packing.add_offset for stored in (low, high))
-    # Steps of the packing bound the digits that mean something.
-    digits = max(0, -math.floor(math.log10(abs(packing.scale_factor)))) + 1 if packing.scale_factor else 0
-    return format_value(round(ends[0], digits)), format_value(round(ends[1], digits))
+    return format_value(_rounded(ends[0], packing)), format_value(_rounded(ends[1], packing))
 
 
 def _decoded_dtype(dtype: np.dtype[Any] | None, *, is_packed: bool, has_missing: bool) -> str:

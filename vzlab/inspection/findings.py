@@ -93,16 +93,16 @@ def _unwritten(variables: Sequence[VariableInspection]) -> Iterator[Finding]:
             yield Finding(
                 severity="notice",
                 text=f"{share} of {variable.name} {was} never written.",
-                consequence=f"There it reads {encoding.fill}, which is not its _FillValue "
-                f"{format_list(encoding.missing)}: unwritten places look like data.",
+                consequence=f"They read as {encoding.fill_meaning or encoding.fill}, like data: the fill value "
+                f"{encoding.fill} is not the missing value {format_list(encoding.missing)}.",
                 variables=(variable.path,),
             )
         else:
-            reads = "reads as missing data" if encoding.fill_relation == "same" else f"reads {encoding.fill}"
+            reads = "no data" if encoding.fill_relation == "same" else encoding.fill_meaning or encoding.fill
             yield Finding(
                 severity="fact",
                 text=f"{share} of {variable.name} {was} never written.",
-                consequence=f"There it {reads}.",
+                consequence=f"They read as {reads}.",
                 variables=(variable.path,),
             )
 
@@ -140,7 +140,7 @@ def _small_chunks(variables: Sequence[VariableInspection]) -> Iterator[Finding]:
         yield Finding(
             severity="notice",
             text=f"Chunks of {format_list([variable.name for variable in small])} are small: "
-            f"{format_bytes(median.median_bytes)} in the middle.",
+            f"typically {format_bytes(median.median_bytes)}.",
             consequence=f"Reading all of {worst.name} over a network takes {n.virtual:,} requests{runs}.",
             variables=tuple(variable.path for variable in small),
         )

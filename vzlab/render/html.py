@@ -1,9 +1,9 @@
 """Build all HTML that vzlab shows: escaped here, and readable where styles and scripts are taken away.
 
 An untrusted notebook keeps ``<details>``, tables, inline styles and ``data:`` images; it loses ``<style>``,
-``<script>``, ``<svg>``, ``id``, ``role``, ``aria-*``, ``var()`` and ``transform``. So a view is made of the first
-alone. Colours come from the notebook: text is its ``currentColor``, lines and dim text are mixed from that, and
-accents are mid-tones at partial opacity, so that light and dark need no rule of their own.
+``<script>``, ``<svg>``, ``id``, ``role``, ``aria-*``, ``var()`` and ``transform``. So a view is made of the
+first alone. Colours come from the notebook: text is its ``currentColor``, lines and dim text are mixed from
+that, and accents are mid-tones at partial opacity, so that light and dark need no rule of their own.
 """
 
 from __future__ import annotations
@@ -29,14 +29,13 @@ ACCENTS: dict[Tone, tuple[int, int, int]] = {
 """Mid-tones that read on white and on #111."""
 
 MONO = "font-family:ui-monospace,SFMono-Regular,Menlo,monospace"
-DIM = "color:color-mix(in srgb,currentColor 64%,transparent)"
+DIM = "opacity:.68"
 LINE = "1px solid color-mix(in srgb,currentColor 18%,transparent)"
 PANEL = "background:color-mix(in srgb,currentColor 5%,transparent)"
 
 UPGRADE = (
     ".vzlab summary:hover{background:color-mix(in srgb,currentColor 4%,transparent)}"
     ".vzlab summary:focus-visible{outline:2px solid rgb(44,138,138);outline-offset:2px}"
-    ".vzlab img{image-rendering:pixelated}"
     "@media print{.vzlab pre{white-space:pre-wrap}}"
 )
 """Rules that only improve: a view must read well without them."""
@@ -275,24 +274,15 @@ def _cell(cell: Content | Cell, *, is_header: bool) -> Markup:
 
 def facts(pairs: Iterable[tuple[Content, Content]]) -> Markup:
     """Set names and values in two columns without lines; pairs without a value are left out."""
-    style = "text-align:left;vertical-align:top;padding:.12em 1em .12em 0;border:0;background:none"
-    rows = [
-        element(
-            "tr",
-            element("th", dim(name), scope="row", style=style + ";font-weight:400;white-space:nowrap"),
-            element("td", value, style=style + ";overflow-wrap:anywhere"),
-            style="background:none",
-        )
-        for name, value in pairs
-        if escape(value)
+    entries = [
+        (element("dt", name, style=f"font-weight:400;{DIM}"), element("dd", value, style="margin:0"))
+        for name, value in ((escape(name), escape(value)) for name, value in pairs)
+        if value
     ]
-    if not rows:
+    if not entries:
         return Markup()
-    return element(
-        "table",
-        element("tbody", rows),
-        style="border-collapse:collapse;margin:.4em 0;font-size:.94em;border:0",
-    )
+    grid = "display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.2em 1em;margin:.4em 0"
+    return element("dl", entries, style=f"{grid};font-size:.94em;overflow-wrap:anywhere")
 
 
 # -- drawings made of text ----------------------------------------------------------------------------------
@@ -325,7 +315,7 @@ def pipeline(boxes: Sequence[Box]) -> Markup:
                 style=f"border:{border};border-radius:6px;padding:.3em .6em;min-width:5.5em",
             )
         )
-    return element("div", parts, style="display:flex;flex-wrap:wrap;gap:.45em;margin:.2em 0")
+    return element("div", parts, style="display:flex;flex-wrap:wrap;gap:.45em;margin:.2em 0 .6em 0")
 
 
 def legend(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vzlab.inspection import Finding, GroupInspection, Inspection, UnreadableInspection, VariableInspection
@@ -16,8 +17,18 @@ BUDGET_BYTES = 100_000
 
 _PICTURES_SHARE = 0.5
 _MAX_FINDINGS = 6
-_MAX_GROUPS = 40
-_MAX_FAMILIES = 40
+_MOST_GROUPS = (60, 20, 6)
+"""Groups shown with what is in them, fewer where these take too much room; of the others, names."""
+_MAX_FAMILIES = 30
+_MAX_CARDS = 60
+_PLAIN_CARD_BYTES = 2_000
+"""What a variable takes without pictures, more or less."""
+_CARD_BYTES = 1_500
+"""What a card takes around its content."""
+_NAMES_BYTES = 12_000
+"""Room for the names of variables that are told together."""
+_ATTRIBUTES_BYTES = 8_000
+"""Room for the values of all attributes of one group or variable."""
 
 
 def to_html_fragment(inspection: Inspection) -> Markup:
@@ -39,57 +50,65 @@ def body(inspection: Inspection, *, budget_bytes: int = BUDGET_BYTES) -> Markup:
     Markup
     """
     head = [
-        html.heading(inspection.title, lines.headline(inspection)),
+        html.heading(shorten(inspection.title, 200), lines.headline(inspection)),
         html.element("div", lines.opening(inspection), style="margin:.2em 0 .4em 0"),
         *_findings(inspection.findings),
     ]
     tail = [_files(inspection), _open_it(inspection)]
-    spent = _length(*head, *tail) + 1500
-    cards, compact_from = _cards(inspection, budget_bytes - spent)
-    return html.escape(
-        [head, _group_body(inspection.root, cards, is_root=True, names_bytes=compact_from), tail]
-    )
+
+    def assembled(cards: Mapping[str, Markup], groups: frozenset[str]) -> Markup:
+        return html.escape([head, _group_body(inspection.root, cards, groups), tail])
+
+    room = budget_bytes - _CARD_BYTES
+    groups, bare = frozenset[str](), _length(head, tail)
+    for most in (*_MOST_GROUPS, 1):
+        groups = frozenset(group.path for group in itertools.islice(inspection.root.walk(), most))
+        bare = _length(assembled({}, groups))
+        if bare < room / 2:
+            break
+    cards = _cards(inspection, groups, room - bare)
+    whole = assembled(cards, groups)
+    # What a variable takes on its own and among those that are alike is not the same: leave out the last ones drawn.
+    while _length(whole) > room and cards:
+        excess = _length(whole) - room
+        while excess > 0 and cards:
+            excess -= _length(cards.popitem()[1])
+        whole = assembled(cards, groups)
+    return whole
 
 
 def _length(*parts: Content) -> int:
     return len(html.escape(parts).encode())
 
 
-def _cards(inspection: Inspection, budget_bytes: int) -> tuple[dict[str, Markup], int]:
-    """Draw as many variables as there is room for, the largest in most detail.
-
-    Returns
-    -------
-    cards : dict
-        By path, what was drawn.
-    names_bytes : int
-        Room for the names of all others.
-    """
+def _cards(inspection: Inspection, groups: frozenset[str], budget_bytes: int) -> dict[str, Markup]:
+    """Draw as many variables as there is room for, the largest in most detail; by path, most important first."""
     variables = sorted(
-        inspection.variables.values(),
+        (
+            variable
+            for group in inspection.root.walk()
+            if group.path in groups
+            for variable in group.variables
+        ),
         key=lambda variable: (variable.role != "data", -(variable.stored_bytes or 0)),
     )
     names = [source.name for source in inspection.sources]
-    for_names = min(len(variables) * 60, budget_bytes // 4)
-    left = budget_bytes - for_names
     n_pictures = sum(variable.chunk_map is not None for variable in variables)
-    picture_bytes = int(max(700, _PICTURES_SHARE * left / max(min(n_pictures, 24), 1)))
+    picture_bytes = int(max(700, _PICTURES_SHARE * budget_bytes / max(min(n_pictures, 24), 1)))
     opened = variables[0].path if len(variables) == 1 else _first_worth_opening(variables)
-    # What is small enough to be said for every variable is said for every variable.
-    each = left / max(len(variables), 1)
+    left = budget_bytes
     cards: dict[str, Markup] = {}
-    for variable in variables:
-        card = None
-        if each > 2500 or left > 0.45 * budget_bytes:
-            card = _card(variable, names, picture_bytes=picture_bytes, is_open=variable.path == opened)
-        if card is None or _length(card) > left:
+    for position, variable in enumerate(variables):
+        # Pictures for the first, as long as there is room to say at least the facts of all others.
+        rest = min(len(variables) - position - 1, _MAX_CARDS) * _PLAIN_CARD_BYTES
+        card = _card(variable, names, picture_bytes=picture_bytes, is_open=variable.path == opened)
+        if position >= _MAX_CARDS or _length(card) + min(rest, budget_bytes // 2) > left:
             card = _card(variable, names, picture_bytes=0, is_open=False)
-        size = _length(card)
-        if size > left:
+        left -= _length(card)
+        if left < 0:
             break
         cards[variable.path] = card
-        left -= size
-    return cards, for_names + max(left, 0)
+    return cards
 
 
 def _first_worth_opening(variables: Sequence[VariableInspection]) -> str | None:
@@ -148,35 +167,37 @@ def _open_it(inspection: Inspection) -> Markup | None:
 
 
 def _group_body(
-    group: GroupInspection, cards: Mapping[str, Markup], *, is_root: bool, names_bytes: int
+    group: GroupInspection, cards: Mapping[str, Markup], groups: frozenset[str]
 ) -> list[Markup | None]:
+    """What is in a group: variables, what cannot be read, groups that are among those to show, attributes."""
     ordered = lines.variable_order(group)
     shown = [cards[variable.path] for variable in ordered if variable.path in cards]
     others = [variable for variable in ordered if variable.path not in cards]
-    below = [
-        html.details(
-            (html.strong(shorten(child.name, 120) + "/"), " ", html.dim(_group_line(child))),
-            html.element(
-                "div",
-                _group_body(child, cards, is_root=False, names_bytes=names_bytes),
-                style="margin-left:1.1em",
-            ),
-            is_open=is_root and len(group.groups) <= 4 and not group.variables,
-        )
-        for child in group.groups[:_MAX_GROUPS]
-    ]
-    if len(group.groups) > _MAX_GROUPS:
-        names = ", ".join(child.name for child in group.groups[_MAX_GROUPS:])
-        below.append(
-            html.details(f"{len(group.groups) - _MAX_GROUPS:,} more groups", html.dim(shorten(names, 2000)))
-        )
+    is_root = not group.path
+    below = [_group(child, cards, groups, is_open=is_root) for child in group.groups if child.path in groups]
+    if hidden := [child.name for child in group.groups if child.path not in groups]:
+        title = format_count(len(hidden), "more group" if below else "group")
+        below.append(html.details(title, html.dim(shorten(", ".join(hidden), 2000))))
     return [
         *shown,
-        _compact(others, names_bytes) if others else None,
-        *(_unreadable(variable) for variable in group.unreadable[:20]),
+        _compact(others, is_all=not shown) if others else None,
+        *(_unreadable(variable) for variable in group.unreadable[:12]),
+        html.dim(f"and {len(group.unreadable) - 12:,} more unreadable")
+        if len(group.unreadable) > 12
+        else None,
         *below,
         _attributes(group.attributes, "Attributes" if is_root else "Attributes of the group"),
     ]
+
+
+def _group(
+    child: GroupInspection, cards: Mapping[str, Markup], groups: frozenset[str], *, is_open: bool
+) -> Markup:
+    inside = html.element("div", _group_body(child, cards, groups), style="margin-left:1.1em")
+    title = html.strong(shorten(child.name, 120) + "/")
+    return html.details(
+        (title, " ", html.dim(_group_line(child))), inside, is_open=is_open and len(groups) <= 6
+    )
 
 
 def _group_line(group: GroupInspection) -> str:
@@ -190,10 +211,10 @@ def _group_line(group: GroupInspection) -> str:
     return " · ".join(filter(None, parts))
 
 
-def _compact(variables: Sequence[VariableInspection], names_bytes: int) -> Markup:
+def _compact(variables: Sequence[VariableInspection], *, is_all: bool) -> Markup:
     """Many variables in few lines: one for all that are alike."""
     groups = lines.families(variables)
-    per_family = max(names_bytes // max(min(len(groups), _MAX_FAMILIES), 1) - 700, 80)
+    per_family = max(_NAMES_BYTES // min(len(groups), _MAX_FAMILIES), 80)
     rows = []
     for family in groups[:_MAX_FAMILIES]:
         first = family[0]
@@ -215,7 +236,11 @@ def _compact(variables: Sequence[VariableInspection], names_bytes: int) -> Marku
     header = ("", "dimensions", "type", "raw → stored", "codecs")
     rest = f"and {len(groups) - _MAX_FAMILIES:,} more kinds" if len(groups) > _MAX_FAMILIES else None
     return html.details(
-        (html.strong(format_count(len(variables), "more variable")), " ", html.dim("in less detail")),
+        (
+            html.strong(format_count(len(variables), "variable" if is_all else "more variable")),
+            " ",
+            html.dim("in less detail"),
+        ),
         html.table(rows, header=header),
         html.dim(rest) if rest else None,
     )
@@ -259,31 +284,40 @@ def _closed_line(variable: VariableInspection) -> Markup:
         html.element("span", shorten(variable.name, 120), style="font-weight:600;overflow-wrap:anywhere"),
         html.dim(shorten(lines.dims(variable), 160)),
         shorten(lines.dtype(variable), 80),
-        (raw, " ", html.dim(f"→ {stored}")) if stored else raw,
+        (_unbroken(raw), " ", html.dim(_unbroken(f"→ {stored}"))) if stored else raw,
         html.join([shorten(lines.chain(variable), 90), *pills]),
     )
+
+
+def _unbroken(text: str) -> str:
+    """A size with a blank at which no line ends."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _body(variable: VariableInspection, source_names: Sequence[str], picture_bytes: int) -> list[Content]:
     facts = html.facts(
         (
-            name,
+            fact.name,
             html.join(
-                [html.mono(shorten(value, 400)) if value else None, html.dim(words) if words else None]
+                [
+                    shorten(fact.text, 400),
+                    html.mono(shorten(fact.code, 400)) if fact.code else None,
+                    html.dim(fact.aside) if fact.aside else None,
+                ],
+                "  ",
             ),
         )
-        for name, value, words in lines.facts(variable)
-        if name != "codecs" or not picture_bytes
+        for fact in lines.facts(variable)
+        if fact.name != "codecs" or not picture_bytes
     )
     attributes = _attributes(variable.attributes, "Attributes")
     if not picture_bytes:
         return [facts, attributes]
     left = _chunk_pictures(variable, source_names, picture_bytes)
     strip = _byte_picture(variable)
-    steps = html.join([html.label("From bytes to numbers"), html.pipeline(_pipeline(variable))])
-    if left:
-        return [html.columns(left, [strip, steps]), facts, attributes]
-    return [html.columns([strip], [steps]) if strip else steps, facts, attributes]
+    steps = html.join([html.label("From bytes to numbers"), html.pipeline(_pipeline(variable))], "")
+    blocks = html.columns(left, [strip, facts]) if left else html.columns([strip, steps], facts)
+    return [blocks, steps if left else None, attributes]
 
 
 def _chunk_pictures(variable: VariableInspection, names: Sequence[str], max_bytes: int) -> list[Markup]:
@@ -297,7 +331,7 @@ def _chunk_pictures(variable: VariableInspection, names: Sequence[str], max_byte
         for kind in kinds
     ]
     return [
-        html.join([html.label(title, picture.caption), _picture(picture)])
+        html.join([html.label(title, picture.caption), _picture(picture)], "")
         for title, picture in zip(("Chunks", "Chunks by file"), pictures, strict=False)
     ]
 
@@ -306,7 +340,7 @@ def _byte_picture(variable: VariableInspection) -> Markup | None:
     if variable.byte_map is None:
         return None
     picture = draw_byte_map(variable.byte_map, name=variable.name)
-    return html.join([html.label("Where they lie", picture.caption), _picture(picture, stretch=True)])
+    return html.join([html.label("Where they lie", picture.caption), _picture(picture, stretch=True)], "")
 
 
 def _picture(picture: Picture, *, stretch: bool = False) -> Markup:
@@ -364,17 +398,15 @@ def _attributes(attributes: Mapping[str, Any], title: str) -> Markup | None:
     if not attributes:
         return None
     names = list(map(str, attributes))
-    pairs: Iterable[tuple[Content, Content]] = (
-        (shorten(str(name), 120), shorten(format_value(value), 600))
-        for name, value in list(attributes.items())[:80]
-    )
-    rest = html.dim(f"and {len(names) - 80:,} more") if len(names) > 80 else None
+    most = max(_ATTRIBUTES_BYTES // len(names), 120)
+    # Room that short values leave is for the long ones.
+    said = {str(name): format_value(value) for name, value in list(attributes.items())[:60]}
+    n_long = sum(len(text) > most for text in said.values())
+    spare = _ATTRIBUTES_BYTES - sum(len(text) for text in said.values() if len(text) <= most)
+    longest = max(spare // n_long, 120) if n_long else most
+    pairs = [(shorten(name, 120), shorten(text, longest)) for name, text in said.items()]
+    rest = html.dim(f"and {len(names) - len(said):,} more") if len(names) > len(said) else None
+    few = shorten(format_list(names[:40], most=5), 110)
     return html.details(
-        (
-            html.strong(title),
-            " ",
-            html.dim(f"{len(names):,}: {shorten(format_list(names[:40], most=5), 110)}"),
-        ),
-        html.facts(pairs),
-        rest,
+        (html.strong(title), " ", html.dim(f"{len(names):,}: {few}")), html.facts(pairs), rest
     )

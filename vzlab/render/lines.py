@@ -110,14 +110,14 @@ def sizes(variable: VariableInspection) -> tuple[str, str]:
 
 
 def chain(variable: VariableInspection) -> str:
-    """Say the codec chain in encoding order as short as it can be told: ``shuffle > deflate 4``."""
+    """Say the codec chain in encoding order as short as it can be told: ``shuffle + deflate 4``."""
     if variable.held == "in memory":
         return "in memory"
     if not variable.codecs_known:
         return ""
     words = [_short(codec) for codec in variable.codecs if codec.name not in _LAYOUT_CODECS]
     if words:
-        return " > ".join(words)
+        return " + ".join(words)
     if variable.counts is not None and variable.counts.inline == variable.counts.total > 0:
         return "inline"
     return "contiguous" if variable.chunking.kind == "single" else "uncompressed"
@@ -182,43 +182,58 @@ def marks(variable: VariableInspection) -> list[Mark]:
     return found[:4]
 
 
-def facts(variable: VariableInspection) -> list[tuple[str, str, str]]:
-    """List what a variable's page says: name, value (as code), and words behind it."""
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """One line of a variable's page."""
+
+    name: str
+    code: str = ""
+    """As it would be typed."""
+    text: str = ""
+    """In words."""
+    aside: str = ""
+    """What may be read second."""
+
+
+def facts(variable: VariableInspection) -> list[Fact]:
+    """List what a variable's page says, lines that say nothing left out."""
     encoding = variable.encoding
+    n_flags = len(encoding.flags)
     found = [
-        ("called", encoding.long_name, _aside(encoding.standard_name)),
-        ("value", _formula(variable), _packing(variable)),
-        ("missing", ", ".join(encoding.missing), "means no data" if encoding.missing else ""),
-        ("unwritten", encoding.fill or "", _fill(variable)),
-        ("valid", " to ".join(filter(None, encoding.valid_range or ())), ""),
-        ("flags", ", ".join(f"{value} {meaning}" for value, meaning in encoding.flags[:12]), ""),
-        ("time", _time(variable), f"{encoding.calendar} calendar" if encoding.is_time else ""),
-        ("chunks", *_chunk_facts(variable)),
-        ("lengths", " · ".join(variable.chunking.lengths), "of chunks, along each dimension"),
-        ("sizes", *_size_facts(variable)),
-        ("in the file", "", _layout(variable)),
-        ("codecs", " > ".join(map(str, variable.codecs)), ""),
-        ("read by", "", _readers(variable)),
+        Fact(name="called", text=encoding.long_name, code=encoding.standard_name),
+        Fact(name="value", code=_formula(variable), aside=_packing(variable)),
+        Fact(
+            name="time",
+            code=_time(variable),
+            aside=f"{encoding.calendar} calendar" if encoding.is_time else "",
+        ),
+        Fact(
+            name="missing",
+            code=", ".join(encoding.missing),
+            aside="means no data" if encoding.missing else "",
+        ),
+        Fact(name="unwritten", code=encoding.fill or "" if _fill(variable) else "", aside=_fill(variable)),
+        Fact(name="valid", code=" to ".join(filter(None, encoding.valid_range or ()))),
+        Fact(
+            name="flags",
+            text=", ".join(f"{value} {meaning}" for value, meaning in encoding.flags[:12]),
+            aside=f"and {n_flags - 12:,} more" if n_flags > 12 else "",
+        ),
+        _chunk_fact(variable),
+        Fact(name="lengths", text="; ".join(variable.chunking.lengths)),
+        _size_fact(variable),
+        Fact(name="in the file", text=_layout(variable)),
+        Fact(name="codecs", text=" > ".join(map(str, variable.codecs))),
+        Fact(name="read by", text=_readers(variable)),
     ]
-    return [
-        fact
-        for fact in found
-        if fact[1] or (fact[2] and fact[0] in ("in the file", "read by", "unwritten", "chunks"))
-    ]
-
-
-def _aside(text: str) -> str:
-    return text
+    return [fact for fact in found if fact.code or fact.text]
 
 
 def _formula(variable: VariableInspection) -> str:
     encoding = variable.encoding
     if encoding.is_time:
         return ""
-    formula = encoding.formula.removeprefix("value = ")
-    if formula:
-        return f"{formula} {encoding.units}".rstrip()
-    return encoding.units
+    return f"{encoding.formula.removeprefix('value = ')} {encoding.units}".strip()
 
 
 def _packing(variable: VariableInspection) -> str:
@@ -232,15 +247,20 @@ def _packing(variable: VariableInspection) -> str:
 
 
 def _fill(variable: VariableInspection) -> str:
+    """Say what a chunk that was never written reads as, where there is one or where it may mislead."""
     counts, encoding = variable.counts, variable.encoding
-    what = "is what a chunk that was never written reads as"
+    n_missing = counts.missing if counts is not None else 0
     match encoding.fill_relation:
-        case "differ":
-            return f"{what}: not a missing value, it looks like data" if counts and counts.missing else what
         case "same":
-            return f"{what}: no data, too"
-        case "only fill":
-            return what if counts is None or counts.missing else ""
+            return "no data, too" if n_missing else ""
+        case "differ" if n_missing:
+            return f"means {encoding.fill_meaning or encoding.fill}, like data"
+        case "differ":
+            return (
+                "would look like data; no chunk is missing" if counts is not None else "would look like data"
+            )
+        case "only fill" if n_missing:
+            return f"means {encoding.fill_meaning}" if encoding.fill_meaning else "is the fill value"
     return ""
 
 
@@ -249,34 +269,32 @@ def _time(variable: VariableInspection) -> str:
     return f"{encoding.time_unit} since {encoding.time_reference}" if encoding.is_time else ""
 
 
-def _chunk_facts(variable: VariableInspection) -> tuple[str, str]:
+def _chunk_fact(variable: VariableInspection) -> Fact:
     chunking = variable.chunking
     words = chunks(variable)
     if chunking.kind in ("unknown", "single") or not chunking.n_chunks:
-        return words, ""
-    grid = " × ".join(f"{n:,}" for n in chunking.grid_shape)
+        return Fact(name="chunks", text=words)
+    grid = "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}".join(f"{n:,}" for n in chunking.grid_shape)
     names = [
         variable.dims[axis] or f"axis {axis}" for axis, partial in enumerate(chunking.partial) if partial
     ]
     partial = f"; the last reaches beyond the array along {format_list(names)}" if names else ""
-    return words, f"in a grid of {grid}{partial}" if len(chunking.grid_shape) > 1 or partial else ""
+    aside = f"in a grid of {grid}{partial}" if len(chunking.grid_shape) > 1 or partial else ""
+    return Fact(name="chunks", text=words, aside=aside)
 
 
-def _size_facts(variable: VariableInspection) -> tuple[str, str]:
-    statistics = variable.statistics
-    if statistics is None or variable.stored_bytes is None:
-        return "", ""
+def _size_fact(variable: VariableInspection) -> Fact:
+    statistics, counts, ratio = variable.statistics, variable.counts, variable.ratio
+    if statistics is None or counts is None:
+        return Fact(name="sizes")
     low, middle, high = map(
         format_bytes, (statistics.min_bytes, statistics.median_bytes, statistics.max_bytes)
     )
-    ratio = variable.ratio
-    behind = (
-        f"stored is {format_percent(ratio)} of raw" if ratio is not None and variable.is_compressed else ""
-    )
-    if variable.counts is not None and variable.counts.present == 1:
-        return middle, behind
-    each = f"each {middle}" if low == high else f"{low} to {high}, {middle} in the middle"
-    return each, behind
+    aside = f"{format_percent(ratio)} of raw" if ratio is not None and variable.is_compressed else ""
+    if counts.present == 1:
+        return Fact(name="size", text=middle, aside=aside)
+    text = f"each {middle}" if low == high else f"{low} to {high}, typically {middle}"
+    return Fact(name="sizes", text=text, aside=aside)
 
 
 def _layout(variable: VariableInspection) -> str:

@@ -33,7 +33,7 @@ KINDS: tuple[Colour, ...] = (
 
 OWN: Colour = (36, 128, 148)
 OTHERS: Colour = (140, 140, 150)
-MISSING: Colour = (214, 110, 58)
+MISSING: Colour = (208, 62, 62)
 INLINE: Colour = (150, 110, 190)
 SEVERAL: Colour = (128, 128, 128)
 
@@ -253,13 +253,15 @@ def _draw_cells(chunks: ChunkMap, colours: npt.NDArray[np.uint8]) -> tuple[npt.N
         return np.repeat(np.repeat(values, down, axis=0), across, axis=1)
 
     pixels = blown(cells)
-    y, x = np.indices(pixels.shape, sparse=True)
+    y, x = np.arange(pixels.shape[0])[:, None], np.arange(pixels.shape[1])[None, :]
     inside_y, inside_x = y % down, x % across
     stripes = (x + y) % 4 < 1 if side >= 4 else np.True_
     pixels[blown(absent) & stripes] = _HATCH
     # The mark: a triangle in the corner of a tile, or all of a cell that is too small for one.
     corner = (
-        inside_x + (down - 1 - inside_y) >= across + down - 1 - max(side // 2, 1) if side >= 5 else np.True_
+        inside_x + (down - 1 - inside_y) >= across + down - 1 - max(side * 3 // 4, 1)
+        if side >= 5
+        else np.True_
     )
     pixels[blown(partly) & corner] = _MARK
     # Where all is missing a frame says that there is a chunk's place: the mark's colour, on the tile's left edge.
@@ -285,13 +287,8 @@ def _caption(chunks: ChunkMap) -> str:
     rows, columns = chunks.grid_shape
     down, across = chunks.dims
     words = f"{across} {columns:,} →" if not down else f"{down} {rows:,} ↓ {across} {columns:,} →"
-    if chunks.chunks_per_cell > 1:
-        folded = ", ".join(f"all {n:,} along {dim}" for dim, n in chunks.folded)
-        binned = chunks.shape != chunks.grid_shape
-        each = (
-            f"up to {chunks.chunks_per_cell:,} chunks a cell"
-            if binned
-            else f"{chunks.chunks_per_cell:,} chunks a cell"
-        )
-        words += f" · {each}" + (f": {folded}" if folded and not binned else "")
+    if chunks.shape != chunks.grid_shape:
+        words += f" · a cell is up to {format_count(chunks.chunks_per_cell, 'chunk')}"
+    elif chunks.folded:
+        words += " · a cell is " + " and ".join(f"all {n:,} along {dim}" for dim, n in chunks.folded)
     return words

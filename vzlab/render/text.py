@@ -168,9 +168,11 @@ def _variable_page(variable: VariableInspection) -> Group:
     facts = Table.grid(padding=(0, 2, 0, 0))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
-    for name, value, words in lines.facts(variable):
+    for fact in lines.facts(variable):
+        words = " ".join(filter(None, (fact.code, fact.text)))
         facts.add_row(
-            name, Text.assemble(_printable(value), " " if value else "", (_printable(words), "dim"))
+            fact.name,
+            Text.assemble(_printable(words), "  " if words else "", (_printable(fact.aside), "dim")),
         )
     parts: list[RenderableType] = [
         Text.assemble((_printable(variable.path), "bold"), "   ", (_printable(head), "dim")),

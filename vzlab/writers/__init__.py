@@ -1,0 +1,40 @@
+"""Virtual datasets written: to Icechunk, and as Kerchunk references."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vzlab.writers.containers import chunk_prefixes, icechunk_credentials, open_icechunk
+    from vzlab.writers.icechunk import IcechunkWrite, write_icechunk
+    from vzlab.writers.kerchunk import write_kerchunk
+
+_HOMES = {
+    "IcechunkWrite": "icechunk",
+    "chunk_prefixes": "containers",
+    "icechunk_credentials": "containers",
+    "open_icechunk": "containers",
+    "write_icechunk": "icechunk",
+    "write_kerchunk": "kerchunk",
+}
+
+__all__ = [
+    "IcechunkWrite",
+    "chunk_prefixes",
+    "icechunk_credentials",
+    "open_icechunk",
+    "write_icechunk",
+    "write_kerchunk",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

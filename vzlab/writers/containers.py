@@ -1,0 +1,310 @@
+"""Virtual chunk containers of Icechunk: which url prefixes references lie under, and what authorises reading them."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote, urlsplit
+
+from vzlab.errors import MissingDependencyError, WriteError
+from vzlab.storage import normalize_url
+from vzlab.writers.options import AzureOptions, GcsOptions, S3Options
+
+try:
+    import icechunk
+except ImportError as error:  # pragma: no cover
+    raise MissingDependencyError(
+        "icechunk", extra="icechunk", purpose="Writing and reading Icechunk"
+    ) from error
+
+if TYPE_CHECKING:
+    from icechunk import Repository, RepositoryConfig, Session, Storage, VirtualChunkContainer
+
+type RepositoryLike = str | os.PathLike[str] | Storage | Repository | Session | Any
+"""A path or url of a repository, its storage, the repository, or a session or store of it."""
+
+_ONE_REQUEST_BYTES = 12 * 2**20
+_MANY_REQUESTS = 18
+_SCHEMES = {
+    "file": "file",
+    "s3": "s3",
+    "s3a": "s3",
+    "gs": "gcs",
+    "gcs": "gcs",
+    "az": "azure",
+    "azure": "azure",
+    "abfs": "azure",
+    "http": "http",
+    "https": "http",
+}
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
+def open_storage(
+    location: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
+) -> Storage:
+    """Icechunk's storage at a path or url, with options named as for ``obstore``.
+
+    Raises
+    ------
+    WriteError
+        If Icechunk has no storage for the url.
+    """
+    url = normalize_url(location)
+    parts = urlsplit(url)
+    path = unquote(parts.path)
+    match _SCHEMES.get(parts.scheme):
+        case "file":
+            return icechunk.local_filesystem_storage(path)
+        case "s3":
+            options = S3Options.of(storage_options)
+            return icechunk.s3_storage(
+                bucket=parts.netloc,
+                prefix=path.strip("/") or None,
+                **options.address(),
+                **options.credentials(),
+            )
+        case "gcs":
+            return icechunk.gcs_storage(
+                bucket=parts.netloc,
+                prefix=path.strip("/") or None,
+                **GcsOptions.of(storage_options).credentials(),
+            )
+        case "azure":
+            azure = AzureOptions.of(storage_options)
+            return icechunk.azure_storage(
+                account=azure.account, container=parts.netloc, prefix=path.strip("/"), **azure.credentials()
+            )
+        case "http":
+            return icechunk.http_storage(url)
+    raise WriteError(
+        f"Icechunk has no storage for {parts.scheme}:// urls. Give a path, an s3://, gs:// or az:// url, or an "
+        "icechunk.Storage such as icechunk.in_memory_storage()"
+    )
+
+
+def repository_config(
+    x: RepositoryLike, storage_options: Mapping[str, Any] | None = None
+) -> RepositoryConfig:
+    """The configuration of a repository; of a path, url or storage the stored one.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no repository.
+    """
+    if isinstance(x, icechunk.IcechunkStore):
+        x = x.session
+    if isinstance(x, icechunk.Repository | icechunk.Session):
+        return x.config
+    storage = x if isinstance(x, icechunk.Storage) else open_storage(x, storage_options)
+    config = icechunk.Repository.fetch_config(storage)
+    if config is None:
+        if not icechunk.Repository.exists(storage):
+            raise FileNotFoundError(f"No Icechunk repository at {x}")
+        return icechunk.RepositoryConfig.default()
+    return config
+
+
+def chunk_prefixes(x: RepositoryLike, *, storage_options: Mapping[str, Any] | None = None) -> tuple[str, ...]:
+    """Url prefixes under which the virtual chunks of a repository lie, sorted.
+
+    Parameters
+    ----------
+    x : path, url, icechunk.Storage, Repository, Session or IcechunkStore
+    storage_options : mapping, optional
+        For a url: ``region``, ``endpoint``, ``skip_signature``, ``access_key_id``, ... as ``obstore`` names them.
+    """
+    return tuple(sorted(repository_config(x, storage_options).virtual_chunk_containers or {}))
+
+
+def icechunk_credentials(
+    x: RepositoryLike,
+    *,
+    anonymous: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What authorises reading every virtual chunk of a repository.
+
+    Parameters
+    ----------
+    x : path, url, icechunk.Storage, Repository, Session or IcechunkStore
+    anonymous : bool
+        Whether requests to buckets go unsigned.
+    storage_options : mapping, optional
+        Credentials for buckets, named as for ``obstore`` (``access_key_id``, ``secret_access_key``, ...); without any,
+        they come from the environment.
+
+    Returns
+    -------
+    dict
+        For ``icechunk.Repository.open(storage, authorize_virtual_chunk_access=...)``.
+    """
+    containers = repository_config(x, storage_options).virtual_chunk_containers or {}
+    return {
+        prefix: _credentials(container, anonymous=anonymous, storage_options=storage_options)
+        for prefix, container in containers.items()
+    }
+
+
+def open_icechunk(
+    x: str | os.PathLike[str] | Storage,
+    *,
+    anonymous: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Repository:
+    """Open a repository with every virtual chunk container of it authorised.
+
+    Authorising means that this process reads whatever files and objects the repository points to under its
+    prefixes: `chunk_prefixes` lists them.
+
+    Parameters
+    ----------
+    x : path, url or icechunk.Storage
+    anonymous, storage_options
+        As for `icechunk_credentials`.
+    """
+    storage = x if isinstance(x, icechunk.Storage) else open_storage(x, storage_options)
+    config = repository_config(storage)
+    if config.storage is None:
+        # The default of local and in-memory storage cuts every chunk into several requests.
+        config.storage = single_requests(storage)
+    return icechunk.Repository.open(
+        storage,
+        config=config,
+        authorize_virtual_chunk_access=icechunk_credentials(
+            storage, anonymous=anonymous, storage_options=storage_options
+        ),
+    )
+
+
+def single_requests(storage: Storage) -> icechunk.StorageSettings:
+    """The storage's own settings, changed so that a chunk of up to 12 MiB is one request."""
+    settings = storage.default_settings()
+    # A size alone would set the number of requests to nothing.
+    settings.concurrency = icechunk.StorageConcurrencySettings(
+        max_concurrent_requests_for_object=_MANY_REQUESTS, ideal_concurrent_request_size=_ONE_REQUEST_BYTES
+    )
+    return settings
+
+
+def _credentials(
+    container: VirtualChunkContainer, *, anonymous: bool, storage_options: Mapping[str, Any] | None
+) -> Any:
+    match _SCHEMES.get(urlsplit(container.url_prefix).scheme):
+        case "file":
+            return icechunk.credentials.LocalFileSystemAccess
+        case "http":
+            return icechunk.credentials.HttpAccess
+        case "gcs":
+            options: dict[str, Any] = (
+                {"anonymous": True} if anonymous else GcsOptions.of(storage_options).credentials()
+            )
+            credential: Any = icechunk.gcs_credentials(**options)
+        case "azure":
+            credential = icechunk.azure_credentials(
+                **({"anonymous": True} if anonymous else AzureOptions.of(storage_options).credentials())
+            )
+        case _:
+            # Written by us or not, a container says whether its bucket is read unsigned.
+            unsigned = anonymous or getattr(getattr(container.store, "_0", None), "anonymous", False)
+            credential = icechunk.s3_credentials(
+                **({"anonymous": True} if unsigned else S3Options.of(storage_options).credentials())
+            )
+    return icechunk.containers_credentials({container.url_prefix: credential})[container.url_prefix]
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+def uncovered(urls: Iterable[str], prefixes: Iterable[str]) -> list[str]:
+    """The urls that no prefix covers.
+
+    Icechunk 2.3 compares a prefix with the percent-encoded url when it writes, and with the decoded one when it reads:
+    both must be covered.
+    """
+    known = tuple(prefixes)
+    return [url for url in urls if not (known and url.startswith(known) and unquote(url).startswith(known))]
+
+
+def prefixes_for(urls: Iterable[str]) -> tuple[str, ...]:
+    """The prefixes that containers for these urls get: buckets and hosts whole, of local files the directories.
+
+    Directories that lie together give the one that holds them all. A prefix that needs percent-encoding is given both
+    ways, since Icechunk 2.3 wants one form at writing and the other at reading.
+
+    Raises
+    ------
+    WriteError
+        If Icechunk cannot read such urls, or a file lies in the root directory.
+    """
+    directories: dict[str, list[str]] = {}
+    found: set[str] = set()
+    for url in urls:
+        parts = urlsplit(url)
+        kind = _SCHEMES.get(parts.scheme)
+        if kind is None:
+            raise WriteError(
+                f"Icechunk cannot read {parts.scheme}:// urls such as {url}. Copy the file to a disk or a bucket, and "
+                "ds.vzlab.rename_urls(...)"
+            )
+        if kind == "file":
+            directory = posixpath.dirname(unquote(parts.path))
+            top = "/".join(directory.split("/")[:3])
+            directories.setdefault(top, []).append(directory)
+        else:
+            found.add(f"{parts.scheme}://{parts.netloc}/")
+    for together in directories.values():
+        common = posixpath.commonpath(together)
+        if common == "/":
+            raise WriteError(
+                "A file lies in the root directory, and Icechunk takes no container for all of a disk. Move it to a "
+                "directory of its own."
+            )
+        found |= {normalize_url(common) + "/", f"file://{common}/"}
+    return tuple(sorted(found))
+
+
+def container_for(prefix: str, source_options: Mapping[str, Any] | None = None) -> VirtualChunkContainer:
+    """The container for a prefix, which says where its bucket is and never holds a secret."""
+    store: Any
+    match _SCHEMES[urlsplit(prefix).scheme]:
+        case "file":
+            store = icechunk.local_filesystem_store(prefix.removeprefix("file://"))
+        case "http":
+            store = icechunk.http_store({"allow_http": "true"} if prefix.startswith("http://") else None)
+        case "gcs":
+            store = icechunk.gcs_store()
+        case "azure":
+            from icechunk.storage import azure_store
+
+            store = azure_store(account=AzureOptions.of(source_options).account)
+        case _:
+            options = S3Options.of(source_options)
+            store = icechunk.s3_store(
+                **options.address(),
+                anonymous=options.anonymous,
+                s3_compatible=options.endpoint_url is not None,
+            )
+    return icechunk.VirtualChunkContainer(prefix, store)
+
+
+def authorization(location: str | None, prefixes: Iterable[str]) -> str:
+    """The call that opens a repository with its virtual chunks readable, as text."""
+    if not any(True for _ in prefixes):
+        return ""
+    place = repr(location) if location else "storage"
+    return (
+        f"icechunk.Repository.open({'storage' if location else place}, "
+        f"authorize_virtual_chunk_access=vz.icechunk_credentials({place}))"
+    )
+
+
+def quoted_prefix(prefix: str) -> str:
+    """A prefix in its percent-encoded form."""
+    scheme, _, rest = prefix.partition("://")
+    return f"{scheme}://{quote(unquote(rest), safe='/:@')}"

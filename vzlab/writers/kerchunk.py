@@ -1,0 +1,219 @@
+"""Write a virtual dataset or tree as Kerchunk references: JSON, Parquet or a dict."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+from zarr.errors import UnstableSpecificationWarning
+from zarr.storage import MemoryStore
+
+from vzlab.cf import to_zarr_attributes
+from vzlab.errors import WriteError
+from vzlab.manifests.manifest import INLINE
+from vzlab.storage import as_registry, local_path, normalize_url
+from vzlab.writers.contents import GroupContents, take_apart
+from vzlab.writers.kerchunk_columns import (
+    chunk_keys,
+    fsspec_url,
+    held_chunks,
+    inline_text,
+    key_parts,
+    virtual_rows,
+)
+from vzlab.writers.plan import check_manifest, join
+from vzlab.writers.zarr_v2 import V2Array, to_zarr_v2
+
+type Format = Literal["json", "parquet", "dict"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class References:
+    """All that the references consist of, before it takes a format."""
+
+    documents: Mapping[str, Mapping[str, Any]]
+    """``.zgroup``, ``.zattrs`` and ``.zarray`` by key."""
+    arrays: Mapping[str, V2Array]
+    """Virtual arrays by path."""
+    chunks: Mapping[str, bytes]
+    """Chunks of loaded variables by key."""
+
+
+def write_kerchunk(
+    dataset: xr.Dataset | xr.DataTree,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    format: Format = "json",  # noqa: A002
+    group: str | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> dict[str, Any] | None:
+    """Write references that fsspec's ``ReferenceFileSystem`` and xarray's ``engine="kerchunk"`` read.
+
+    Metadata are Zarr v2. Chunks in memory and loaded variables go into the references themselves. The target appears whole
+    or not at all.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset or xarray.DataTree
+    path : path or url, optional
+        A file for JSON, a directory for Parquet; nothing for ``"dict"``.
+    format : {"json", "parquet", "dict"}
+    group : str, optional
+        Path of a group in the references to put the dataset in; None is the root.
+    storage_options : mapping, optional
+        For a url as target, as ``obstore`` names them.
+
+    Returns
+    -------
+    dict or None
+        The references for ``"dict"``.
+
+    Raises
+    ------
+    WriteError
+        Naming the variable, if Zarr v2 cannot say its chunk grid or codecs, or cannot tell unwritten from missing values.
+    """
+    if (path is None) != (format == "dict"):
+        raise WriteError(
+            f"Found path={path!r} with format={format!r}; expected a path for 'json' and 'parquet', none for 'dict'"
+        )
+    references = build_references(take_apart(dataset, group))
+    if path is None:
+        return as_dict(references)
+    if format == "json":
+        write_json(references, path, storage_options)
+    elif format == "parquet":
+        from vzlab.writers.kerchunk_parquet import write_parquet
+
+        write_parquet(references, path, storage_options)
+    else:
+        raise WriteError(f"Found format={format!r}; expected 'json', 'parquet' or 'dict'")
+    return None
+
+
+def build_references(contents: tuple[GroupContents, ...]) -> References:
+    """Say groups in the terms of Zarr v2; refuses what it cannot say."""
+    documents: dict[str, Mapping[str, Any]] = {}
+    arrays: dict[str, V2Array] = {}
+    chunks: dict[str, bytes] = {}
+    for part in contents:
+        for above in _ancestors(part.path):
+            documents.setdefault(join(above, ".zgroup"), {"zarr_format": 2})
+        documents[join(part.path, ".zattrs")] = to_zarr_attributes(part.attributes, np.dtype(object))
+        for name, array in part.virtual.items():
+            path = join(part.path, name)
+            check_manifest(path, array.manifest)
+            arrays[path] = entry = to_zarr_v2(path, array)
+            documents[f"{path}/.zarray"] = entry.zarray
+            documents[f"{path}/.zattrs"] = entry.zattrs
+        for key, value in _loaded(part).items():
+            if key.endswith((".zarray", ".zattrs")):
+                documents[key] = json.loads(value)
+            else:
+                chunks[key] = value
+    return References(documents=documents, arrays=arrays, chunks=chunks)
+
+
+def _ancestors(path: str) -> list[str]:
+    parts = path.split("/") if path else []
+    return ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]
+
+
+def _loaded(part: GroupContents) -> dict[str, bytes]:
+    """Keys and values of the loaded variables of a group, as xarray writes them in Zarr v2."""
+    if not part.loaded:
+        return {}
+    held: dict[str, Any] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnstableSpecificationWarning)
+        part.dataset_of_loaded().to_zarr(MemoryStore(held), zarr_format=2, consolidated=False)
+    return {
+        join(part.path, key): buffer.to_bytes()
+        for key, buffer in held.items()
+        if "/" in key  # what is above belongs to the group
+    }
+
+
+# -- formats -----------------------------------------------------------------------------------------------------------
+
+
+def as_dict(references: References) -> dict[str, Any]:
+    """References version 1 as Python objects."""
+    refs: dict[str, Any] = {
+        key: json.dumps(value, allow_nan=False) for key, value in references.documents.items()
+    }
+    for path, entry in references.arrays.items():
+        manifest = entry.array.manifest
+        prefix, axes = key_parts(path, manifest.grid_shape)
+        index = manifest.source_index.reshape(-1)
+        virtual = np.flatnonzero(index < INLINE)
+        urls = np.array([fsspec_url(source.url) for source in manifest.sources], dtype=object)
+        keys = [prefix + key for key in chunk_keys(manifest.grid_shape, axes, virtual).to_pylist()]
+        columns = (
+            urls[index[virtual]].tolist() if virtual.size else [],
+            manifest.offsets.reshape(-1)[virtual].tolist(),
+            manifest.lengths.reshape(-1)[virtual].tolist(),
+        )
+        refs.update(zip(keys, map(list, zip(*columns, strict=True)), strict=True))
+        refs.update((key, inline_text(data)) for key, data in held_chunks(path, entry))
+    refs.update((key, inline_text(data)) for key, data in references.chunks.items())
+    return {"version": 1, "refs": refs}
+
+
+def json_parts(references: References) -> Iterator[bytes]:
+    """References version 1 as JSON, piece by piece."""
+    yield b'{"version": 1, "refs": {\n'
+    for path, entry in references.arrays.items():
+        yield from virtual_rows(path, entry)
+        for key, data in held_chunks(path, entry):
+            yield f"{json.dumps(key)}: {json.dumps(inline_text(data))},\n".encode()
+    for key, data in references.chunks.items():
+        yield f"{json.dumps(key)}: {json.dumps(inline_text(data))},\n".encode()
+    # There is always a group, so that a document comes last and no comma does.
+    documents = (
+        f"{json.dumps(key)}: {json.dumps(json.dumps(value, allow_nan=False))}"
+        for key, value in references.documents.items()
+    )
+    yield ",\n".join(documents).encode()
+    yield b"\n}}\n"
+
+
+def write_json(
+    references: References, path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None
+) -> None:
+    """Write JSON to a file or object."""
+    url = normalize_url(path)
+    target = local_path(url)
+    if target is None:
+        import obstore
+
+        store, key = as_registry(None, storage_options).resolve(url)
+        obstore.put(store, key, b"".join(json_parts(references)))
+        return
+    with replacing(Path(target)) as temporary, temporary.open("wb") as file:
+        file.writelines(json_parts(references))
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Give a path beside a target to write to; it takes the target's place if the block succeeds, else it goes."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}.", dir=target.parent))
+    try:
+        temporary = folder / "new"
+        yield temporary
+        if target.is_dir():
+            target.rename(folder / "old")
+        temporary.replace(target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,159 @@
+"""Virtual arrays in the terms of Zarr v2, which Kerchunk references hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from vzlab.cf import to_zarr_attributes
+from vzlab.codecs import encode_chunk, to_v2
+from vzlab.errors import UnsupportedCodecError, WriteError
+from vzlab.manifests import ManifestArray
+from vzlab.manifests.manifest import MISSING
+from vzlab.manifests.metadata import zarr_dtype
+
+MAX_MATERIALISED_BYTES = 64 * 2**20
+"""Chunks that were never written and that Zarr v2 cannot leave out may take this much; more is refused."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class V2Array:
+    """One array as Kerchunk references say it."""
+
+    zarray: Mapping[str, Any]
+    """The ``.zarray`` document."""
+    zattrs: Mapping[str, Any]
+    """The ``.zattrs`` document."""
+    array: ManifestArray = field(repr=False)
+    unwritten: bytes | None
+    """What goes in the place of missing chunks; None if they are left out."""
+
+
+def to_zarr_v2(path: str, array: ManifestArray) -> V2Array:
+    """Say a virtual array, with attributes and dimension names in its metadata, in Zarr v2.
+
+    A Zarr v2 reader takes ``fill_value`` for the CF ``_FillValue`` as well as for the value of missing chunks. Where the file
+    keeps them apart, missing chunks are written out as chunks that hold the file's fill value.
+
+    Raises
+    ------
+    WriteError
+        If Zarr v2 cannot say its chunk grid or codecs, or writing missing chunks out would take too much.
+    """
+    metadata = array.metadata
+    if not metadata.grid.is_regular:
+        raise WriteError(
+            f"{path!r} has chunks of different lengths {_shortened(metadata.chunks)}, and Zarr v2, which Kerchunk references are "
+            "made of, has one chunk shape an array. Write to Icechunk (ds.vzlab.to_icechunk), or load the variable."
+        )
+    try:
+        codecs = to_v2(metadata.codecs, metadata.dtype)
+    except UnsupportedCodecError as error:
+        raise WriteError(f"{path!r} cannot be written as Kerchunk references. {error}") from error
+    attributes = dict(metadata.attributes)
+    fill, known = _cf_fill(attributes, metadata.dtype)
+    encoded = zarr_dtype(metadata.data_type).to_json_scalar(fill, zarr_format=2) if known else None
+    names = metadata.dimension_names or ()
+    return V2Array(
+        zarray={
+            "zarr_format": 2,
+            "shape": list(metadata.shape),
+            "chunks": list(metadata.chunks),
+            "dtype": codecs.dtype,
+            "fill_value": encoded,
+            "order": codecs.order,
+            "filters": codecs.filters,
+            "compressor": codecs.compressor,
+            "dimension_separator": ".",
+        },
+        zattrs={**to_zarr_attributes(attributes, metadata.dtype), "_ARRAY_DIMENSIONS": list(names)},
+        array=array,
+        unwritten=_unwritten(path, array, fill if known else None),
+    )
+
+
+def _cf_fill(attributes: dict[str, Any], dtype: np.dtype[Any]) -> tuple[Any, bool]:
+    """Take from the attributes what a reader shall mask, as a scalar of the data type; False if nothing."""
+    value = attributes.pop("_FillValue", None)
+    missing = attributes.get("missing_value")
+    if isinstance(missing, float) and math.isnan(missing):
+        # JSON has no NaN, and to mask NaN is to keep it.
+        attributes.pop("missing_value")
+        value = missing if value is None and dtype.kind in "fc" else value
+    if isinstance(value, list | tuple) and len(value) == 1:
+        value = value[0]
+    match dtype.kind, value:
+        case ("i" | "u", int() | float()) if math.isfinite(value) and int(value) == value:
+            return _integer(int(value), dtype, unsigned=str(attributes.get("_Unsigned", "")).lower())
+        case ("b", bool() | int()) | ("f", int() | float()) | ("c", int() | float() | complex()):
+            return dtype.type(value), True
+        case ("S", str() | bytes()):
+            return np.bytes_(value.encode() if isinstance(value, str) else value), True
+        case ("U" | "T" | "O", str()):
+            return value, True
+    return None, False
+
+
+def _integer(value: int, dtype: np.dtype[Any], *, unsigned: str) -> tuple[Any, bool]:
+    limits = np.iinfo(dtype)
+    if limits.min <= value <= limits.max:
+        return dtype.type(value), True
+    if unsigned in {"true", "false"}:
+        # Given in the terms of the unpacked type, one bit pattern all the same (NUG, "_Unsigned").
+        wrapped = value % (1 << limits.bits)
+        return dtype.type(wrapped - (1 << limits.bits) if wrapped > limits.max else wrapped), True
+    return None, False
+
+
+def _unwritten(path: str, array: ManifestArray, fill: Any) -> bytes | None:
+    """A chunk of the file's fill value, where leaving chunks out would read as something else."""
+    metadata, manifest = array.metadata, array.manifest
+    if manifest.n_missing == 0:
+        return None
+    left_out = zarr_dtype(metadata.data_type).default_scalar() if fill is None else fill
+    if _same(left_out, metadata.fill_scalar, metadata.dtype):
+        return None
+    shape = metadata.grid.chunk_shape
+    try:
+        chunk = encode_chunk(
+            np.full(shape, metadata.fill_scalar, dtype=metadata.dtype),
+            codecs=metadata.codecs,
+            data_type=metadata.data_type,
+            chunk_shape=shape,
+            fill_value=metadata.fill_value,
+        )
+    except (NotImplementedError, ValueError, TypeError) as error:
+        raise WriteError(
+            f"{manifest.n_missing:,} chunks of {path!r} were never written and read as {metadata.fill_scalar!r}, which differs "
+            f"from what Zarr v2 would read there ({left_out!r}), and cannot be encoded ({error}). Write to Icechunk, or load it."
+        ) from error
+    if len(chunk) * manifest.n_missing > MAX_MATERIALISED_BYTES:
+        raise WriteError(
+            f"{manifest.n_missing:,} chunks of {path!r} were never written and read as {metadata.fill_scalar!r}; Zarr v2 "
+            f"would read {left_out!r} there, and writing them out would take {len(chunk) * manifest.n_missing:,} bytes. Write "
+            "to Icechunk, which keeps the two apart."
+        )
+    return chunk
+
+
+def _same(a: Any, b: Any, dtype: np.dtype[Any]) -> bool:
+    if dtype.hasobject or dtype.kind == "T":
+        return bool(a == b)
+    x, y = (np.asarray(value, dtype=dtype) for value in (a, b))
+    if dtype.kind in "fc" and x != x and y != y:
+        return True
+    return x.tobytes() == y.tobytes()
+
+
+def missing_mask(array: ManifestArray) -> Any:
+    """Which chunks were never written, in C order."""
+    return array.manifest.source_index.reshape(-1) == MISSING
+
+
+def _shortened(chunks: Any) -> str:
+    text = str(chunks)
+    return text if len(text) <= 80 else text[:77] + "..."

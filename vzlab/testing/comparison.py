@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
+from pathlib import Path
 from typing import Any, Literal
 
 type Verdict = Literal["PASS", "FAIL", "UNVERIFIED"]
@@ -201,6 +203,15 @@ class Comparison:
         document |= asdict(self)
         return _plain(document)  # type: ignore[no-any-return]
 
+    def to_html(self, path: str | Path) -> Path:
+        """Write the receipt as a page that stands alone, and give its path."""
+        written: Path = import_module("vzlab.render.page").to_html(self, path, title=f"vzlab: {self.verdict}")
+        return written
+
+    def _repr_html_(self) -> str:
+        # The drawing layer lies above this one; a display hook is the one place that looks up to it, by name.
+        return import_module("vzlab.render.comparison").to_html(self)  # type: ignore[no-any-return]
+
     def __repr__(self) -> str:
         return f"<Comparison {self.verdict}: {len(self.findings)} findings, {len(self.gaps)} gaps; {self.coverage}>"
 
@@ -219,6 +230,11 @@ def as_text(comparison: Comparison) -> str:
     ]
     if comparison.bound:
         lines.append(f"  sample    {comparison.bound}")
+    lines += [
+        f"            {level.title} not compared: {level.note}"
+        for level in comparison.levels
+        if level.note and not level.total
+    ]
     if comparison.blind_spot:
         lines.append(f"            {comparison.blind_spot}")
     for number, finding in enumerate(comparison.findings[:MAX_SHOWN], 1):
@@ -274,7 +290,7 @@ def _finding_lines(number: int, finding: Finding) -> list[str]:
 
 def _coverage(level: LevelCoverage) -> str:
     if not level.total:
-        return f"{level.title} not compared ({level.note})" if level.note else f"{level.title} none"
+        return f"{level.title} not compared" if level.note else f"{level.title} none"
     return f"{level.title} {_percent(level.fraction)}"
 
 

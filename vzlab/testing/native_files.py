@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from vzlab.cf import ENCODING_ATTRIBUTES, TIME_ATTRIBUTES
 from vzlab.storage import StoreRegistry
 from vzlab.testing.decoding import decode_variable, read_region
 from vzlab.testing.oracles import NativeChunks, NativeFile, NativeVariable, NoOracleError, Region, open_native
@@ -92,6 +93,15 @@ def _nodes(tree: xr.DataTree) -> dict[str, xr.Dataset]:
     return {node.path.removeprefix(base).strip("/"): node.to_dataset(inherit=False) for node in tree.subtree}
 
 
+def _attributes(variable: xr.Variable) -> dict[str, Any]:
+    """Attributes with those that decoding moved to the encoding."""
+    moved = (*ENCODING_ATTRIBUTES, *TIME_ATTRIBUTES)
+    return {
+        **{name: variable.encoding[name] for name in moved if name in variable.encoding},
+        **variable.attrs,
+    }
+
+
 class DatasetFile:
     """A dataset that the caller opened, in the place of a native file: decoded values only."""
 
@@ -108,7 +118,7 @@ class DatasetFile:
                     dims=tuple(map(str, variable.dims)),
                     shape=tuple(variable.shape),
                     dtype=None,
-                    attributes={**variable.encoding, **variable.attrs},
+                    attributes=_attributes(variable),
                     codecs="not known",
                     identity=path,
                 )

@@ -60,7 +60,7 @@ class _VirtualAccessor:
         store: Any,
         *,
         group: str | None = None,
-        mode: Literal["w-", "w", "a"] = "w-",
+        mode: Literal["w-", "w", "a"] | None = None,
         append_dim: str | None = None,
         region: Mapping[str, slice] | None = None,
         **options: Any,

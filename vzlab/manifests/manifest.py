@@ -434,7 +434,7 @@ class ChunkManifest:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        columns = (np.ascontiguousarray(c) for c in (self.source_index, self.offsets, self.lengths))
+        columns = (np.asarray(c, order="C") for c in (self.source_index, self.offsets, self.lengths))
         return _restore, (self.sources, *columns, self.inline)
 
 

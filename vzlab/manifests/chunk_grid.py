@@ -152,7 +152,9 @@ class ChunkGrid:
                 for spec, extent in zip(configuration["chunk_shapes"], shape, strict=True)
             )
         else:
-            raise ValueError(f"Found chunk grid {name!r}; expected 'regular', or 'rectilinear' of kind 'inline'")
+            raise ValueError(
+                f"Found chunk grid {name!r}; expected 'regular', or 'rectilinear' of kind 'inline'"
+            )
         return cls(shape=tuple(shape), chunks=chunks)
 
 

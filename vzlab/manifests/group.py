@@ -8,6 +8,7 @@ from typing import Any
 
 from vzlab.manifests.array import ManifestArray
 from vzlab.manifests.manifest import SourceFile
+from vzlab.manifests.metadata import same_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class UnreadableVariable:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class ManifestGroup:
     """A Zarr group of virtual arrays and subgroups.
 
@@ -42,6 +43,19 @@ class ManifestGroup:
     """The format that it was parsed from, in words: ``"netCDF4 / HDF5"``."""
     index_decoder: str = ""
     """What decoded the chunk index."""
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ManifestGroup):
+            return NotImplemented
+        return (
+            self.arrays.keys() == other.arrays.keys()
+            and all(array.identical(other.arrays[name]) for name, array in self.arrays.items())
+            and same_json(self.attributes, other.attributes)
+            and (self.groups, self.unreadable, self.format, self.index_decoder)
+            == (other.groups, other.unreadable, other.format, other.index_decoder)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __getitem__(self, path: str) -> ManifestArray | ManifestGroup:
         """The array or group at a path such as ``"model/ocean/sst"``."""

@@ -29,9 +29,6 @@ from vzlab.errors import IncompatibleArraysError, VirtualArrayError
 from vzlab.manifests import ManifestArray
 from vzlab.storage import read_array
 
-# Zarr warns of fixed-length strings whenever it reads their metadata.
-pytestmark = pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning")
-
 type Step = tuple[str, Callable[[Any], Any]]
 """What it is called, and what does it to either kind of array."""
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vzlab.inspection.model import Held, UnreadableInspection
+from vzlab.inspection.words import format_count
 from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray
 from vzlab.manifests.chunk_grid import DimensionChunks
 
@@ -130,11 +131,11 @@ def name_dtype(dtype: np.dtype[Any]) -> str:
         return f"{name_dtype(base)}[{', '.join(map(str, shape))}]"
     match dtype.kind:
         case "S":
-            return f"text of {dtype.itemsize} bytes"
+            return f"text of {format_count(dtype.itemsize, 'byte')}"
         case "U":
-            return f"text of {dtype.itemsize // 4} characters"
+            return f"text of {format_count(dtype.itemsize // 4, 'character')}"
         case "T" | "O":
             return "text"
         case "V":
-            return f"{dtype.itemsize} opaque bytes"
+            return format_count(dtype.itemsize, "opaque byte")
     return dtype.newbyteorder("=").name

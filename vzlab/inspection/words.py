@@ -109,6 +109,8 @@ def format_value(value: Any, dtype: np.dtype[Any] | None = None) -> str:
 
 def _trimmed(number: str) -> str:
     """Leave out what says nothing: ``1.0`` is ``1``."""
+    if number.lstrip("-") in ("nan", "inf"):
+        return {"nan": "NaN", "-nan": "NaN", "inf": "infinity", "-inf": "-infinity"}[number]
     return number.removesuffix(".0").replace("e+", "e")
 
 

@@ -42,7 +42,7 @@ UPGRADE = (
 
 # Control characters, lone surrogates, and marks that turn the direction of the text after them.
 _UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
-_VOID = frozenset({"br", "hr", "img", "meta", "link"})
+_VOID = frozenset({"br", "hr", "img", "meta", "link", "wbr"})
 _BARE_ATTRIBUTES = frozenset({"open"})
 
 
@@ -83,11 +83,11 @@ def element(tag: str, *content: Content, style: str = "", **attributes: str | in
     """
     written = [f' style="{escape(style)}"'] if style else []
     for keyword, value in attributes.items():
-        name = keyword.rstrip("_")
-        if value is True and name in _BARE_ATTRIBUTES:
-            written.append(f" {name}")
+        attribute = keyword.rstrip("_")
+        if value is True and attribute in _BARE_ATTRIBUTES:
+            written.append(f" {attribute}")
         elif value is not None and value is not False:
-            written.append(f' {name}="{escape(str(value))}"')
+            written.append(f' {attribute}="{escape(str(value))}"')
     opening = f"<{tag}{''.join(written)}>"
     return Markup(opening if tag in _VOID else f"{opening}{escape(content)}</{tag}>")
 
@@ -113,6 +113,12 @@ def dim(*content: Content) -> Markup:
 def mono(*content: Content) -> Markup:
     """Mark a name, a number or code inside a sentence."""
     return element("span", *content, style=MONO + ";font-size:.92em;overflow-wrap:anywhere")
+
+
+def name(text: str) -> Markup:
+    """Write a long name so that a line may end after its underscores, dots and slashes, and else anywhere."""
+    parts = (escape(part) for part in re.split(r"(?<=[_./])", text))
+    return element("span", join(parts, element("wbr")), style="overflow-wrap:anywhere")
 
 
 def pill(text: Content, tone: Tone = "plain", *, title: str | None = None) -> Markup:
@@ -171,13 +177,24 @@ def details(summary: Content, *body: Content, is_open: bool = False) -> Markup:
     )
 
 
-def summary_line(*fields: Content) -> Markup:
-    """Set fields of a closed line side by side where there is room, and wrapped where there is not."""
-    style = (
-        "display:inline-grid;width:calc(100% - 1.6em);vertical-align:top;gap:.1em 1em;align-items:baseline;"
-        "grid-template-columns:repeat(auto-fit,minmax(min(100%,10em),1fr))"
-    )
-    return element("span", [element("span", field) for field in fields], style=style)
+def summary_line(*fields: Content, widths: Sequence[tuple[int, float]] = ()) -> Markup:
+    """Set fields of a closed line side by side where there is room, and wrapped where there is not.
+
+    Parameters
+    ----------
+    *fields
+    widths
+        For each field, its share of the room that is left, and the width in em that it asks for. Lines of equal
+        widths stand in columns.
+    """
+    asked = [*widths, *[(1, 10.0)] * len(fields)]
+    cells = [
+        element("span", field, style=f"flex:{share} 1 {width:g}em;min-width:0")
+        for field, (share, width) in zip(fields, asked, strict=False)
+    ]
+    # A triangle that opens the line stands before it.
+    style = "display:inline-flex;flex-wrap:wrap;gap:.1em 1em;width:calc(100% - 1.6em);vertical-align:top"
+    return element("span", cells, style=f"{style};align-items:baseline")
 
 
 def columns(*blocks: Content, min_width_em: float = 22) -> Markup:
@@ -322,16 +339,15 @@ def legend(
     entries: Iterable[tuple[tuple[int, int, int] | None, Content]], *, title: Content = None
 ) -> Markup:
     """Say what the colours of a picture stand for; a colour of None is an empty square."""
-    parts = [title] if title else []
+    parts: list[Content] = [dim(title) if title else None]
     for colour, text in entries:
-        square = (
-            element("span", "□")
-            if colour is None
-            else element("span", "■", style=f"color:rgb({','.join(map(str, colour))})")
-        )
+        if colour is None:
+            square = element("span", "□", style=DIM)
+        else:
+            square = element("span", "■", style=f"color:rgb({','.join(map(str, colour))})")
         # One piece, so that a line never breaks between a square and its word.
-        parts.append(element("span", square, " ", text, style="white-space:nowrap;margin-right:.5em"))
-    return element("div", join(parts), style=f"font-size:.84em;{DIM};margin:.25em 0 .6em 0")
+        parts.append(element("span", square, " ", dim(text), style="white-space:nowrap;margin-right:.5em"))
+    return element("div", join(parts), style="font-size:.84em;margin:.25em 0 .6em 0")
 
 
 def _tint(tone: Tone, opacity: float) -> str:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from vzlab.inspection import Finding, GroupInspection, Inspection, UnreadableInspection, VariableInspection
-from vzlab.inspection.words import format_bytes, format_count, format_dims, format_list, format_value, shorten
+from vzlab.inspection.words import format_bytes, format_count, format_dims, format_list, shorten
 from vzlab.render import html, lines
-from vzlab.render.html import Box, Content, Markup
-from vzlab.render.maps import Picture, colourings, draw_byte_map, draw_chunk_map
+from vzlab.render.html import Content, Markup
+from vzlab.render.variable_html import (
+    ATTRIBUTES_BYTES,
+    COLUMNS,
+    FEWEST_CHUNKS,
+    attributes_card,
+    variable_card,
+)
 
 BUDGET_BYTES = 100_000
 """Most bytes of HTML, whatever the number of chunks or variables."""
@@ -21,14 +26,12 @@ _MOST_GROUPS = (60, 20, 6)
 """Groups shown with what is in them, fewer where these take too much room; of the others, names."""
 _MAX_FAMILIES = 30
 _MAX_CARDS = 60
-_PLAIN_CARD_BYTES = 2_000
-"""What a variable takes without pictures, more or less."""
+_PLAIN_CARD_BYTES, _DRAWN_CARD_BYTES = 1_700, 4_000
+"""What a variable takes, more or less: without pictures and attributes, and with all but its chunk map."""
 _CARD_BYTES = 1_500
 """What a card takes around its content."""
 _NAMES_BYTES = 12_000
 """Room for the names of variables that are told together."""
-_ATTRIBUTES_BYTES = 8_000
-"""Room for the values of all attributes of one group or variable."""
 
 
 def to_html_fragment(inspection: Inspection) -> Markup:
@@ -96,14 +99,20 @@ def _cards(inspection: Inspection, groups: frozenset[str], budget_bytes: int) ->
     n_pictures = sum(variable.chunk_map is not None for variable in variables)
     picture_bytes = int(max(700, _PICTURES_SHARE * budget_bytes / max(min(n_pictures, 24), 1)))
     opened = variables[0].path if len(variables) == 1 else _first_worth_opening(variables)
+    attribute_bytes = min(max(budget_bytes // (4 * max(len(variables), 1)), 600), ATTRIBUTES_BYTES)
     left = budget_bytes
     cards: dict[str, Markup] = {}
     for position, variable in enumerate(variables):
         # Pictures for the first, as long as there is room to say at least the facts of all others.
-        rest = min(len(variables) - position - 1, _MAX_CARDS) * _PLAIN_CARD_BYTES
-        card = _card(variable, names, picture_bytes=picture_bytes, is_open=variable.path == opened)
-        if position >= _MAX_CARDS or _length(card) + min(rest, budget_bytes // 2) > left:
-            card = _card(variable, names, picture_bytes=0, is_open=False)
+        rest = min(len(variables) - position - 1, _MAX_CARDS) * (_PLAIN_CARD_BYTES + attribute_bytes)
+        spare = left - min(rest, budget_bytes * 2 // 3) - _DRAWN_CARD_BYTES
+        card = variable_card(
+            variable,
+            names,
+            picture_bytes=picture_bytes if spare > picture_bytes else 0,
+            attribute_bytes=attribute_bytes,
+            is_open=variable.path == opened,
+        )
         left -= _length(card)
         if left < 0:
             break
@@ -114,7 +123,7 @@ def _cards(inspection: Inspection, groups: frozenset[str], budget_bytes: int) ->
 def _first_worth_opening(variables: Sequence[VariableInspection]) -> str | None:
     """The largest data variable with something to see, so that a first look shows a map."""
     return next(
-        (variable.path for variable in variables if variable.role == "data" and variable.chunk_map), None
+        (v.path for v in variables if v.role == "data" and v.chunking.n_chunks >= 3 * FEWEST_CHUNKS), None
     )
 
 
@@ -186,7 +195,7 @@ def _group_body(
         if len(group.unreadable) > 12
         else None,
         *below,
-        _attributes(group.attributes, "Attributes" if is_root else "Attributes of the group"),
+        attributes_card(group.attributes, "Attributes" if is_root else "Attributes of the group"),
     ]
 
 
@@ -257,156 +266,10 @@ def _unreadable(variable: UnreadableInspection) -> Markup:
             html.strong(shorten(variable.name, 120)),
             html.dim(shape),
             shorten(variable.dtype or "", 80),
+            None,
             html.pill("loadable" if variable.loadable else "unreadable", "bad"),
+            widths=COLUMNS,
         ),
         html.callout(shorten(variable.reason, 600), tone="bad"),
-        _attributes(variable.attributes, "Attributes"),
-    )
-
-
-# -- one variable -----------------------------------------------------------------------------------------------------
-
-
-def _card(
-    variable: VariableInspection, source_names: Sequence[str], *, picture_bytes: int, is_open: bool
-) -> Markup:
-    body = _body(variable, source_names, picture_bytes)
-    return html.details(_closed_line(variable), *body, is_open=is_open)
-
-
-def _closed_line(variable: VariableInspection) -> Markup:
-    raw, stored = lines.sizes(variable)
-    pills = [
-        html.pill(shorten(mark.text, 60), mark.tone, title=mark.title or None)
-        for mark in lines.marks(variable)
-    ]
-    return html.summary_line(
-        html.element("span", shorten(variable.name, 120), style="font-weight:600;overflow-wrap:anywhere"),
-        html.dim(shorten(lines.dims(variable), 160)),
-        shorten(lines.dtype(variable), 80),
-        (_unbroken(raw), " ", html.dim(_unbroken(f"→ {stored}"))) if stored else raw,
-        html.join([shorten(lines.chain(variable), 90), *pills]),
-    )
-
-
-def _unbroken(text: str) -> str:
-    """A size with a blank at which no line ends."""
-    return text.replace(" ", "\N{NO-BREAK SPACE}")
-
-
-def _body(variable: VariableInspection, source_names: Sequence[str], picture_bytes: int) -> list[Content]:
-    facts = html.facts(
-        (
-            fact.name,
-            html.join(
-                [
-                    shorten(fact.text, 400),
-                    html.mono(shorten(fact.code, 400)) if fact.code else None,
-                    html.dim(fact.aside) if fact.aside else None,
-                ],
-                "  ",
-            ),
-        )
-        for fact in lines.facts(variable)
-        if fact.name != "codecs" or not picture_bytes
-    )
-    attributes = _attributes(variable.attributes, "Attributes")
-    if not picture_bytes:
-        return [facts, attributes]
-    left = _chunk_pictures(variable, source_names, picture_bytes)
-    strip = _byte_picture(variable)
-    steps = html.join([html.label("From bytes to numbers"), html.pipeline(_pipeline(variable))], "")
-    blocks = html.columns(left, [strip, facts]) if left else html.columns([strip, steps], facts)
-    return [blocks, steps if left else None, attributes]
-
-
-def _chunk_pictures(variable: VariableInspection, names: Sequence[str], max_bytes: int) -> list[Markup]:
-    if variable.chunk_map is None:
-        return []
-    kinds = colourings(variable.chunk_map)
-    pictures = [
-        draw_chunk_map(
-            variable.chunk_map, colour_by=kind, source_names=names, max_bytes=max_bytes * 3 // 4 // len(kinds)
-        )
-        for kind in kinds
-    ]
-    return [
-        html.join([html.label(title, picture.caption), _picture(picture)], "")
-        for title, picture in zip(("Chunks", "Chunks by file"), pictures, strict=False)
-    ]
-
-
-def _byte_picture(variable: VariableInspection) -> Markup | None:
-    if variable.byte_map is None:
-        return None
-    picture = draw_byte_map(variable.byte_map, name=variable.name)
-    return html.join([html.label("Where they lie", picture.caption), _picture(picture, stretch=True)], "")
-
-
-def _picture(picture: Picture, *, stretch: bool = False) -> Markup:
-    # The card's text is 14 px: an em of it.
-    width = 40 if stretch else round(picture.width_px / 14, 1)
-    return html.join(
-        [
-            html.image(picture.png, alt=picture.alt, max_width_em=width),
-            html.legend(picture.legend, title=picture.legend_title),
-        ],
-        "",
-    )
-
-
-def _pipeline(variable: VariableInspection) -> list[Box]:
-    """The way of one chunk from its file to values with a unit."""
-    sizes, encoding = variable.statistics, variable.encoding
-    boxes = []
-    if variable.held != "in memory":
-        n = variable.counts.present if variable.counts is not None else variable.chunking.n_chunks
-        value = None if sizes is None else format_bytes(sizes.median_bytes)
-        place = (
-            "beside the references" if variable.counts and variable.counts.inline == n > 0 else "in the file"
-        )
-        boxes.append(Box(title="bytes", value=value, note=f"one of {n:,}, {place}" if n > 1 else place))
-    for codec in reversed(variable.codecs):
-        if codec.name == "bytes":
-            continue
-        boxes.append(Box(title=codec.decoding, note=str(codec), tone="warn" if codec.needs else "plain"))
-    shape = variable.chunking.chunk_shape if variable.chunking.kind != "unknown" else variable.shape
-    order = f"{variable.byte_order}-endian" if variable.byte_order else "stored values"
-    boxes.append(
-        Box(title=variable.dtype, value=f"({', '.join(map(str, shape))})" if shape else "scalar", note=order)
-    )
-    steps = [
-        word
-        for word, there in (
-            ("mask", encoding.missing),
-            ("scale, offset", encoding.is_packed),
-            ("dates", encoding.is_time),
-        )
-        if there
-    ]
-    if steps:
-        value = (
-            "dates"
-            if encoding.is_time
-            else f"{encoding.decoded_dtype or variable.dtype} {encoding.units}".strip()
-        )
-        boxes.append(Box(title="CF", value=shorten(value, 40), note=", ".join(steps), tone="good"))
-    return boxes
-
-
-def _attributes(attributes: Mapping[str, Any], title: str) -> Markup | None:
-    if not attributes:
-        return None
-    names = list(map(str, attributes))
-    most = max(_ATTRIBUTES_BYTES // len(names), 120)
-    # Room that short values leave is for the long ones.
-    said = {str(name): format_value(value) for name, value in list(attributes.items())[:60]}
-    n_long = sum(len(text) > most for text in said.values())
-    spare = _ATTRIBUTES_BYTES - sum(len(text) for text in said.values() if len(text) <= most)
-    longest = max(spare // n_long, 120) if n_long else most
-    pairs = [(shorten(name, 120), shorten(text, longest)) for name, text in said.items()]
-    rest = html.dim(f"and {len(names) - len(said):,} more") if len(names) > len(said) else None
-    few = shorten(format_list(names[:40], most=5), 110)
-    return html.details(
-        (html.strong(title), " ", html.dim(f"{len(names):,}: {few}")), html.facts(pairs), rest
+        attributes_card(variable.attributes, "Attributes"),
     )

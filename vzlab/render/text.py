@@ -121,7 +121,7 @@ def _add_variables(table: Table, group: GroupInspection, indent: str, *, wide: b
         for variable in shown:
             _add_variable(table, variable, indent, wide=wide, wider=wider)
         if len(shown) < len(family):
-            names = shorten(", ".join(_printable(v.name) for v in family[3:]), 40)
+            names = shorten(", ".join(_printable(v.name) for v in family[3:]), 30)
             table.add_row(
                 Text(f"{indent}… {len(family) - 3:,} more alike", style="dim"), Text(names, style="dim")
             )

@@ -136,7 +136,7 @@ WRONG_KEYS = (
     "x/c/+0/0",
     "x/c/ 0/0",
     "x/c/0_0/0",
-    "x/c/٠/0",
+    "x/c/\N{ARABIC-INDIC DIGIT ZERO}/0",
     "x/c/0/",
     "x/c/0.0",
     "x/0/0",
@@ -244,7 +244,7 @@ def test_it_cannot_be_written_to(store: ManifestStore) -> None:
         lambda: sync(store.delete("x/c/0/0")),
         lambda: store.delete_sync("x/c/0/0"),
     ):
-        with pytest.raises(WriteError, match="read-only mode and does not support writing.*to_icechunk"):
+        with pytest.raises(WriteError, match=r"read-only mode and does not support writing.*to_icechunk"):
             attempt()
     with pytest.raises(ValueError, match="read-only"):
         zarr.open_group(store, mode="r+")

@@ -57,8 +57,10 @@ class Hdf5File:
         self._file = h5py.File(location, "r")
         self._names: dict[str, str] = {}
         self._groups: dict[str, Mapping[str, Any]] = {}
-        self._decoded: dict[str, xr.Dataset | Exception] = {}
-        self._engine = "netcdf4" if importlib.util.find_spec("h5netcdf") is None else "h5netcdf"
+        self._decoded: dict[tuple[str, str], xr.Dataset | Exception] = {}
+        # netCDF4 is several times as fast, and opens paths only.
+        wanted = ("netCDF4", "h5netcdf") if isinstance(location, str) else ("h5netcdf",)
+        self._engines = [name.lower() for name in wanted if importlib.util.find_spec(name)]
         self._variables = self._describe_all()
 
     @property
@@ -122,19 +124,28 @@ class Hdf5File:
         return np.asarray(self._dataset(path)[region])
 
     def read_decoded(self, path: str, region: Region) -> npt.NDArray[Any]:
-        """Values of a region as xarray decodes them."""
+        """Values of a region as xarray decodes them: over netCDF4, and over h5netcdf what netCDF4 cannot read."""
         folder, name = posixpath.split(path)
-        return read_region(self._open_decoded(folder).variables[name], region)
-
-    def _open_decoded(self, folder: str) -> xr.Dataset:
-        if folder not in self._decoded:
+        failures = []
+        for engine in self._engines:
             try:
-                self._decoded[folder] = open_decoded(
-                    self._location, group=folder, **native_engine_options(self._engine)
+                return read_region(self._open_decoded(folder, engine).variables[name], region)
+            except Exception as error:  # noqa: BLE001 - whatever xarray or its engines raise: the next one may do
+                failures.append(f"{engine}: {_first_line(error)}")
+        raise OSError(
+            "; ".join(failures) or "xarray reads this format with netCDF4 or h5netcdf: install one of them"
+        )
+
+    def _open_decoded(self, folder: str, engine: str) -> xr.Dataset:
+        key = folder, engine
+        if key not in self._decoded:
+            try:
+                self._decoded[key] = open_decoded(
+                    self._location, group=folder, **native_engine_options(engine)
                 )
-            except Exception as error:  # noqa: BLE001 - whatever xarray or its engines raise is the answer
-                self._decoded[folder] = error
-        opened = self._decoded[folder]
+            except Exception as error:  # noqa: BLE001 - kept, so that it is not tried again
+                self._decoded[key] = error
+        opened = self._decoded[key]
         if isinstance(opened, Exception):
             raise opened
         return opened
@@ -191,6 +202,10 @@ class Hdf5File:
             if isinstance(opened, xr.Dataset):
                 opened.close()
         self._file.close()
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _identity(item: Any) -> Any:

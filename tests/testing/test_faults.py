@@ -1,0 +1,108 @@
+"""Every fault against every level: caught, or outside what the level claims."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import xarray as xr
+
+import vzlab.testing as vt
+from tests.archives import write_daily_files
+from tests.testing.cubes import join_in_order
+from vzlab.manifests import ManifestGroup
+from vzlab.testing.comparison import LEVELS
+from vzlab.testing.faults import FAULTS
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "spread_attribute": {"name": "granule_id", "value": "g-1"},
+}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return write_daily_files(
+        tmp_path_factory.mktemp("archive"),
+        n_days=3,
+        odd_days={day: {"global_attributes": {"granule_id": f"g-{day}"}} for day in range(3)},
+    )
+
+
+@pytest.fixture(scope="module")
+def cube(files: list[Path]) -> xr.Dataset:
+    return join_in_order(files).drop_attrs(deep=False)
+
+
+def make(name: str, cube: xr.Dataset, folder: Path) -> xr.Dataset:
+    fault = FAULTS[name]
+    function = getattr(vt.faults, name)
+    if name in ARGUMENTS:
+        made: xr.Dataset = function(cube, **ARGUMENTS[name])
+        return made
+    arguments = [folder] if fault.needs_folder else []
+    return function(cube, "sst", *arguments)
+
+
+def test_the_cube_without_faults_passes(cube: xr.Dataset, files: list[Path]) -> None:
+    comparison = vt.compare(cube, files)
+    assert comparison.verdict == "PASS", str(comparison)
+    assert all(level.checked for level in comparison.levels)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_level_catches_what_it_claims_and_nothing_else(
+    name: str, cube: xr.Dataset, files: list[Path], tmp_path: Path
+) -> None:
+    comparison = vt.compare(make(name, cube, tmp_path), files, exact=True)
+    assert {finding.level for finding in comparison.findings} == FAULTS[name].caught_by, str(comparison)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_level_alone_gives_the_verdict_that_the_table_says(
+    name: str, level: str, cube: xr.Dataset, files: list[Path], tmp_path: Path
+) -> None:
+    verdict = vt.compare(make(name, cube, tmp_path), files, levels=[level]).verdict
+    assert verdict == ("FAIL" if level in FAULTS[name].caught_by else "PASS")
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("byte_order", "byte order"),
+        ("drifted_scale", "scale of another file"),
+        ("lost_mask", "lost mask"),
+        ("missing_chunk", "missing read as fill"),
+        ("shifted_append", "shifted"),
+        ("swapped_chunks", "swapped"),
+        ("truncated_copy", "truncated"),
+        ("wrong_offset", "wrong offset"),
+    ],
+)
+def test_the_report_names_the_cause(
+    name: str, cause: str, cube: xr.Dataset, files: list[Path], tmp_path: Path
+) -> None:
+    comparison = vt.compare(make(name, cube, tmp_path), files)
+    assert any(cause in finding.cause for finding in comparison.findings), str(comparison)
+
+
+def test_faults_are_made_in_groups_too(files: list[Path]) -> None:
+    group = vt_group(files[0])
+    assert vt.compare(group, files[0]).passed
+    assert vt.compare(vt.faults.swapped_chunks(group, "sst"), files[0]).verdict == "FAIL"
+    assert vt.compare(vt.faults.lost_mask(group, "sst"), files[0]).verdict == "FAIL"
+
+
+def vt_group(file: Path) -> ManifestGroup:
+    from vzlab.datasets import open_group
+
+    return open_group(file)
+
+
+def test_a_fault_leaves_its_file_and_its_input_alone(files: list[Path], tmp_path: Path) -> None:
+    group = vt_group(files[0])
+    before = files[0].read_bytes()
+    vt.faults.flipped_bit(group, "sst", tmp_path)
+    assert files[0].read_bytes() == before
+    assert group == vt_group(files[0])

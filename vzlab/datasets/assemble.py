@@ -103,10 +103,17 @@ def _decode(loaded: Mapping[Hashable, xr.Variable], decode_times: bool | None) -
     """Loaded variables as xarray decodes them, with what they were in ``encoding``."""
     if not loaded:
         return {}
+    # Sequences of any length have no CF decoding, and xarray fails on them.
+    ragged = {name: variable for name, variable in loaded.items() if _is_ragged(variable)}
+    plain = {name: variable for name, variable in loaded.items() if name not in ragged}
     variables, _, _ = xr.conventions.decode_cf_variables(
-        dict(loaded), {}, decode_coords=False, decode_times=decode_times is not False
+        plain, {}, decode_coords=False, decode_times=decode_times is not False
     )
-    return {name: variable.load() for name, variable in variables.items()}
+    return {name: variable.load() for name, variable in variables.items()} | ragged
+
+
+def _is_ragged(variable: xr.Variable) -> bool:
+    return variable.dtype.kind == "O" and any(isinstance(value, np.ndarray) for value in variable.values.flat)
 
 
 def _order(group: ManifestGroup, variables: Mapping[Hashable, xr.Variable]) -> list[str]:

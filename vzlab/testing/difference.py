@@ -84,7 +84,9 @@ def _in_one_type(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> tuple[npt.NDArray[
     """Both in a type that holds the values of either exactly, where there is one."""
     kinds = {a.dtype.kind, b.dtype.kind}
     if kinds <= set("biufc"):
-        if kinds <= set("biu") and {a.dtype, b.dtype} & {np.dtype("u8")}:
+        if any(
+            x.dtype.kind in "iu" and x.dtype.itemsize == 8 for x in (a, b)
+        ):  # more digits than a double has
             return a.astype(object), b.astype(object)
         common = np.result_type(a.dtype, b.dtype)
         return a.astype(common), b.astype(common)

@@ -379,7 +379,7 @@ class ChunkManifest:
 
     def compact(self) -> ChunkManifest:
         """Without sources and inline bytes that no chunk uses."""
-        if len(self.sources) <= 1 and len(self.inline) == 0 and self.n_chunks:
+        if len(self.sources) <= 1 and not self.inline and self.n_chunks and not self._has_unsourced:
             return self
         sourced = self.source_index[self.source_index < INLINE]
         used = np.bincount(sourced, minlength=len(self.sources)) > 0

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.array_utils import normalize_axis_tuple
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from vzlab.errors import VirtualArrayError
 from vzlab.manifests.chunk_grid import ChunkGrid
@@ -23,7 +24,7 @@ MAX_SPLIT_CHUNKS = 10_000_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class ManifestArray:
+class ManifestArray(NDArrayOperatorsMixin):
     """References to the chunks of one array, with the Zarr metadata that says how to read them.
 
     It can be concatenated, stacked, broadcast, transposed and indexed as far as whole chunks (or byte ranges of

@@ -148,7 +148,7 @@ def test_what_a_registry_can_be_made_of() -> None:
     ours = StoreRegistry()
     assert as_registry(ours) is ours
     assert as_registry(None, {"skip_signature": True}).storage_options == {"skip_signature": True}
-    with pytest.raises(TypeError, match="found|Found"):
+    with pytest.raises(TypeError, match="Found int"):
         as_registry(3)
     with pytest.raises(ValueError, match="either"):
         as_registry(ours, {"region": "x"})

@@ -1,0 +1,117 @@
+"""The command line: results on stdout, exit codes 0, 1 and 2."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+import vzlab as vz
+from tests.archives import DailyFile, write_daily_file, write_daily_files
+
+
+def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "vzlab", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, cwd=cwd)
+
+
+def test_inspect_prints_what_is_there_and_writes_a_page(tmp_path: Path) -> None:
+    file = write_daily_file(tmp_path / "day.nc")
+    done = run("inspect", file, "--html", tmp_path / "page.html")
+    assert done.returncode == 0, done.stderr
+    assert "sst" in done.stdout
+    assert "<html" in (tmp_path / "page.html").read_text()
+
+
+def test_inspect_prints_json(tmp_path: Path) -> None:
+    done = run("inspect", write_daily_file(tmp_path / "day.nc"), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)
+
+
+def test_what_is_not_there_is_unusable(tmp_path: Path) -> None:
+    done = run("inspect", tmp_path / "absent.nc")
+    assert done.returncode == 2
+    assert "absent.nc" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_is_not_a_known_format_is_unusable(tmp_path: Path) -> None:
+    (tmp_path / "login.nc").write_text("<!DOCTYPE html><html>Please log in</html>")
+    done = run("inspect", tmp_path / "login.nc")
+    assert done.returncode == 2
+    assert "HTML" in done.stderr
+
+
+@pytest.mark.parametrize(("odd", "code"), [({}, 0), ({"scale_factor": 0.1}, 1)])
+def test_check_exits_with_1_on_a_problem(tmp_path: Path, odd: dict, code: int) -> None:
+    files = write_daily_files(tmp_path, n_days=3)
+    write_daily_file(files[2], DailyFile(first_day=2), **odd)
+    done = run("check", tmp_path / "*.nc", "--json")
+    assert done.returncode == code, done.stderr
+    assert json.loads(done.stdout)["compatible"] is (code == 0)
+
+
+def test_virtualize_and_compare(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path / "archive", n_days=3)
+    for target in ("cube", "cube.json", "cube.parquet"):
+        done = run("virtualize", *files, "--to", tmp_path / target)
+        assert done.returncode == 0, done.stderr
+        assert "references" in done.stdout
+    done = run("compare", tmp_path / "cube", *files)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "PASS" in done.stdout
+    session = vz.open_icechunk(tmp_path / "cube").readonly_session("main")
+    with xr.open_zarr(session.store, consolidated=False) as opened:
+        assert opened.sst.shape == (12, 10, 20)
+
+
+def test_compare_exits_with_1_where_a_file_is_another(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path / "archive", n_days=2)
+    assert run("virtualize", *files, "--to", tmp_path / "cube.json").returncode == 0
+    other = tmp_path / "other"
+    others = write_daily_files(other, n_days=2)
+    write_daily_file(others[1], DailyFile(first_day=1), add_offset=0.0)
+    done = run("compare", tmp_path / "cube.json", *others)
+    assert done.returncode == 1
+    assert "FAIL" in done.stdout
+
+
+def test_virtualize_refuses_files_that_disagree(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path, n_days=2)
+    write_daily_file(files[1], DailyFile(first_day=1), scale_factor=0.5)
+    done = run("virtualize", *files, "--to", tmp_path / "cube")
+    assert done.returncode == 1
+    assert "scale_factor 0.5" in done.stdout
+    assert not (tmp_path / "cube").exists()
+
+
+def test_the_demo_does_the_whole_job(tmp_path: Path) -> None:
+    done = run("demo", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("PASS") == 2
+    assert "scale_factor 0.1" in done.stdout
+    page = (tmp_path / "vzlab-demo" / "report.html").read_text()
+    assert "Do they make one dataset?" in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_the_demo_does_the_same_on_other_files(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path / "mine", n_days=4)
+    done = run("demo", *files, "--to", tmp_path / "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_the_demo_leaves_a_folder_alone_that_it_did_not_make(tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "thesis.txt").write_text("mine")
+    done = run("demo", "--to", tmp_path / "precious")
+    assert done.returncode == 2
+    assert (tmp_path / "precious" / "thesis.txt").read_text() == "mine"
+
+
+def test_the_version_is_printed() -> None:
+    assert run("--version").stdout.strip() == vz.__version__

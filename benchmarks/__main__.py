@@ -1,0 +1,61 @@
+"""Measure vzlab beside its peers and print a table, or write it into ``benchmarks/README.md``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.cases import TOPICS
+from benchmarks.files import Files
+from benchmarks.harness import OURS, run
+from benchmarks.scale import FULL, SMALL
+from benchmarks.table import LEGEND, replace_results, setting, topic_table
+
+PAGE = Path(__file__).parent / "README.md"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what is asked for and give the exit code: 1 if vzlab could not do a case."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--small", action="store_true", help="small input: a minute instead of ten")
+    parser.add_argument("--write", action="store_true", help=f"put the tables into {PAGE.name}")
+    parser.add_argument(
+        "--only", metavar="TEXT", default="", help="only cases whose topic or title has this text"
+    )
+    parser.add_argument("--repeats", type=int, metavar="N", help="rounds of the quick cases")
+    parser.add_argument("--files", type=Path, metavar="FOLDER", help="where the files that are read are kept")
+    options = parser.parse_args(arguments)
+    if options.write and (options.small or options.only):
+        parser.error("--write keeps the tables of a whole run: leave out --small and --only")
+    scale = SMALL if options.small else FULL
+    files = Files(folder=options.files) if options.files else Files.in_temporary_folder()
+    parts, failed, began = [], False, time.perf_counter()
+    for topic in TOPICS:
+        cases = [
+            case
+            for case in topic.cases(scale, files)
+            if options.only.lower() in f"{topic.title} {case.title}".lower()
+        ]
+        results = []
+        for result in run(cases, repeats=options.repeats or scale.repeats):
+            results.append(result)
+            failed |= OURS in result.failures
+            print(
+                f"{time.perf_counter() - began:6.0f} s  {topic.title}: {result.case.title}", file=sys.stderr
+            )
+        if results:
+            parts.append(topic_table(results, note=topic.note, full_size=scale is FULL))
+            print(parts[-1], flush=True)
+    form = "Small form: absolute goals are not judged" if options.small else "Full form"
+    foot = f"{LEGEND}\n\n{setting(form=form)}"
+    print(foot)
+    if options.write and not failed:
+        page = replace_results(PAGE.read_text(encoding="utf-8"), "\n".join([*parts, foot]))
+        PAGE.write_text(page, encoding="utf-8")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""Measure contestants in turn and keep medians, spreads and ratios."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+OURS = "vzlab"
+"""The contestant that every ratio is against."""
+
+type Measure = Callable[[], float]
+"""One measurement: seconds or bytes."""
+
+type Contestant = Callable[[], Measure]
+"""Makes ready what is to be measured, and checks that it gives the right answer; its own time does not count."""
+
+type Unit = Literal["s", "bytes"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """What vzlab is to reach."""
+
+    at_most: float
+    """Seconds or bytes; with `times`, a multiple."""
+    times: str | None = None
+    """Name of the contestant whose measurement is multiplied; None for an absolute goal."""
+    any_size: bool = False
+    """Whether an absolute goal holds for smaller input too; ratios always do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One row of the table."""
+
+    topic: str
+    title: str
+    contestants: Mapping[str, Contestant]
+    """By name, in the order of measuring; the first is vzlab."""
+    unit: Unit = "s"
+    goal: Goal | None = None
+    repeats: int | None = None
+    """Of each contestant; None for as many as the run asks for. What never varies is measured once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a case gave."""
+
+    case: Case
+    samples: Mapping[str, tuple[float, ...]]
+    """Measurements by contestant, in order: those at one position were taken one after another."""
+    failures: Mapping[str, str]
+    """Why a contestant has no measurements, in a few words."""
+
+    def median(self, name: str) -> float:
+        """The median measurement of a contestant."""
+        return statistics.median(self.samples[name])
+
+    def ratios(self, name: str) -> tuple[float, ...]:
+        """How many times what vzlab takes a contestant takes, round by round."""
+        return tuple(
+            theirs / ours for theirs, ours in zip(self.samples[name], self.samples[OURS], strict=True)
+        )
+
+    def reaches_goal(self, *, full_size: bool) -> bool | None:
+        """Whether the median reaches the goal; None if there is none, or none for this size or without a peer."""
+        goal = self.case.goal
+        if goal is None or OURS in self.failures:
+            return None
+        if goal.times is not None:
+            if goal.times in self.failures:
+                return None
+            return 1 / statistics.median(self.ratios(goal.times)) <= goal.at_most
+        return self.median(OURS) <= goal.at_most if full_size or goal.any_size else None
+
+
+def run(cases: Iterable[Case], *, repeats: int) -> Iterator[Result]:
+    """Measure case by case."""
+    for case in cases:
+        yield measure(case, repeats=repeats)
+
+
+def measure(case: Case, *, repeats: int) -> Result:
+    """Measure the contestants of one case in turn: A B C A B C ...
+
+    Before the first round each is run once unmeasured, so that imports, caches and the files' pages are warm for all. One
+    that raises is left out, with its error kept; what the others do goes on.
+    """
+    ready: dict[str, Measure] = {}
+    failures: dict[str, str] = {}
+    samples: dict[str, list[float]] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, contestant in case.contestants.items():
+            try:
+                prepared = contestant()
+                prepared()
+            except ModuleNotFoundError as error:
+                failures[name] = f"no {error.name}"
+            except Exception as error:  # noqa: BLE001 - whatever a peer raises is its result
+                failures[name] = f"{type(error).__name__}: {str(error).partition(chr(10))[0][:80]}"
+            else:
+                ready[name] = prepared
+                samples[name] = []
+        for _ in range(case.repeats or repeats):
+            for name, prepared in ready.items():
+                gc.collect()
+                samples[name].append(prepared())
+    return Result(
+        case=case, samples={name: tuple(values) for name, values in samples.items()}, failures=failures
+    )
+
+
+def wall[T](
+    action: Callable[[T], object],
+    prepare: Callable[[], T],
+    *,
+    per: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Measure:
+    """Time an action on what is freshly prepared for each measurement.
+
+    Parameters
+    ----------
+    per : int
+        The time is divided by this number of equal parts of the action.
+    clock : callable
+        ``time.process_time`` counts the processor time of all threads instead.
+    """
+
+    def one() -> float:
+        given = prepare()
+        start = clock()
+        result = action(given)
+        elapsed = clock() - start
+        del result  # what it takes to throw the result away is not counted
+        return elapsed / per
+
+    return one
+
+
+def timed(
+    action: Callable[[], object], *, per: int = 1, clock: Callable[[], float] = time.perf_counter
+) -> Measure:
+    """Time an action; parameters are those of `wall`."""
+    return wall(lambda _: action(), lambda: None, per=per, clock=clock)
+
+
+def require(condition: bool, what: str) -> None:
+    """Refuse to measure what gives a wrong answer.
+
+    Raises
+    ------
+    AssertionError
+        Saying what is wrong.
+    """
+    if not condition:
+        raise AssertionError(what)

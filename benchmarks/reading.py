@@ -1,0 +1,129 @@
+"""Read arrays through their references: whole, and one chunk at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import zarr
+
+import vzlab as vz
+from benchmarks.files import CHUNK_ELEMENTS, Files, smooth
+from benchmarks.harness import Case, Contestant, Goal, Measure, require, timed
+from benchmarks.scale import Scale
+from vzlab.parsers import HDF5Parser
+from vzlab.storage import as_registry, read_array
+
+TOPIC = "Read"
+NOTE = (
+    "4-byte floats in one dimension, from a file in the page cache; h5py reads the same file. `zarr` is zarr's default codec "
+    "pipeline over each one's store, `fused` its `FusedCodecPipeline`; `loaded` is how vzlab reads `loadable_variables`, "
+    "without zarr. One chunk: 200 chunks in random order, time of each."
+)
+PIPELINES = {
+    "zarr": "zarr.core.codec_pipeline.BatchedCodecPipeline",
+    "fused": "zarr.core.codec_pipeline.FusedCodecPipeline",
+}
+
+type Read = Callable[[slice], npt.NDArray[np.float32]]
+
+
+def cases(scale: Scale, files: Files) -> Iterator[Case]:
+    """Each layout, each way of reading."""
+    size = f"{scale.array_bytes // 2**20} MB"
+    for layout, chunk in CHUNK_ELEMENTS.items():
+        path = partial(files.array, scale.array_bytes, layout)
+        for pipeline in PIPELINES:
+            yield Case(
+                topic=TOPIC,
+                title=f"Whole {size}, {layout}: {pipeline}",
+                contestants=_contestants(path, pipeline, _whole),
+                repeats=scale.slow_repeats,
+            )
+        yield Case(
+            topic=TOPIC,
+            title=f"Whole {size}, {layout}: loaded",
+            contestants={"vzlab": partial(_loaded, path), "h5py": partial(_whole, path, _h5py)},
+            repeats=scale.slow_repeats,
+        )
+        if chunk is None:
+            continue
+        single = partial(_one_chunk, chunk=chunk, n_reads=scale.n_single_reads)
+        for pipeline in PIPELINES:
+            yield Case(
+                topic=TOPIC,
+                title=f"One chunk, {layout}: {pipeline}",
+                contestants=_contestants(path, pipeline, single),
+                goal=Goal(at_most=3.0, times="h5py") if pipeline == "fused" else None,
+            )
+
+
+def _contestants(
+    path: Callable[[], Path],
+    pipeline: str,
+    measure: Callable[[Callable[[], Path], Callable[[Path], Read]], Measure],
+) -> dict[str, Contestant]:
+    return {
+        "vzlab": partial(measure, path, partial(_vzlab, pipeline)),
+        "h5py": partial(measure, path, _h5py),
+        "VirtualiZarr": partial(measure, path, partial(_virtualizarr, pipeline)),
+    }
+
+
+def _whole(path: Callable[[], Path], opened: Callable[[Path], Read]) -> Measure:
+    read = opened(path())
+    values = read(slice(None))
+    require(np.array_equal(values, smooth(len(values))), "values differ from what was written")
+    return timed(lambda: read(slice(None)))
+
+
+def _one_chunk(
+    path: Callable[[], Path], opened: Callable[[Path], Read], *, chunk: int, n_reads: int
+) -> Measure:
+    read = opened(path())
+    n_chunks = len(read(slice(None))) // chunk
+    order = np.random.default_rng(0).permutation(n_chunks)[:n_reads].tolist()
+    regions = [slice(i * chunk, (i + 1) * chunk) for i in order]
+    return timed(lambda: [read(region) for region in regions], per=len(regions))
+
+
+def _h5py(path: Path) -> Read:
+    # Stays open as long as its dataset is referred to.
+    x = h5py.File(path)["x"]
+    return x.__getitem__  # type: ignore[no-any-return]
+
+
+def _vzlab(pipeline: str, path: Path) -> Read:
+    return _through_zarr(vz.ManifestStore(HDF5Parser()(path)), pipeline)
+
+
+def _virtualizarr(pipeline: str, path: Path) -> Read:
+    from virtualizarr.parsers import HDFParser
+
+    from benchmarks.virtualizarr_peer import local_registry
+
+    return _through_zarr(HDFParser()(url=path.as_uri(), registry=local_registry()), pipeline)
+
+
+def _through_zarr(store: Any, pipeline: str) -> Read:
+    with zarr.config.set({"codec_pipeline.path": PIPELINES[pipeline]}):
+        x = zarr.open_array(store, path="x", mode="r")
+        x[:1]
+
+    def read(region: slice) -> npt.NDArray[np.float32]:
+        return np.asarray(x[region])
+
+    return read
+
+
+def _loaded(path: Callable[[], Path]) -> Measure:
+    registry = as_registry(None)
+    array = HDF5Parser()(path()).arrays["x"]
+    values = read_array(array, registry)
+    require(np.array_equal(values, smooth(len(values))), "values differ from what was written")
+    return timed(lambda: read_array(array, registry))

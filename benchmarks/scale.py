@@ -1,0 +1,61 @@
+"""How large the input of the cases is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """The sizes of one form of the run."""
+
+    n_chunks: tuple[int, ...]
+    """Of files to parse, and of references to write."""
+    n_manifests: int
+    """To concatenate to the largest number of chunks."""
+    n_files: int
+    """To open one after another."""
+    n_variables: int
+    """Of the file of many variables, beside its three coordinates."""
+    array_bytes: int
+    """Of arrays to read whole."""
+    n_single_reads: int
+    """Reads of one chunk that are timed together."""
+    repeats: int
+    """Rounds of quick cases; slow ones take `slow_repeats`."""
+    slow_repeats: int
+
+
+FULL = Scale(
+    n_chunks=(100_000, 1_000_000),
+    n_manifests=100,
+    n_files=200,
+    n_variables=200,
+    array_bytes=64 * 2**20,
+    n_single_reads=200,
+    repeats=7,
+    slow_repeats=3,
+)
+
+SMALL = Scale(
+    n_chunks=(10_000, 100_000),
+    n_manifests=100,
+    n_files=20,
+    n_variables=50,
+    array_bytes=8 * 2**20,
+    n_single_reads=100,
+    repeats=5,
+    slow_repeats=3,
+)
+
+TINY = Scale(
+    n_chunks=(1_000,),
+    n_manifests=10,
+    n_files=2,
+    n_variables=3,
+    array_bytes=2**20,
+    n_single_reads=4,
+    repeats=1,
+    slow_repeats=1,
+)
+"""To see that every case runs: its figures mean nothing."""

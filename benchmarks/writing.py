@@ -1,0 +1,143 @@
+"""Write references: to Icechunk, and as Kerchunk JSON and Parquet."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import icechunk
+import xarray as xr
+import zarr
+
+from benchmarks import references
+from benchmarks.files import Files
+from benchmarks.harness import Case, Contestant, Measure, require, wall
+from benchmarks.references import PREFIX, Columns, columns_of_files
+from benchmarks.scale import Scale
+from vzlab.writers import write_icechunk
+
+TOPIC = "Write references"
+NOTE = (
+    "One variable with references into 100 files. Icechunk writes to a repository in memory; `set` is all before the commit. "
+    "The column icechunk is its own bulk call, given columns and lists of urls that are ready: the least there is. Kerchunk "
+    "references go to a temporary folder; VirtualiZarr writes Parquet through kerchunk."
+)
+
+type Step = Literal["set", "commit"]
+type Format = Literal["json", "parquet"]
+type SetReferences = Callable[[icechunk.Session], object]
+
+
+def cases(scale: Scale, _files: Files) -> Iterator[Case]:
+    """Each format, each number of references."""
+    steps: tuple[Step, ...] = ("set", "commit")
+    formats: tuple[Format, ...] = ("json", "parquet")
+    for n_chunks in scale.n_chunks:
+        parts = partial(columns_of_files, n_chunks, scale.n_manifests)
+        setters = {"vzlab": _vzlab, "icechunk": _bulk_call, "VirtualiZarr": _virtualizarr}
+        for step in steps:
+            contestants: dict[str, Contestant] = {
+                name: partial(_icechunk, step, setter, parts) for name, setter in setters.items()
+            }
+            title = f"Icechunk, {n_chunks:,} references: {step}"
+            yield Case(topic=TOPIC, title=title, contestants=contestants, repeats=scale.slow_repeats)
+        for format_ in formats:
+            contestants = {
+                "vzlab": partial(_vzlab_kerchunk, format_, parts),
+                "VirtualiZarr": partial(_virtualizarr_kerchunk, format_, parts),
+            }
+            title = f"Kerchunk {format_}, {n_chunks:,} references"
+            yield Case(topic=TOPIC, title=title, contestants=contestants, repeats=scale.slow_repeats)
+
+
+# -- Icechunk ----------------------------------------------------------------------------------------------------------
+
+
+def _session() -> icechunk.Session:
+    """Of a new repository in memory."""
+    config = icechunk.RepositoryConfig.default()
+    local = icechunk.local_filesystem_store(PREFIX.removeprefix("file://"))
+    config.set_virtual_chunk_container(icechunk.VirtualChunkContainer(PREFIX, local, name="archive"))
+    repository = icechunk.Repository.create(icechunk.in_memory_storage(), config=config)
+    return repository.writable_session("main")
+
+
+def _icechunk(
+    step: Step, setter: Callable[[list[Columns]], SetReferences], parts: Callable[[], list[Columns]]
+) -> Measure:
+    set_references = setter(parts())
+
+    def changed() -> icechunk.Session:
+        session = _session()
+        set_references(session)
+        return session
+
+    x = zarr.open_array(changed().store, path="x", mode="r")
+    last = [n - 1 for n in x.cdata_shape]
+    kind = changed().chunk_type("/x", last)
+    require(kind == icechunk.ChunkType.virtual, f"the last chunk is {kind}")
+    if step == "set":
+        return wall(set_references, _session)
+    return wall(lambda session: session.commit("Write references"), changed)
+
+
+def _vzlab(parts: list[Columns]) -> SetReferences:
+    dataset = references.virtual_dataset(parts)
+    return lambda session: write_icechunk(dataset, session)
+
+
+def _bulk_call(parts: list[Columns]) -> SetReferences:
+    urls = [[columns.url] * columns.offsets.size for columns in parts]
+    grids = [columns.offsets.shape for columns in parts]
+    rows = sum(grid[0] for grid in grids)
+
+    def set_references(session: icechunk.Session) -> None:
+        shape, chunks = (rows, parts[0].shape[1]), parts[0].chunk_shape
+        zarr.create_array(session.store, name="x", shape=shape, chunks=chunks, dtype="u1", compressors=None)
+        start = 0
+        for columns, grid, locations in zip(parts, grids, urls, strict=True):
+            offsets, lengths = columns.offsets.reshape(-1), columns.lengths.reshape(-1)
+            session.store.set_virtual_refs_arr(
+                "/x", grid, locations, offsets, lengths, arr_offset=(start, 0), validate_containers=True
+            )
+            start += grid[0]
+
+    return set_references
+
+
+def _virtualizarr(parts: list[Columns]) -> SetReferences:
+    from benchmarks import virtualizarr_peer
+
+    dataset = virtualizarr_peer.virtual_dataset(parts)
+    return lambda session: dataset.vz.to_icechunk(session.store)
+
+
+# -- Kerchunk ----------------------------------------------------------------------------------------------------------
+
+
+def _vzlab_kerchunk(format_: Format, parts: Callable[[], list[Columns]]) -> Measure:
+    dataset = references.virtual_dataset(parts())
+    return _written(lambda path: dataset.vzlab.to_kerchunk(path, format=format_))
+
+
+def _virtualizarr_kerchunk(format_: Format, parts: Callable[[], list[Columns]]) -> Measure:
+    from benchmarks import virtualizarr_peer
+
+    dataset: xr.Dataset = virtualizarr_peer.virtual_dataset(parts())
+    return _written(lambda path: dataset.vz.to_kerchunk(path, format=format_))
+
+
+def _written(write: Callable[[str], object]) -> Measure:
+    """Time writing to a name that is not there yet; what was written goes with the folder."""
+
+    def measure() -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "references"
+            elapsed = wall(write, lambda: str(path))()
+            require(path.exists(), "nothing was written")
+        return elapsed
+
+    return measure

@@ -1,0 +1,142 @@
+"""Every benchmark runs, on input so small that its figures mean nothing, and its tables say what was measured."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from benchmarks import table
+from benchmarks.__main__ import PAGE
+from benchmarks.cases import TOPICS
+from benchmarks.files import Files
+from benchmarks.harness import OURS, Case, Goal, Result, measure, require, wall
+from benchmarks.scale import TINY
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    return Files(folder=tmp_path_factory.mktemp("benchmarks"))
+
+
+def all_cases() -> Iterator[Case]:
+    nowhere = Files(folder=Path("nowhere"))
+    return itertools.chain.from_iterable(topic.cases(TINY, nowhere) for topic in TOPICS)
+
+
+@pytest.mark.parametrize(
+    "number", range(sum(1 for _ in all_cases())), ids=[case.title for case in all_cases()]
+)
+def test_case_runs(number: int, files: Files) -> None:
+    topics = [(topic, case) for topic in TOPICS for case in topic.cases(TINY, files)]
+    topic, case = topics[number]
+    result = measure(case, repeats=1)
+    # A peer may be absent; nobody else may fail.
+    assert {name: why for name, why in result.failures.items() if not why.startswith("no ")} == {}
+    assert OURS in result.samples
+    assert all(value > 0 for values in result.samples.values() for value in values)
+    assert case.title in table.topic_table([result], note=topic.note, full_size=False)
+
+
+def test_no_two_cases_have_one_title() -> None:
+    titles = [(case.topic, case.title) for case in all_cases()]
+    assert len(titles) == len(set(titles))
+
+
+def turns(log: list[str], name: str, *seconds: float) -> object:
+    left = iter((0.0, *seconds))  # the first run does not count
+
+    def one() -> float:
+        log.append(name)
+        return next(left)
+
+    return lambda: one
+
+
+def test_contestants_take_turns_and_ratios_are_of_one_round() -> None:
+    log: list[str] = []
+    contestants = {OURS: turns(log, "a", 1.0, 2.0, 4.0), "peer": turns(log, "b", 3.0, 8.0, 4.0)}
+    result = measure(Case(topic="t", title="c", contestants=contestants), repeats=3)  # type: ignore[arg-type]
+    assert "".join(log) == "ab" * 4
+    assert result.median(OURS) == 2.0
+    assert result.ratios("peer") == (3.0, 4.0, 1.0)
+    text = table.topic_table([result], note="", full_size=True)
+    assert "2 s (1 s–4 s)" in text
+    assert "4 s, 3x (1–4)" in text
+
+
+def test_what_gives_a_wrong_answer_is_not_measured() -> None:
+    def wrong() -> object:
+        require(False, "values differ")
+        return lambda: 1.0
+
+    contestants = {OURS: turns([], "a", 1.0), "peer": wrong}
+    result = measure(Case(topic="t", title="c", contestants=contestants), repeats=1)  # type: ignore[arg-type]
+    assert result.failures == {"peer": "AssertionError: values differ"}
+    assert "values differ" in table.topic_table([result], note="", full_size=True)
+
+
+@pytest.mark.parametrize(
+    ("goal", "full_size", "reached"),
+    [
+        (Goal(at_most=2.0), True, True),
+        (Goal(at_most=1.9), True, False),
+        (Goal(at_most=1.9), False, None),
+        (Goal(at_most=1.9, any_size=True), False, False),
+        (Goal(at_most=0.5, times="peer"), False, True),
+        (Goal(at_most=0.4, times="peer"), False, False),
+        (Goal(at_most=0.4, times="absent"), True, None),
+        (None, True, None),
+    ],
+)
+def test_goal(goal: Goal | None, full_size: bool, reached: bool | None) -> None:
+    case = Case(topic="t", title="c", contestants={}, goal=goal)
+    samples = {OURS: (2.0, 2.0), "peer": (4.0, 4.0)}
+    result = Result(case=case, samples=samples, failures={"absent": "no absent"})
+    assert result.reaches_goal(full_size=full_size) is reached
+
+
+def test_preparation_does_not_count() -> None:
+    clock = SimpleNamespace(now=0.0)
+
+    def prepare() -> str:
+        clock.now += 100.0
+        return "given"
+
+    def act(given: str) -> None:
+        assert given == "given"
+        clock.now += 6.0
+
+    assert wall(act, prepare, per=3, clock=lambda: clock.now)() == 2.0
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "said"),
+    [
+        (1.234, "s", "1.23 s"),
+        (0.0456, "s", "45.6 ms"),
+        (7.8e-6, "s", "7.8 µs"),
+        (0.25, "s", "250 ms"),
+        (20.4, "bytes", "20.4 B"),
+        (25e6, "bytes", "25 MB"),
+    ],
+)
+def test_amount(value: float, unit: table.Unit, said: str) -> None:
+    assert table.amount(value, unit) == said
+
+
+def test_results_go_between_the_markers() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    written = table.replace_results(page, "| new |")
+    before, after = page.partition(table.BEGIN)[0], page.partition(table.END)[2]
+    assert written == f"{before}{table.BEGIN}\n\n| new |\n\n{table.END}{after}"
+    assert table.replace_results(written, "| new |") == written
+
+
+@pytest.mark.parametrize("page", ["", table.BEGIN, f"{table.END}{table.BEGIN}", table.BEGIN * 2 + table.END])
+def test_page_without_its_markers_is_left_alone(page: str) -> None:
+    with pytest.raises(ValueError, match="markers|each once"):
+        table.replace_results(page, "new")

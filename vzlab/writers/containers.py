@@ -6,7 +6,7 @@ import os
 import posixpath
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from vzlab.errors import MissingDependencyError, WriteError
 from vzlab.storage import normalize_url
@@ -293,18 +293,12 @@ def container_for(prefix: str, source_options: Mapping[str, Any] | None = None) 
     return icechunk.VirtualChunkContainer(prefix, store)
 
 
-def authorization(location: str | None, prefixes: Iterable[str]) -> str:
-    """The call that opens a repository with its virtual chunks readable, as text."""
-    if not any(True for _ in prefixes):
+def authorization(location: str | None, prefixes: Iterable[str], *, with_options: bool = False) -> str:
+    """The call that opens a repository with its virtual chunks readable, as text; empty if there are none."""
+    if not tuple(prefixes):
         return ""
-    place = repr(location) if location else "storage"
-    return (
-        f"icechunk.Repository.open({'storage' if location else place}, "
-        f"authorize_virtual_chunk_access=vz.icechunk_credentials({place}))"
-    )
-
-
-def quoted_prefix(prefix: str) -> str:
-    """A prefix in its percent-encoded form."""
-    scheme, _, rest = prefix.partition("://")
-    return f"{scheme}://{quote(unquote(rest), safe='/:@')}"
+    if location is not None:
+        options = ", storage_options={...}" if with_options else ""
+        return f"vz.open_icechunk({location!r}{options})"
+    credentials = "vz.icechunk_credentials(storage)"
+    return f"icechunk.Repository.open(storage, authorize_virtual_chunk_access={credentials})"

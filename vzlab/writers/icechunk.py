@@ -57,7 +57,9 @@ class IcechunkWrite:
             f"{commit}: {self.n_virtual:,} references, {self.n_native:,} native chunks, {self.n_loaded} loaded variables."
         ]
         if self.authorization:
-            lines.append(f"Reading needs authorisation for {', '.join(self.prefixes)}: {self.authorization}")
+            lines.append(
+                f"It refers to files under {', '.join(self.prefixes)}; to read them: {self.authorization}"
+            )
         return "\n".join(lines)
 
 
@@ -146,7 +148,9 @@ def write_icechunk(
         n_native=n_native,
         n_loaded=sum(len(write.dataset.variables) for write in plan.loaded),
         prefixes=prefixes,
-        authorization=authorization(opened.location, prefixes),
+        authorization=authorization(
+            opened.location, prefixes, with_options=bool(storage_options or source_options)
+        ),
     )
 
 

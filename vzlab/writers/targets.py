@@ -30,7 +30,7 @@ from vzlab.writers.references import n_chunks_across
 if TYPE_CHECKING:
     from icechunk import Repository, RepositoryConfig, Session, Storage
 
-REFERENCES_A_MANIFEST = 10_000
+REFERENCES_A_MANIFEST = 100_000
 """Manifests of repositories made here are cut along the append dimension so that each holds about this many references."""
 
 

@@ -1,0 +1,1 @@
+"""Tests of the writers, each against a reader that is not ours."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from vzlab.errors import SourceNotFoundError, UnsupportedFormatError
@@ -177,7 +178,7 @@ def detect_format(url: str | os.PathLike[str], registry: Any = None) -> Format:
     stores = as_registry(registry)
     location = normalize_url(url)
     path = local_path(location)
-    if path is not None and os.path.isdir(path):
+    if path is not None and Path(path).is_dir():
         return _detect_directory(path)
     try:
         source = stores.open(location)
@@ -250,7 +251,7 @@ def _has_hdf5_behind_user_block(source: Source) -> bool:
 
 
 def _detect_directory(path: str) -> Format:
-    names = set(os.listdir(path))
+    names = {entry.name for entry in Path(path).iterdir()}
     for mark, key in _STORE_MARKS.items():
         if mark in names:
             return _BY_KEY[key]

@@ -16,6 +16,7 @@ _h5a, _h5s, _h5t = h5py.h5a, h5py.h5s, h5py.h5t
 
 HIDDEN = frozenset(
     {
+        "DIMENSION_LABELS",
         "DIMENSION_LIST",
         "REFERENCE_LIST",
         "_Netcdf4Dimid",
@@ -24,7 +25,7 @@ HIDDEN = frozenset(
         "_NCProperties",
     }
 )
-"""What netCDF4 writes for itself and never shows."""
+"""What netCDF4 and dimension scales write for themselves: it says names of dimensions, which are read from it."""
 
 _MEMORY_TYPES: dict[int, tuple[np.dtype[Any], Any]] = {}
 """h5py's memory datatype of a numpy data type, by the identity of the latter, which is kept alive here."""
@@ -33,7 +34,7 @@ _MEMORY_TYPES: dict[int, tuple[np.dtype[Any], Any]] = {}
 def attribute_names(object_id: Any) -> list[str]:
     """Names of all attributes of an object, in the order of its index."""
     names: list[bytes] = []
-    _h5a.iterate(object_id, lambda name: names.append(name))
+    _h5a.iterate(object_id, names.append)
     return [name.decode("utf-8", "surrogateescape") for name in names]
 
 

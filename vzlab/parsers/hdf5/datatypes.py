@@ -152,9 +152,8 @@ def _same_bytes(type_id: Any, native: np.dtype[Any]) -> bool:
     kind = type_id.get_class()
     if kind == _h5t.STRING:
         # A terminator or padding with blanks is undone by the library; one character has room for neither.
-        return type_id.get_strpad() == _h5t.STR_NULLPAD or (
-            type_id.get_size() == 1 and type_id.get_strpad() == _h5t.STR_NULLTERM
-        )
+        padding = type_id.get_strpad()
+        return bool(padding == _h5t.STR_NULLPAD or (type_id.get_size() == 1 and padding == _h5t.STR_NULLTERM))
     if kind == _h5t.OPAQUE:
         return True
     if kind == _h5t.COMPLEX:

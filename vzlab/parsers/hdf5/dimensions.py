@@ -50,10 +50,10 @@ def find_scales(tree: ObjectTree) -> dict[ObjectKey, Scale]:
 def _scale(node: DatasetNode) -> Scale:
     text = _text(node, "NAME") if "NAME" in node.attribute_names else b""
     number = _integers(node, "_Netcdf4Dimid")
-    maximum = node.dataset_id.get_space().get_simple_extent_dims(True) if node.shape else ()
+    limits: tuple[int, ...] = node.dataset_id.get_space().get_simple_extent_dims(True) if node.shape else ()
     return Scale(
         name=node.name.removeprefix(NON_COORDINATE_PREFIX),
-        length=None if not node.shape or maximum[0] == _h5s.UNLIMITED else node.shape[0],
+        length=None if not node.shape or limits[0] == _h5s.UNLIMITED else node.shape[0],
         dimension_id=number[0] if number else None,
         is_variable=not text.startswith(NOT_A_VARIABLE),
     )
@@ -105,8 +105,6 @@ def _most_at_once(shapes: Iterable[tuple[int, ...]]) -> Counter[int]:
     most: Counter[int] = Counter()
     for shape in shapes:
         most |= Counter(shape)
-        for length in shape:
-            most.setdefault(length, 1)
     return most
 
 
@@ -125,9 +123,9 @@ def _complete(
 
 def _by_number(scales: Mapping[ObjectKey, Scale]) -> dict[int, Scale]:
     """Scales by the number that netCDF4 gave them; empty if two share one, as in files put together from several."""
-    numbered = {scale.dimension_id: scale for scale in scales.values() if scale.dimension_id is not None}
-    n_numbered = sum(scale.dimension_id is not None for scale in scales.values())
-    return {k: v for k, v in numbered.items() if k is not None} if len(numbered) == n_numbered else {}
+    numbered = [(scale.dimension_id, scale) for scale in scales.values() if scale.dimension_id is not None]
+    known = dict(numbered)
+    return known if len(known) == len(numbered) else {}
 
 
 def _labelled(

@@ -16,21 +16,23 @@ import numpy as np
 from vzlab.codecs import CodecJSON, Hdf5Filter, bytes_codecs, codecs_from_filters
 from vzlab.errors import UnvirtualizableError
 from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray, SourceFile
+from vzlab.manifests.chunk_grid import DimensionChunks
 from vzlab.manifests.metadata import CodecDict
 from vzlab.parsers.base import check_bounds
 from vzlab.parsers.hdf5.chunk_index import read_chunk_index
-from vzlab.parsers.hdf5.datatypes import StoredType, encode_fill
+from vzlab.parsers.hdf5.datatypes import StoredType, encode_fill, stored_type
 from vzlab.parsers.hdf5.external import external_manifest
 from vzlab.parsers.hdf5.inlining import inline_text, inline_values
 from vzlab.parsers.hdf5.layout_message import EXTENSIBLE_ARRAY, ChunkedLayout, read_chunked_layout
 from vzlab.parsers.hdf5.library import h5py
 from vzlab.parsers.hdf5.objects import DatasetNode
 from vzlab.parsers.hdf5.skipped_filters import settle_skipped_filters
+from vzlab.parsers.hdf5.virtual_sources import virtual_layout
 from vzlab.storage import StoreRegistry
 
 _h5d = h5py.h5d
 
-type Prepared = tuple[tuple[int, ...], tuple[CodecDict, ...], ChunkManifest, str]
+type Prepared = tuple[tuple[DimensionChunks, ...], tuple[CodecDict, ...], ChunkManifest, str]
 """Chunk shape, codecs, manifest, and what decoded the chunk index."""
 
 
@@ -61,6 +63,11 @@ class Layout:
         """Bytes of the whole array, uncompressed."""
         return math.prod(self.shape) * self.dtype.itemsize
 
+    @property
+    def fill_value(self) -> Any:
+        """JSON form of what unwritten elements read as."""
+        return _fill_value(self.creation, self.stored)
+
 
 def read_array_layout(
     layout: Layout, *, attributes: Mapping[str, Any], dimension_names: Sequence[str | None]
@@ -79,8 +86,10 @@ def read_array_layout(
     stored = layout.stored
     if stored.handling == "refuse":
         raise UnvirtualizableError(f"{stored.reason}.")
-    fill = _fill_value(layout.creation, stored)
+    fill = layout.fill_value
     data_type: Any = stored.data_type
+    chunks: tuple[DimensionChunks, ...]
+    codecs: tuple[CodecDict, ...]
     if stored.handling == "text":
         data_type, fill, chunks, codecs, manifest = inline_text(layout.node)
         decoder = ""
@@ -103,9 +112,7 @@ def _place(layout: Layout) -> Prepared:
     if 0 in layout.shape:
         return _empty(layout)
     if kind == _h5d.VIRTUAL:
-        from vzlab.parsers.hdf5.virtual_sources import virtual_layout
-
-        return virtual_layout(layout)
+        return virtual_layout(layout, _source_array)
     if kind == _h5d.COMPACT or layout.stored.handling == "convert":
         return (*inline_values(layout.node, layout.stored), "")
     if kind == _h5d.CHUNKED:
@@ -113,6 +120,18 @@ def _place(layout: Layout) -> Prepared:
     if kind == _h5d.CONTIGUOUS:
         return _contiguous(layout)
     raise UnvirtualizableError(f"It has a storage layout of kind {kind}, which is not known here.")
+
+
+def _source_array(node: DatasetNode, registry: StoreRegistry) -> ManifestArray:
+    """A source of a virtual dataset as a virtual array."""
+    source = Layout(
+        node=node,
+        stored=stored_type(node.dataset_id.get_type()),
+        creation=node.dataset_id.get_create_plist(),
+        source_file=node.file.source.source_file(),
+        registry=registry,
+    )
+    return read_array_layout(source, attributes={}, dimension_names=(None,) * len(source.shape))[0]
 
 
 def _empty(layout: Layout) -> Prepared:
@@ -178,7 +197,7 @@ def _chunked(layout: Layout) -> Prepared:
         manifest = settled.manifest
         if settled.filters != filters:
             codecs = chain_for(settled.filters, layout.dtype, chunks, stored)
-    return chunks, codecs, manifest.reshape(grid), index.decoder
+    return chunks, codecs, manifest if grid == file_grid else manifest.reshape(grid), index.decoder
 
 
 def _index_type(layout: Layout) -> int | None:

@@ -244,6 +244,12 @@ def _links(group_id: Any) -> list[tuple[bytes, int, int]]:
     return found
 
 
+def open_dataset(file: OpenFile, path: str) -> DatasetNode:
+    """One dataset of an open file by its path; what the library raises passes through."""
+    dataset_id = _h5d.open(file.file_id, path.encode("utf-8", "surrogateescape"))
+    return _dataset_node((file.number, _h5o.get_info(dataset_id).addr), path, file, dataset_id)
+
+
 def _dataset_node(key: ObjectKey, path: str, file: OpenFile, dataset_id: Any) -> DatasetNode:
     space = dataset_id.get_space()
     shape = None if space.get_simple_extent_type() == h5py.h5s.NULL else space.get_simple_extent_dims()

@@ -35,7 +35,8 @@ def open_hdf5(source: Source) -> Iterator[Any]:
     else:
         reader = _RememberingReader(source)
         failures = reader.failures
-        fapl = _access_list()
+        fapl = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+        fapl.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
         fapl.set_fileobj_driver(h5py.h5fd.fileobj_driver, reader)
         file_id = _open(repr(reader).encode(), fapl, source, failures)
     try:
@@ -51,14 +52,16 @@ def open_hdf5(source: Source) -> Iterator[Any]:
 def _open_local(source: Source) -> Any:
     assert source.local_path is not None
     path = source.local_path.encode("utf-8", "surrogateescape")
-    unlocked = _access_list()
-    unlocked.set_file_locking(False, True)
-    try:
-        return h5py.h5f.open(path, h5py.h5f.ACC_RDONLY, unlocked)
-    except OSError as error:
-        if "locking flag" not in str(error):
-            raise _refusal(source, error) from error
-    # This process holds the file open already, with a lock: the library wants both alike.
+    # Where this process holds the file open already, the library wants it opened in the same way again.
+    for locked, strong in ((False, True), (True, True), (False, False), (True, False)):
+        fapl = _access_list(strong=strong)
+        if not locked:
+            fapl.set_file_locking(False, True)
+        try:
+            return h5py.h5f.open(path, h5py.h5f.ACC_RDONLY, fapl)
+        except OSError as error:
+            if "locking flag" not in str(error) and "close degree" not in str(error):
+                raise _refusal(source, error) from error
     return _open(path, _access_list(), source, [])
 
 
@@ -71,9 +74,10 @@ def _open(name: bytes, fapl: Any, source: Source, failures: list[VzlabError]) ->
         raise _refusal(source, error) from error
 
 
-def _access_list() -> Any:
+def _access_list(*, strong: bool = True) -> Any:
     fapl = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
-    fapl.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    if strong:
+        fapl.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
     return fapl
 
 

@@ -1,0 +1,1 @@
+"""Parsers, each against its format's own library."""

@@ -70,7 +70,10 @@ class ArrayMetadata:
         UnsupportedDataTypeError
             If Zarr has no such data type.
         """
-        data_type, zero = _data_type_of(np.dtype(dtype).newbyteorder("="))
+        native = np.dtype(dtype)
+        if native.kind != "T":  # strings of any length have no byte order to change
+            native = native.newbyteorder("=")
+        data_type, zero = _data_type_of(native)
         encoded = zero if fill_value is None else encode_fill_value(data_type, fill_value)
         return cls(
             shape=tuple(int(n) for n in shape),

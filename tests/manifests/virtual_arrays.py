@@ -40,7 +40,7 @@ class Encoding:
 
 
 def _bytes_codec(dtype: np.dtype[Any]) -> Mapping[str, Any]:
-    if dtype.itemsize == 1 or dtype.kind in "SV":
+    if dtype.itemsize == 1 or (dtype.kind in "SV" and not dtype.names):
         return {"name": "bytes"}
     return {"name": "bytes", "configuration": {"endian": "big" if dtype.byteorder == ">" else "little"}}
 

@@ -34,9 +34,9 @@ class Packing:
         """``value = stored x 0.01 + 273.15``; empty if stored numbers are the values."""
         if self.scale_factor == 1 and self.add_offset == 0:
             return ""
-        text = f"value = stored × {self.scale_factor:.17g}" if self.scale_factor != 1 else "value = stored"
+        text = f"value = stored × {_shortest(self.scale_factor)}" if self.scale_factor != 1 else "value = stored"
         if self.add_offset:
-            text += f" {'+' if self.add_offset > 0 else '−'} {abs(self.add_offset):.17g}"
+            text += f" {'+' if self.add_offset > 0 else '−'} {_shortest(abs(self.add_offset))}"
         return text
 
     def decode(self, stored: float) -> float:
@@ -59,6 +59,11 @@ def packing_of(attributes: Mapping[str, Any]) -> Packing:
         missing=tuple(missing),
         unsigned=str(attributes.get("_Unsigned", "false")).lower() == "true",
     )
+
+
+def _shortest(value: float) -> str:
+    """The fewest digits that tell a number apart: 273.15, not 273.14999999999998."""
+    return repr(float(value)).removesuffix(".0")
 
 
 def _number(value: Any, default: float) -> float:
@@ -90,7 +95,11 @@ def to_zarr_attributes(attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> d
             plain.setdefault("_FillValue", missing)
     document = {name: _strict(value) for name, value in plain.items() if name != "_FillValue"}
     if "_FillValue" in plain:
-        encoded = _encode_missing(plain["_FillValue"], dtype)
+        value = plain["_FillValue"]
+        if dtype.kind == "u" and str(plain.get("_Unsigned")).lower() == "false":
+            # xarray takes it for a signed number, as the values, and fails on one that is out of range for that.
+            value = np.asarray(value).astype(dtype).astype(f"i{dtype.itemsize}").tolist()
+        encoded = _encode_missing(value, dtype)
         if encoded is not None:
             document["_FillValue"] = encoded
     return document
@@ -109,12 +118,9 @@ def _encode_missing(value: Any, dtype: np.dtype[Any]) -> Any:
             return _base64_double(value)
         case ("c", int() | float() | complex()):
             return [_base64_double(complex(value).real), _base64_double(complex(value).imag)]
-        case ("S", str() | bytes()):
-            raw = value.encode() if isinstance(value, str) else value
-            return base64.standard_b64encode(raw).decode()
-        case ("U" | "T" | "O", str()):
+        case ("O", str()):
             return value
-    return None
+    return None  # of strings too: xarray refuses to open a dataset that has one on an array of strings
 
 
 def _base64_double(value: float) -> str:

@@ -196,9 +196,7 @@ def chunk_map(
         n_missing=n_missing,
         n_inline=n_inline,
         stored_bytes=stored,
-        raw_bytes=_elements(grid, axes, others, edges, n_chunks)
-        * itemsize_bytes
-        * (1 - n_missing / n_chunks),
+        raw_bytes=_elements(grid, axes, others, edges, n_chunks, n_chunks - n_missing) * itemsize_bytes,
         min_bytes=smallest,
         max_bytes=largest,
         source=source,
@@ -259,13 +257,16 @@ def _elements(
     others: tuple[int, ...],
     edges: Sequence[npt.NDArray[np.intp]],
     n_chunks: npt.NDArray[np.int64],
+    n_present: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.float64]:
-    """Count the elements that all chunks of each cell decode to."""
+    """Count the elements that the chunks of each cell which are there decode to."""
     if grid.is_regular:
-        return n_chunks * float(math.prod(grid.chunk_shape))
+        return n_present * float(math.prod(grid.chunk_shape))
     sides: list[npt.NDArray[np.float64]] = [
         np.ones(1) if axis is None else np.add.reduceat(grid.stored_lengths(axis).astype(np.float64), edge)
         for axis, edge in zip(axes, edges, strict=True)
     ]
     folded = math.prod(int(grid.stored_lengths(axis).sum()) for axis in others)
-    return np.multiply.outer(sides[0], sides[1]) * folded
+    # Which chunks of a cell are missing is not looked at: of a cell of many, their mean size is taken.
+    elements: npt.NDArray[np.float64] = np.multiply.outer(sides[0], sides[1]) * folded * (n_present / n_chunks)
+    return elements

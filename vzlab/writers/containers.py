@@ -102,12 +102,11 @@ def repository_config(
     if isinstance(x, icechunk.Repository | icechunk.Session):
         return x.config
     storage = x if isinstance(x, icechunk.Storage) else open_storage(x, storage_options)
-    config = icechunk.Repository.fetch_config(storage)
-    if config is None:
-        if not icechunk.Repository.exists(storage):
-            raise FileNotFoundError(f"No Icechunk repository at {x}")
-        return icechunk.RepositoryConfig.default()
-    return config
+    try:
+        config = icechunk.Repository.fetch_config(storage)
+    except icechunk.NotFoundError as error:
+        raise FileNotFoundError(f"No Icechunk repository at {x}") from error
+    return icechunk.RepositoryConfig.default() if config is None else config
 
 
 def chunk_prefixes(x: RepositoryLike, *, storage_options: Mapping[str, Any] | None = None) -> tuple[str, ...]:

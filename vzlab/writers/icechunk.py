@@ -117,6 +117,9 @@ def write_icechunk(
     """
     mode = _mode(mode, append_dim, region)
     contents = take_apart(dataset, group)
+    if append_dim is not None and not any(append_dim in part.sizes for part in contents):
+        known = sorted({dim for part in contents for dim in part.sizes})
+        raise WriteError(f"No variable has the dimension {append_dim!r}; found {', '.join(known) or 'none'}")
     urls = [source.url for source in sources_of(contents)]
     prefixes_for(urls)  # refuses what nobody could read, before a repository is made
     plan_create(contents)
@@ -197,10 +200,6 @@ def _plan(
             plans.append(plan_append(part, stored, append_dim))
         else:
             plans.append(plan_add(part, stored))
-    if append_dim is not None and not any(append_dim in part.sizes for part in contents):
-        raise WriteError(
-            f"No variable has the dimension {append_dim!r}, so there is nothing to append along it"
-        )
     return WritePlan(
         groups={path: document for plan in plans for path, document in plan.groups.items()},
         loaded=tuple(write for plan in plans for write in plan.loaded),

@@ -70,8 +70,9 @@ def plan_blocks(manifest: ChunkManifest, checksums: Sequence[Checksum]) -> list[
         return []
     grid = manifest.grid_shape
     distinct = {checksum: i for i, checksum in enumerate(dict.fromkeys(checksums))}
-    if len(distinct) == 1:
-        return [ReferenceBlock(start=(0,) * len(grid), shape=grid, checksum=checksums[0], sources=None)]
+    if len(distinct) == 1 or not grid:
+        one = checksums[0] if grid else checksums[manifest.source_index.item()]
+        return [ReferenceBlock(start=(0,) * len(grid), shape=grid, checksum=one, sources=None)]
     group_of = np.array([distinct[checksum] for checksum in checksums], dtype=np.intp)
     virtual = manifest.source_index < INLINE
     coordinates = np.nonzero(virtual)

@@ -170,12 +170,22 @@ def _result_type(*arrays_and_dtypes: Any) -> np.dtype[Any]:
     return np.result_type(*[x.dtype if isinstance(x, ManifestArray) else x for x in arrays_and_dtypes])
 
 
-def _concatenate(arrays: Any, axis: int = 0, **_: Any) -> ManifestArray:
-    return concatenate(list(arrays), axis)
+def _concatenate(arrays: Any, axis: int | None = 0, **options: Any) -> ManifestArray:
+    _refuse_options(axis=0 if axis is None else None, **options)
+    return concatenate(list(arrays), axis or 0)
 
 
-def _stack(arrays: Any, axis: int = 0, **_: Any) -> ManifestArray:
+def _stack(arrays: Any, axis: int = 0, **options: Any) -> ManifestArray:
+    _refuse_options(**options)
     return stack(list(arrays), axis)
+
+
+def _refuse_options(**options: Any) -> None:
+    """Refuse what would need values: another data type, an array to write to, a flattened result."""
+    if given := sorted(name for name, value in options.items() if value is not None and name != "casting"):
+        raise VirtualArrayError(
+            f"Virtual arrays cannot be joined with {', '.join(given)} given so: expected only an axis. Load them first."
+        )
 
 
 def _broadcast_to(array: ManifestArray, shape: Any, **_: Any) -> ManifestArray:

@@ -38,27 +38,41 @@ def concatenate(arrays: Sequence[ManifestArray | npt.NDArray[Any]], axis: int = 
         array if isinstance(array, ManifestArray) else _inline(np.asarray(array), first, axis)
         for array in arrays
     ]
-    virtual = [array for array in virtual if array.shape[axis]] or virtual[:1]
+    virtual = [array for array in virtual if array.ndim != first.ndim or array.shape[axis]] or virtual[:1]
     cropped = next((array for array in virtual if array.metadata.codecs[0]["name"] == "vzlab.crop"), None)
     if cropped is not None:
         stored = cropped.metadata.codecs[0]["configuration"]["stored_shape"]
         virtual = [_crop(array, axis, stored[axis]) for array in virtual]
     for other in virtual[1:]:
         _check_joinable(virtual[0], other, axis)
-    grids = [array.metadata.grid for array in virtual]
-    stored_lengths = np.concatenate([grid.stored_lengths(axis) for grid in grids])
-    inside = np.concatenate([grid.lengths(axis) for grid in grids])
-    chunks, _ = settle_chunks(stored_lengths, inside)
+    chunks = _joint_chunks([array.metadata.grid for array in virtual], axis)
     if chunks is None:
-        return concatenate(
-            [_trim(array, axis, len(set(stored_lengths.tolist())) == 1) for array in virtual], axis
-        )
+        lengths = {
+            n for array in virtual for n in np.unique(array.metadata.grid.stored_lengths(axis)).tolist()
+        }
+        return concatenate([_trim(array, axis, len(lengths) == 1) for array in virtual], axis)
     metadata = virtual[0].metadata
-    shape = _replaced(metadata.shape, axis, int(inside.sum()))
+    shape = _replaced(metadata.shape, axis, sum(array.shape[axis] for array in virtual))
     return ManifestArray(
         metadata=metadata.with_layout(shape=shape, chunks=_replaced(metadata.chunks, axis, chunks)),
         manifest=concatenate_manifests([array.manifest for array in virtual], axis),
     )
+
+
+def _joint_chunks(grids: Sequence[ChunkGrid], axis: int) -> DimensionChunks | None:
+    """Chunk lengths along an axis of grids put one after another; None if no grid says them."""
+    first = grids[0].chunks[axis]
+    if (
+        isinstance(first, int)
+        and all(grid.chunks[axis] == first for grid in grids)
+        and not any(grid.last_is_partial(axis) for grid in grids[:-1])
+    ):
+        return first
+    chunks, _ = settle_chunks(
+        np.concatenate([grid.stored_lengths(axis) for grid in grids]),
+        np.concatenate([grid.lengths(axis) for grid in grids]),
+    )
+    return chunks
 
 
 def stack(arrays: Sequence[ManifestArray | npt.NDArray[Any]], axis: int = 0) -> ManifestArray:
@@ -110,7 +124,7 @@ def _check_joinable(a: ManifestArray, b: ManifestArray, axis: int) -> None:
         refuse("data types", b.metadata.data_type, a.metadata.data_type, load)
     if a.ndim != b.ndim or _replaced(a.shape, axis, 0) != _replaced(b.shape, axis, 0):
         refuse("shapes", b.shape, a.shape, f"Only the length along axis {axis} may differ.")
-    if not same_decoding(a.metadata.codecs, b.metadata.codecs):
+    if a.metadata.codecs != b.metadata.codecs and not same_decoding(a.metadata.codecs, b.metadata.codecs):
         refuse("codecs", _chain(b.metadata), _chain(a.metadata), load)
     if _replaced(a.metadata.chunks, axis, 0) != _replaced(b.metadata.chunks, axis, 0):
         refuse("chunk shapes off the concatenated axis", b.metadata.chunks, a.metadata.chunks, load)

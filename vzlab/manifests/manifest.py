@@ -90,27 +90,22 @@ class ChunkManifest:
         shapes = {self.source_index.shape, self.offsets.shape, self.lengths.shape}
         if len(shapes) != 1:
             raise ValueError(f"Columns of a manifest have different shapes: {sorted(shapes)}")
+        self._has_unsourced = False
+        """Whether any chunk is inline or missing."""
         self._check_indices()
 
     def _check_indices(self) -> None:
         index = self.source_index
-        if index.size == 0:
-            return
+        highest = int(index.max()) if index.size else -1
+        self._has_unsourced = highest >= INLINE
         if self._has_unsourced:
             virtual = index < INLINE
             inline = index == INLINE
             if inline.any() and int(self.offsets[inline].max()) >= len(self.inline):
                 raise ValueError(f"An inline chunk points past the {len(self.inline)} inline chunks held")
             highest = int(index[virtual].max()) if virtual.any() else -1
-        else:
-            highest = int(index.max())
         if highest >= len(self.sources):
             raise ValueError(f"A chunk points to source {highest}, and there are {len(self.sources)} sources")
-
-    @cached_property
-    def _has_unsourced(self) -> bool:
-        """Whether any chunk is inline or missing."""
-        return bool(self.source_index.size) and int(self.source_index.max()) >= INLINE
 
     # -- making ---------------------------------------------------------------------------------------------------
 

@@ -140,7 +140,7 @@ def joins(
     )
 
 
-@settings(moderate, max_examples=250)
+@settings(moderate, max_examples=150)
 @given(st.data())
 def test_any_sequence_of_operations_reads_as_numpy_or_is_refused_with_advice(data: st.DataObject) -> None:
     source = Bytes()

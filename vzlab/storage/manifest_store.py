@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -40,7 +41,9 @@ class ManifestStore(Store):
 
     Examples
     --------
-    ``zarr.open_group(ManifestStore(group), mode="r")``, ``xr.open_zarr(ManifestStore(group))``.
+    ``zarr.open_group(ManifestStore(group), mode="r")``, ``xr.open_zarr(ManifestStore(group))``. Small chunks are read in
+    half the time or less by zarr's other pipeline, which is chosen for a whole process:
+    ``zarr.config.set({"codec_pipeline.path": "zarr.core.codec_pipeline.FusedCodecPipeline"})``.
     """
 
     supports_writes = False
@@ -171,7 +174,7 @@ class ManifestStore(Store):
         self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
     ) -> list[Buffer | None]:
         """Several values or parts of values."""
-        return [await self.get(key, prototype, byte_range) for key, byte_range in key_ranges]
+        return await asyncio.gather(*(self.get(key, prototype, part) for key, part in key_ranges))
 
     async def exists(self, key: str) -> bool:
         """Whether a key has a value; a chunk that was never written has none."""
@@ -190,13 +193,30 @@ class ManifestStore(Store):
             raise FileNotFoundError(key)
         return len(held) if isinstance(held, bytes) else held[2]
 
+    async def getsize_prefix(self, prefix: str) -> int:
+        """Length of all values below a path, chunks as they are stored, without going through them."""
+        path = prefix.strip("/")
+        if path not in self._arrays and path not in self._groups:
+            return await super().getsize_prefix(prefix)
+        below = [
+            name for name in (*self._groups, *self._arrays) if not path or f"{name}/".startswith(f"{path}/")
+        ]
+        documents = sum([await self.getsize(f"{name}/{_METADATA}" if name else _METADATA) for name in below])
+        return documents + sum(
+            self._arrays[name].manifest.stored_bytes for name in below if name in self._arrays
+        )
+
     # -- listing ----------------------------------------------------------------------------------------------------
 
-    def _keys(self) -> Iterator[str]:
+    def _keys(self, prefix: str = "") -> Iterator[str]:
         for path in (*self._groups, *self._arrays):
-            yield f"{path}/{_METADATA}" if path else _METADATA
+            key = f"{path}/{_METADATA}" if path else _METADATA
+            if key.startswith(prefix):
+                yield key
         for path, array in self._arrays.items():
-            yield from _chunk_keys(path, array)
+            below = f"{path}/c"
+            if below.startswith(prefix) or prefix.startswith(below):
+                yield from (key for key in _chunk_keys(path, array) if key.startswith(prefix))
 
     async def list(self) -> AsyncIterator[str]:
         """Every key."""
@@ -205,9 +225,8 @@ class ManifestStore(Store):
 
     async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
         """Every key that begins with a prefix."""
-        for key in self._keys():
-            if key.startswith(prefix):
-                yield key
+        for key in self._keys(prefix):
+            yield key
 
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
         """Names directly below a path."""
@@ -222,9 +241,7 @@ class ManifestStore(Store):
                 yield "c"
         else:
             below = f"{path}/"
-            for name in dict.fromkeys(
-                key[len(below) :].partition("/")[0] for key in self._keys() if key.startswith(below)
-            ):
+            for name in dict.fromkeys(key[len(below) :].partition("/")[0] for key in self._keys(below)):
                 yield name
 
     # -- refusing to write ------------------------------------------------------------------------------------------

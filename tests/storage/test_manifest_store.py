@@ -178,6 +178,20 @@ def test_every_listed_key_exists_and_has_its_bytes(store: ManifestStore, copy: M
                 assert value.to_bytes() == expected.to_bytes()
 
 
+@pytest.mark.parametrize("path", ["", "x", "c", "c/", "c/0", "deep", "hollow", "x/c", "x/c/0", "absent"])
+def test_the_size_below_a_path_is_that_of_its_values(store: ManifestStore, path: str) -> None:
+    prefix = f"{path.strip('/')}/" if path else ""
+    keys = sync(_collect_aiterator(store.list_prefix(prefix)))
+    assert sync(store.getsize_prefix(path)) == sum(sync(store.getsize(key)) for key in keys)
+
+
+def test_stored_bytes_are_counted_without_reading() -> None:
+    array = raw_array("file:///nowhere", (1_000_000,), (1,))
+    opened = zarr.open_group(ManifestStore(ManifestGroup(arrays={"x": array})), mode="r")["x"]
+    assert isinstance(opened, zarr.Array)
+    assert 4_000_000 < opened.nbytes_stored() < 4_002_000
+
+
 def test_membership_and_wrong_names_in_a_group(store: ManifestStore, copy: MemoryStore) -> None:
     for group in (zarr.open_group(store, mode="r"), zarr.open_group(copy, mode="r")):
         assert "x" in group

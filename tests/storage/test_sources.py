@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import io
 import os
@@ -19,7 +20,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from obspec_utils.registry import ObjectStoreRegistry
-from obstore.store import LocalStore, MemoryStore, S3Store
+from obspec_utils.wrappers import CachingReadableStore, SplittingReadableStore
+from obstore.store import HTTPStore, LocalStore, MemoryStore, S3Store
 
 from tests.servers.http_server import HttpServer
 from tests.servers.s3_server import S3Server
@@ -142,6 +144,26 @@ def test_an_object_store_registry_says_which_local_files_may_be_read(tmp_path: P
     assert registry.open(tmp_path / "open" / "x").read(0, 4) == b"open"
     with pytest.raises(UnknownUrlError):
         registry.open(tmp_path / "closed" / "x")
+
+
+def test_a_web_server_below_a_folder_in_an_object_store_registry(
+    http_server: Callable[..., HttpServer], tmp_path: Path
+) -> None:
+    (tmp_path / "a b").mkdir()
+    (tmp_path / "a b" / "x").write_bytes(b"content")
+    base = f"{http_server(tmp_path).base_url}/a%20b"
+    store = HTTPStore.from_url(base, client_options={"allow_http": True})
+    assert as_registry(ObjectStoreRegistry({base: store})).open(f"{base}/x").read(0, 3) == b"con"
+
+
+@pytest.mark.parametrize("wrap", [CachingReadableStore, SplittingReadableStore])
+def test_stores_that_are_wrapped(wrap: Any) -> None:
+    source = as_registry({"s3://bucket/data": wrap(_memory(x=b"content"))}).open("s3://bucket/data/x")
+    assert (source.size_bytes, source.read(3, 4), asyncio.run(source.read_async(0, 3))) == (
+        7,
+        b"tent",
+        b"con",
+    )
 
 
 def test_what_a_registry_can_be_made_of() -> None:

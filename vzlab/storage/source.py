@@ -81,7 +81,7 @@ class Source(ABC):
 
     def _unreachable(self, error: Exception, offset: int, length: int) -> UnreachableChunkError:
         text = _first_line(error)
-        if "416" in text or "Invalid range" in text:
+        if "Range Not Satisfiable" in text or "Invalid range" in text:
             return ShortReadError(
                 f"{self.url}: asked for {length} bytes at {offset}, which is past its end. {_REPLACED}"
             )

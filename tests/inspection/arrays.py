@@ -69,6 +69,6 @@ def virtual_array(
         codecs=codecs,
         fill_value=fill_value,
         attributes=attributes or {},
-        dimension_names=dims or ("time", "lat", "lon")[-len(grid) :] if grid else (),
+        dimension_names=dims or ("level", "time", "lat", "lon")[-len(grid) :] if grid else (),
     )
     return ManifestArray(metadata=metadata, manifest=manifest)

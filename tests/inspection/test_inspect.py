@@ -131,7 +131,7 @@ def test_a_combined_dataset_tells_its_files(tmp_path):
     # Times were loaded, so their ends are known without reading anything.
     time = found["time"]
     assert time.held == "in memory"
-    assert (time.encoding.first, time.encoding.last) == ("2024-01-01", "2024-01-03 18:00:00")
+    assert (time.encoding.first, time.encoding.last) == ("2024-01-01", "2024-01-03 18:00")
     assert found.kind == "partly virtual dataset"
 
 

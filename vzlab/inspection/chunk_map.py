@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -79,6 +79,15 @@ class ChunkMap:
         """Most chunks that one cell stands for."""
         return int(self.n_chunks.max())
 
+    def transpose(self) -> ChunkMap:
+        """Turn the map, so that what was down is across."""
+        return replace(
+            self,
+            dims=self.dims[::-1],
+            grid_shape=self.grid_shape[::-1],
+            **{name: getattr(self, name).T for name in _CELL_FIELDS},
+        )
+
     def rebin(self, max_cells: int) -> ChunkMap:
         """Draw the same grid in fewer cells, at most `max_cells` along each side."""
         edges = [_edges(n, max_cells) for n in self.shape]
@@ -110,6 +119,11 @@ class ChunkMap:
             max_bytes=_reduce(np.maximum, self.max_bytes, edges),
             source=source.astype(np.int32),
         )
+
+
+_CELL_FIELDS = (
+    "n_chunks", "n_missing", "n_inline", "stored_bytes", "raw_bytes", "min_bytes", "max_bytes", "source",
+)  # fmt: skip
 
 
 def chunk_map(
@@ -268,5 +282,7 @@ def _elements(
     ]
     folded = math.prod(int(grid.stored_lengths(axis).sum()) for axis in others)
     # Which chunks of a cell are missing is not looked at: of a cell of many, their mean size is taken.
-    elements: npt.NDArray[np.float64] = np.multiply.outer(sides[0], sides[1]) * folded * (n_present / n_chunks)
+    elements: npt.NDArray[np.float64] = (
+        np.multiply.outer(sides[0], sides[1]) * folded * (n_present / n_chunks)
+    )
     return elements

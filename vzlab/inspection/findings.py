@@ -75,7 +75,7 @@ def _unreadable(root: GroupInspection) -> Iterator[Finding]:
         names = ", ".join(f'"{path}"' for path in paths[:4]) + (", …" if len(paths) > 4 else "")
         yield Finding(
             severity="problem",
-            text=f"{format_list(paths, most=4)} cannot be referred to.",
+            text=f"{format_list(paths, most=4)} cannot be virtualized.",
             consequence=sentence_end(reason),
             remedy=f"loadable_variables=[{names}]" if loadable else f"drop_variables=[{names}]",
             variables=tuple(paths),

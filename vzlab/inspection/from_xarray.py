@@ -179,8 +179,8 @@ def _moment(value: Any) -> str:
     """A value in words; a time without the zeros behind it."""
     if isinstance(value, np.datetime64):
         text = str(np.datetime64(value, "s"))
-        return text.removesuffix("T00:00:00").replace("T", " ")
+        return text.removesuffix("T00:00:00").removesuffix(":00").replace("T", " ")
     if isinstance(value, np.timedelta64):
         return str(np.timedelta64(value, "s"))
     text = format_value(value, value.dtype if isinstance(value, np.generic) else None)
-    return text.removesuffix(" 00:00:00")
+    return text.removesuffix(" 00:00:00").removesuffix(":00") if "-" in text[1:] else text

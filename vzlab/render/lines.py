@@ -38,8 +38,9 @@ def headline(inspection: Inspection) -> str:
     variables, groups = len(inspection.variables), inspection.n_groups
     size = inspection.file_bytes
     files = len(inspection.sources)
+    kind = "" if inspection.title.startswith(inspection.kind) else inspection.kind
     facts = [
-        inspection.format or inspection.kind,
+        inspection.format or kind,
         (format_bytes(size) + (f" in {files:,} files" if files > 1 else "")) if size is not None else "",
         format_count(variables, "variable"),
         format_count(inspection.n_chunks, "chunk") if inspection.n_chunks else "",
@@ -50,41 +51,36 @@ def headline(inspection: Inspection) -> str:
 
 def opening(inspection: Inspection) -> str:
     """Say in a sentence what there is to read, and what it takes on disk."""
-    if not inspection.variables:
+    variables = list(inspection.variables.values())
+    if not variables:
         return "No variable can be read as an array."
-    raw = format_bytes(inspection.raw_bytes)
-    stored = inspection.stored_bytes
-    held = {variable.held for variable in inspection.variables.values()}
-    if stored is None:
-        kept = [variable for variable in inspection.variables.values() if variable.stored_bytes is not None]
-        if not kept:
-            where = format_list(sorted(held))
-            return f"{raw} of values, {where}; how many bytes they take as stored is not said here."
-        n_else = len(inspection.variables) - len(kept)
-        stored = sum(variable.stored_bytes or 0 for variable in kept)
-        raw = format_bytes(sum(variable.raw_bytes or 0 for variable in kept))
-        rest = f"; {format_count(n_else, 'variable')} {'is' if n_else == 1 else 'are'} in memory or lazy"
-    else:
-        rest = ""
-    ratio = format_ratio(
-        stored, sum(_raw_present(v) for v in inspection.variables.values() if v.stored_bytes)
-    )
-    place = _place(inspection)
-    return f"{raw} of values, stored in {format_bytes(stored)}{f' ({ratio})' if ratio else ''}{place}{rest}."
+    kept = [variable for variable in variables if variable.stored_bytes is not None]
+    n_else = len(variables) - len(kept)
+    if not kept:
+        where = format_list(sorted({variable.held for variable in variables}))
+        return f"{format_bytes(inspection.raw_bytes)} of values, {where}: nothing here says what they take as stored."
+    raw = sum(variable.raw_bytes or 0 for variable in kept)
+    stored = sum(variable.stored_bytes or 0 for variable in kept)
+    # Values without a fixed size, such as text, cannot be held against what they take.
+    sized = [variable for variable in kept if variable.raw_bytes]
+    written = sum(map(_raw_written, sized))
+    ratio = format_ratio(sum(variable.stored_bytes or 0 for variable in sized), written)
+    words = f"{format_bytes(raw)} of values, "
+    if written < 0.9 * raw:
+        words += f"of which {format_bytes(written)} were ever written, "
+    words += f"stored in {format_bytes(stored)}{f' ({ratio})' if ratio else ''}"
+    if n_else:
+        held = format_list(sorted({variable.held for variable in variables if variable.stored_bytes is None}))
+        words += f"; {format_count(n_else, 'more variable')} {'is' if n_else == 1 else 'are'} {held}"
+    return words + "."
 
 
-def _raw_present(variable: VariableInspection) -> float:
-    """Bytes that the chunks which are there decode to."""
-    if variable.chunk_map is not None:
-        return float(variable.chunk_map.raw_bytes.sum())
-    return variable.raw_bytes or 0
-
-
-def _place(inspection: Inspection) -> str:
-    n_files = len(inspection.sources)
-    if n_files > 1:
-        return f" of {n_files:,} files"
-    return ""
+def _raw_written(variable: VariableInspection) -> float:
+    """Bytes of values in the chunks that are there; the chunks at the array's edge count in part."""
+    counts = variable.counts
+    if counts is None or not counts.total or variable.raw_bytes is None:
+        return variable.raw_bytes or 0
+    return variable.raw_bytes * counts.present / counts.total
 
 
 def variable_order(group: GroupInspection) -> list[VariableInspection]:
@@ -107,6 +103,11 @@ def sizes(variable: VariableInspection) -> tuple[str, str]:
     """Say a variable's raw and stored size; either is empty where it is not known."""
     raw = "" if variable.raw_bytes is None else format_bytes(variable.raw_bytes)
     return raw, "" if variable.stored_bytes is None else format_bytes(variable.stored_bytes)
+
+
+def both_sizes(variable: VariableInspection) -> str:
+    """Say ``401.8 MB → 183 MB``, or the one of them that is known."""
+    return " → ".join(filter(None, sizes(variable)))
 
 
 def chain(variable: VariableInspection) -> str:

@@ -78,6 +78,9 @@ def draw_chunk_map(
     max_bytes : int, optional
         Draw fewer cells until the picture is no larger than this.
     """
+    if chunks.shape[0] > 1.5 * chunks.shape[1]:
+        # A tall grid is laid on its side: pages have more room across.
+        chunks = chunks.transpose()
     cells = max(chunks.shape)
     while True:
         drawn = chunks.rebin(cells)
@@ -239,11 +242,8 @@ def _draw_cells(chunks: ChunkMap, colours: npt.NDArray[np.uint8]) -> tuple[npt.N
     """Blow cells up to tiles, with marks on those that are missing or inline."""
     rows, columns = chunks.shape
     side = max(1, min(_WIDTH // columns, _HEIGHT // rows, 28))
-    across, down = side, side
-    if rows == 1:
-        down = max(side, 22)
-    if columns * across < 96:
-        across = -(-96 // columns)
+    # A grid of one or two rows or columns is widened until it can be seen.
+    across, down = max(side, -(-96 // columns)), max(side, -(-22 // rows))
     absent = (chunks.n_missing == chunks.n_chunks).astype(bool)
     held = (chunks.n_inline > 0) & (chunks.n_inline == chunks.n_chunks - chunks.n_missing)
     partly = (chunks.n_missing > 0) & ~absent

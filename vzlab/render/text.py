@@ -18,6 +18,7 @@ _DEFAULT_SIZE = (100, 40)
 """Columns and lines where there is no terminal to ask."""
 
 _STYLES = {"good": "cyan", "note": "yellow", "warn": "yellow", "bad": "red", "info": "blue", "plain": "dim"}
+_BLANKS = "\n\t\N{NO-BREAK SPACE}"
 _SIGNS = {"problem": "✗", "notice": "!", "fact": "·"}
 
 
@@ -142,7 +143,7 @@ def _add_variable(
         Text(indent + _printable(variable.name), style="bold" if variable.role == "data" else ""),
         Text(_printable(lines.dims(variable)), style="dim"),
         Text(_printable(lines.dtype(variable))),
-        Text(f"{raw} → {stored}" if stored and wide else stored or raw),
+        Text(lines.both_sizes(variable) if wide else stored or raw),
     ]
     if wide:
         cells.append(Text(lines.chain(variable)))
@@ -161,10 +162,7 @@ def _shape(variable: UnreadableInspection) -> str:
 
 
 def _variable_page(variable: VariableInspection) -> Group:
-    raw, stored = lines.sizes(variable)
-    head = " · ".join(
-        filter(None, [lines.dims(variable), lines.dtype(variable), f"{raw} → {stored}" if stored else raw])
-    )
+    head = " · ".join(filter(None, [lines.dims(variable), lines.dtype(variable), lines.both_sizes(variable)]))
     facts = Table.grid(padding=(0, 2, 0, 0))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
@@ -189,7 +187,7 @@ def _variable_page(variable: VariableInspection) -> Group:
 
 
 def _printable(text: str) -> str:
-    """Without what a terminal would act on: escape sequences, carriage returns, backspaces."""
+    """Leave out what a terminal would act on: escape sequences, carriage returns, backspaces."""
     return "".join(
-        c if c.isprintable() or c == " " else "�" for c in text.replace("\n", " ").replace("\t", " ")
+        c if c.isprintable() else " " if c in _BLANKS else "\N{REPLACEMENT CHARACTER}" for c in text
     )

@@ -54,7 +54,7 @@ def _closed_line(variable: VariableInspection) -> Markup:
         html.element("span", html.name(shorten(variable.name, 120)), style="font-weight:600"),
         html.dim(shorten(lines.dims(variable), 160)),
         shorten(lines.dtype(variable), 80),
-        (_unbroken(raw), " ", html.dim(_unbroken(f"→ {stored}"))) if stored else raw,
+        (_unbroken(raw), " ", html.dim(_unbroken(f"→ {stored}"))) if raw and stored else raw or stored,
         html.join([shorten(lines.chain(variable), 90), *pills]),
         widths=COLUMNS,
     )

@@ -40,12 +40,20 @@ def _begins(*marks: bytes) -> Callable[[bytes], bool]:
 
 def _is_kerchunk(head: bytes) -> bool:
     start = head.lstrip()[:2000]
-    return start.startswith(b"{") and (b'"refs"' in start or b".zgroup" in start or b".zarray" in start)
+    return start.startswith((b"{", b"[")) and (
+        b'"refs"' in start or b".zgroup" in start or b".zarray" in start
+    )
 
 
 def _is_safetensors(head: bytes) -> bool:
     # The length of a JSON header in eight bytes, then the header.
     return len(head) > 9 and head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= 100_000_000
+
+
+def _is_grib(head: bytes) -> bool:
+    # A bulletin header of the meteorological network may come first; the edition follows after three bytes.
+    at = head[:256].find(b"GRIB")
+    return at >= 0 and head[at + 7 : at + 8] in {b"\x00", b"\x01", b"\x02"}
 
 
 def _is_dmrpp(head: bytes) -> bool:
@@ -86,7 +94,7 @@ FORMATS = (
         name="GRIB",
         key="grib",
         suffixes=(".grib", ".grib1", ".grib2", ".grb", ".grb2", ".gb2"),
-        recognise=_begins(b"GRIB"),
+        recognise=_is_grib,
     ),
     Format(name="FITS", key="fits", suffixes=(".fits", ".fit", ".fts"), recognise=_begins(_FITS_CARD)),
     Format(name="HDF4", key="hdf4", suffixes=(".hdf", ".hdf4"), recognise=_begins(b"\x0e\x03\x13\x01")),
@@ -155,7 +163,6 @@ _STORE_MARKS = {
     "zarr.json": "zarr",
     ".zgroup": "zarr",
     ".zarray": "zarr",
-    ".zmetadata": "zarr",
 }
 
 
@@ -255,9 +262,10 @@ def _detect_directory(path: str) -> Format:
     for mark, key in _STORE_MARKS.items():
         if mark in names:
             return _BY_KEY[key]
-    if {"refs", "snapshots"} <= names or {"repo", "snapshots"} <= names:
+    if "snapshots" in names and names & {"refs", "repo"}:
         return _BY_KEY["icechunk"]
-    if ".zmetadata" in names or any(name.startswith("refs.") for name in names):
+    if ".zmetadata" in names:
+        # Consolidated metadata without a group beside it: kerchunk writes that, Zarr does not.
         return _BY_KEY["kerchunk-parquet"]
     shown = ", ".join(sorted(names)[:5]) or "nothing"
     raise UnsupportedFormatError(

@@ -6,13 +6,12 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from vzlab.errors import CorruptFileError, SourceNotFoundError
+from vzlab.errors import CorruptFileError
 from vzlab.manifests import ChunkManifest, ManifestGroup
 from vzlab.manifests.manifest import INLINE
 from vzlab.storage import Source, StoreRegistry, as_registry
@@ -65,7 +64,7 @@ class Parser(ABC):
             If it has no group of the chosen path.
         """
         stores = as_registry(registry)
-        return self._parse(open_source(url, stores), stores).without(self.drop_variables)
+        return self._parse(stores.open(os.fspath(url)), stores).without(self.drop_variables)
 
     @abstractmethod
     def _parse(self, source: Source, registry: StoreRegistry) -> ManifestGroup:
@@ -96,20 +95,6 @@ class Parser(ABC):
         """Whether a variable or group at a path, counted from the parsed group, is to be left out."""
         names = self.drop_variables
         return bool(names) and (path in names or path.rpartition("/")[2] in names)
-
-
-def open_source(url: str | os.PathLike[str], registry: StoreRegistry) -> Source:
-    """The source of a file to parse, looked at so that a missing or empty one is told at once.
-
-    Raises
-    ------
-    SourceNotFoundError
-        If there is none.
-    """
-    source = registry.open(os.fspath(url))
-    if source.local_path is not None and Path(source.local_path).is_dir():
-        raise SourceNotFoundError(f"{source.local_path} is a directory; expected a file")
-    return source
 
 
 def check_bounds(

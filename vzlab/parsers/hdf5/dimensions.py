@@ -154,13 +154,13 @@ def _labelled(
 
 
 def _listed(node: DatasetNode, rank: int, scales: Mapping[ObjectKey, Scale]) -> list[str | None]:
-    """Names of the first scale attached to each axis."""
+    """Names of the last scale attached to each axis: of several, netCDF4 takes that one."""
     values = read_raw(_h5a.open(node.dataset_id, b"DIMENSION_LIST"))
     names: list[str | None] = [None] * rank
     for axis, references in enumerate([] if values is None else values.reshape(-1)[:rank]):
-        if not isinstance(references, np.ndarray) or len(references) == 0 or not references[0]:
+        if not isinstance(references, np.ndarray) or len(references) == 0 or not references[-1]:
             continue
-        names[axis] = _referenced_name(references[0], node, scales)
+        names[axis] = _referenced_name(references[-1], node, scales)
     return names
 
 

@@ -74,6 +74,10 @@ class ObjectTree:
     """Named datatypes."""
 
 
+MAX_LINKS = 16
+"""Soft and external links that are followed one after another, as the library's own limit is."""
+
+
 class ObjectFinder:
     """Follows hard, soft and external links from a group.
 
@@ -158,7 +162,7 @@ class ObjectFinder:
             opened: Any = None
             if kind != _h5l.TYPE_HARD:
                 try:
-                    file, opened = self._follow(group, raw_name, kind)
+                    file, opened = self._follow(group.file, group.group_id, raw_name)
                     key = (file.number, _h5o.get_info(opened).addr)
                 except (VzlabError, *LIBRARY_ERRORS) as error:
                     group.broken[name] = _explain(group.group_id, raw_name, kind, error)
@@ -184,20 +188,31 @@ class ObjectFinder:
             else:
                 tree.others.add(key)
 
-    def _follow(self, group: GroupNode, name: bytes, kind: int) -> tuple[OpenFile, Any]:
-        """The object that a soft or external link leads to, and its file."""
-        if kind == _h5l.TYPE_EXTERNAL:
-            filename, path = group.group_id.links.get_val(name)
-            file = self.add_relative(group.file, filename.decode("utf-8", "surrogateescape"))
-            return file, _h5o.open(file.file_id, path)
-        opened = _h5o.open(group.group_id, name)
-        if group.file.source.local_path is None:
-            return group.file, opened
-        # A soft link may pass through an external one, which the library follows by itself.
-        holder = h5py.h5i.get_file_id(opened).name.decode("utf-8", "surrogateescape")
-        if holder == group.file.source.local_path:
-            return group.file, opened
-        return self.add_file(self._registry.open(holder)), opened
+    def _follow(
+        self, file: OpenFile, group_id: Any, path: bytes, n_links: int = MAX_LINKS
+    ) -> tuple[OpenFile, Any]:
+        """The object at a path from a group, over links of any kind, and its file.
+
+        The library would open files at the end of external links by itself, in its own way, and only local ones.
+        """
+        opened = _h5o.open(file.file_id, b"/") if path.startswith(b"/") else group_id
+        for part in path.split(b"/"):
+            if part in (b"", b"."):
+                continue
+            if not isinstance(opened, _h5g.GroupID):
+                raise KeyError(f"{part!r} lies below what is no group")
+            kind = opened.links.get_info(part).type
+            if kind == _h5l.TYPE_HARD:
+                opened = _h5o.open(opened, part)
+                continue
+            if n_links == 0:
+                raise KeyError("links lead on and on")
+            target = opened.links.get_val(part)
+            if kind == _h5l.TYPE_EXTERNAL:
+                file = self.add_relative(file, target[0].decode("utf-8", "surrogateescape"))
+                opened, target = _h5o.open(file.file_id, b"/"), target[1]
+            file, opened = self._follow(file, opened, target, n_links - 1)
+        return file, opened
 
     def add_relative(self, file: OpenFile, filename: str) -> OpenFile:
         """Open a file that another names, beside it.
@@ -268,7 +283,9 @@ def _explain(group_id: Any, name: bytes, kind: int, error: Exception) -> str:
     if kind == _h5l.TYPE_EXTERNAL:
         filename, path = (part.decode("utf-8", "replace") for part in target)
         return f"An external link to {path!r} of {filename!r}: {library_message(error)}"
-    return f"A soft link to {target.decode('utf-8', 'replace')!r}, which is not in the file"
+    return (
+        f"A soft link to {target.decode('utf-8', 'replace')!r}, which leads nowhere: {library_message(error)}"
+    )
 
 
 def _damaged(file: OpenFile, path: str, error: Exception) -> CorruptFileError:

@@ -108,7 +108,9 @@ def _refusal(source: Source, error: Exception) -> VzlabError:
 
 def library_message(error: BaseException) -> str:
     """The telling part of an h5py error: what the library says in the last brackets."""
-    text = str(error).strip() or type(error).__name__
+    # Only a KeyError quotes its own message.
+    said = error.args[0] if isinstance(error, KeyError) and error.args else error
+    text = str(said).strip() or type(error).__name__
     return text[text.find("(") + 1 : -1] if text.endswith(")") and "(" in text else text
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from vzlab.errors import CorruptFileError, VzlabError
 from vzlab.manifests import ManifestArray, ManifestGroup, SourceFile, UnreadableVariable
-from vzlab.parsers.base import LoadedVariable, Parser, open_source
+from vzlab.parsers.base import LoadedVariable, Parser
 from vzlab.parsers.hdf5.attributes import HIDDEN, read_attributes
 from vzlab.parsers.hdf5.datatypes import StoredType, stored_type
 from vzlab.parsers.hdf5.dimensions import (
@@ -25,8 +25,8 @@ from vzlab.parsers.hdf5.objects import DatasetNode, ObjectFinder, ObjectKey, Obj
 from vzlab.parsers.hdf5.opening import LIBRARY_ERRORS, library_message, open_hdf5
 from vzlab.storage import Source, StoreRegistry, as_registry
 
-MAX_NODES = 1_000_000
-"""Links to groups that are shown already are followed only while the tree has fewer groups and variables than this."""
+MAX_REPEATED = 100_000
+"""Groups that are shown already are shown again under other names only until that has added as many groups and variables."""
 
 _OF_SCALES = frozenset({"CLASS", "NAME"})
 """Attributes by which a dimension scale is known, shown only where a dataset is none."""
@@ -62,7 +62,7 @@ class HDF5Parser(Parser):
 
     def load_variable(self, url: str | os.PathLike[str], registry: Any, path: str) -> LoadedVariable:
         """Read a variable with h5py; strings of varying length as `str`, references as paths of what they point to."""
-        source = open_source(url, as_registry(registry))
+        source = as_registry(registry).open(os.fspath(url))
         with open_hdf5(source) as file_id:
             return load_dataset(file_id, path, source.url)
 
@@ -159,7 +159,7 @@ class _Assembler:
         stack = [(tree.root, iter(self._subgroups(tree.root)))]
         # What each group under construction has so far: name, key.
         parts: list[dict[str, ObjectKey]] = [{}]
-        total = 0
+        repeated = 0
         while stack:
             key, children = stack[-1]
             name, child = next(children, ("", None))
@@ -173,8 +173,8 @@ class _Assembler:
             if child in open_keys:
                 continue
             if child in built:
-                if total + sizes[child] <= MAX_NODES:
-                    total += sizes[child]
+                if repeated + sizes[child] <= MAX_REPEATED:
+                    repeated += sizes[child]
                     parts[-1][name] = child
                 continue
             parts[-1][name] = child

@@ -21,7 +21,9 @@ from vzlab.storage import as_registry
 icechunk.set_logs_filter("error")
 
 
-def read_icechunk(repository: Any, group: str | None = None, branch: str = "main", **options: Any) -> xr.Dataset:
+def read_icechunk(
+    repository: Any, group: str | None = None, branch: str = "main", **options: Any
+) -> xr.Dataset:
     """Read a whole group of a repository (path, url, storage or opened) with xarray's Zarr reader."""
     if not isinstance(repository, icechunk.Repository):
         repository = vz.open_icechunk(repository, **options)
@@ -36,8 +38,9 @@ def read_kerchunk(references: Any, group: str | None = None, **storage_options: 
         # fsspec reads Parquet with an engine that pandas is about to drop.
         warnings.filterwarnings("ignore", message=".*fastparquet.*")
         target = str(references) if isinstance(references, Path) else references
+        options = {"group": group, "chunks": None}
         return xr.open_dataset(
-            target, engine="kerchunk", group=group, storage_options=storage_options or None
+            target, engine="kerchunk", storage_options=storage_options or None, open_dataset_options=options
         ).load()
 
 

@@ -64,7 +64,9 @@ def test_virtual_time_in_other_units_is_refused(tmp_path: Path) -> None:
         if i == 0:
             write_icechunk(dataset, tmp_path / "cube")
             continue
-        with pytest.raises(WriteError, match="units: 'hours since 2024-01-01' stored, 'hours since 2024-01-02' found"):
+        with pytest.raises(
+            WriteError, match="units: 'hours since 2024-01-01' stored, 'hours since 2024-01-02' found"
+        ):
             write_icechunk(dataset, tmp_path / "cube", append_dim="time")
 
 
@@ -147,7 +149,9 @@ def test_append_that_would_change_values_is_refused(
     before = snapshot(tmp_path / "cube")
     with pytest.raises(WriteError, match=message):
         write_icechunk(
-            vz.open_virtual_dataset(odd_file(tmp_path / "odd", **changes)), tmp_path / "cube", append_dim="time"
+            vz.open_virtual_dataset(odd_file(tmp_path / "odd", **changes)),
+            tmp_path / "cube",
+            append_dim="time",
         )
     assert snapshot(tmp_path / "cube") == before
     xr.testing.assert_identical(read_icechunk(tmp_path / "cube"), read_native(files[:2]))
@@ -172,9 +176,13 @@ def test_static_coordinate_that_differs_is_refused(
     write_icechunk(virtual_cube(files[:2], loadable_variables=loadable), tmp_path / "cube")
     with h5py.File(files[2], "a") as opened:
         opened["lat"][3] += 0.5
-    with pytest.raises(WriteError, match=r"'lat' does not depend on .* differs from what is stored \(by up to 0.5\)"):
+    with pytest.raises(
+        WriteError, match=r"'lat' does not depend on .* differs from what is stored \(by up to 0.5\)"
+    ):
         write_icechunk(
-            vz.open_virtual_dataset(files[2], loadable_variables=loadable), tmp_path / "cube", append_dim="time"
+            vz.open_virtual_dataset(files[2], loadable_variables=loadable),
+            tmp_path / "cube",
+            append_dim="time",
         )
     xr.testing.assert_identical(read_icechunk(tmp_path / "cube"), read_native(files[:2]))
 
@@ -210,7 +218,9 @@ def test_transposed_data_are_refused(files: list[Path], tmp_path: Path) -> None:
     write_icechunk(vz.open_virtual_dataset(files[0]), tmp_path / "cube")
     with pytest.raises(WriteError, match=r"'sst' has dimensions \('time', 'lat', 'lon'\) in the store"):
         write_icechunk(
-            vz.open_virtual_dataset(files[1]).transpose("time", "lon", "lat"), tmp_path / "cube", append_dim="time"
+            vz.open_virtual_dataset(files[1]).transpose("time", "lon", "lat"),
+            tmp_path / "cube",
+            append_dim="time",
         )
 
 
@@ -228,7 +238,9 @@ def test_fill_of_missing_chunks_must_agree(tmp_path: Path) -> None:
         variable[:2] = 1
     with pytest.raises(WriteError, match="read as 0 in the store, and as 9|fill values"):
         write_icechunk(
-            vz.open_virtual_dataset(tmp_path / "b.h5").rename({"phony_dim_0": "x"}), tmp_path / "cube", append_dim="x"
+            vz.open_virtual_dataset(tmp_path / "b.h5").rename({"phony_dim_0": "x"}),
+            tmp_path / "cube",
+            append_dim="x",
         )
 
 
@@ -296,7 +308,10 @@ def test_region_off_chunk_boundaries_is_refused(tmp_path: Path) -> None:
     whole = array_over(tmp_path / "a.bin", np.arange(8, dtype="i4"), (4,))
     part = array_over(tmp_path / "b.bin", np.arange(4, dtype="i4"), (4,))
     write_icechunk(xr.Dataset({"v": ("x", whole)}), tmp_path / "cube")
-    with pytest.raises(WriteError, match=r"region 2:6 of 'v' along 'x' does not lie on chunk boundaries, which are \[0, 4, 8\]"):
+    with pytest.raises(
+        WriteError,
+        match=r"region 2:6 of 'v' along 'x' does not lie on chunk boundaries, which are \[0, 4, 8\]",
+    ):
         write_icechunk(xr.Dataset({"v": ("x", part)}), tmp_path / "cube", region={"x": slice(2, 6)})
 
 

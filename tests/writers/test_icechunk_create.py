@@ -72,7 +72,9 @@ def test_metadata_keep_hdf5_fill_and_cf_missing_value_apart(tmp_path: Path) -> N
         variable[2:] = [-1, 3]
         variable.attrs["_FillValue"] = np.array([-1], "i2")
     write_icechunk(vz.open_virtual_dataset(path), tmp_path / "cube")
-    array = zarr.open_array(vz.open_icechunk(tmp_path / "cube").readonly_session("main").store, path="v", mode="r")
+    array = zarr.open_array(
+        vz.open_icechunk(tmp_path / "cube").readonly_session("main").store, path="v", mode="r"
+    )
     assert (array[:].tolist(), array.fill_value) == ([7, 7, -1, 3], 7)
     np.testing.assert_array_equal(read_icechunk(tmp_path / "cube").v, [7, 7, np.nan, 3])
 
@@ -151,7 +153,10 @@ def test_scalar_and_empty_arrays(tmp_path: Path) -> None:
 
 def test_rectilinear_grid_reads_back(tmp_path: Path) -> None:
     values = np.arange(9, dtype="f4")
-    parts = [array_over(tmp_path / f"{i}.bin", values[a:b], (b - a,)) for i, (a, b) in enumerate([(0, 4), (4, 6), (6, 9)])]
+    parts = [
+        array_over(tmp_path / f"{i}.bin", values[a:b], (b - a,))
+        for i, (a, b) in enumerate([(0, 4), (4, 6), (6, 9)])
+    ]
     months = np.concatenate(parts)  # type: ignore[call-overload]
     assert months.metadata.chunks == ((4, 2, 3),)
     write_icechunk(xr.Dataset({"v": ("time", months)}), tmp_path / "cube")
@@ -173,7 +178,11 @@ def test_attributes_that_json_cannot_say_do_not_stop_the_write(files: list[Path]
     cube.attrs["levels"] = np.array([1.0, np.nan])
     write_icechunk(cube, tmp_path / "cube")
     got = read_icechunk(tmp_path / "cube")
-    assert (got.lat.attrs["valid_max"], got.sst.attrs["valid_max"], got.attrs["levels"]) == ("NaN", "Infinity", [1.0, "NaN"])
+    assert (got.lat.attrs["valid_max"], got.sst.attrs["valid_max"], got.attrs["levels"]) == (
+        "NaN",
+        "Infinity",
+        [1.0, "NaN"],
+    )
 
 
 NAMES = ("a b.nc", "a#b.nc", "a?b.nc", "50%.nc", "%41.nc", "été 日本.nc", "a+b&c=d.nc", "[1]'.nc")

@@ -83,7 +83,9 @@ def test_one_request_a_chunk(s3: S3Server, day: Path, tmp_path: Path) -> None:
 def test_failure_leaves_nothing_in_the_bucket(s3: S3Server, day: Path) -> None:
     bucket = s3.bucket()
     with pytest.raises(RuntimeError, match="disk is full"):
-        write_icechunk(failing_dataset(day).drop_vars("sst"), bucket.url("cube"), storage_options=s3.storage_options)
+        write_icechunk(
+            failing_dataset(day).drop_vars("sst"), bucket.url("cube"), storage_options=s3.storage_options
+        )
     left: list[Any] = [entry["path"] for batch in obstore.list(bucket.store) for entry in batch]
     assert left == []
 

@@ -22,7 +22,9 @@ def manifest_of(index: Any, n_sources: int) -> ChunkManifest:
     index = np.asarray(index, np.uint32)
     places = np.arange(index.size, dtype=np.uint64).reshape(index.shape)
     return ChunkManifest(
-        sources=[SourceFile(url=f"s3://b/{i}", last_modified=NOON + timedelta(hours=i)) for i in range(n_sources)],
+        sources=[
+            SourceFile(url=f"s3://b/{i}", last_modified=NOON + timedelta(hours=i)) for i in range(n_sources)
+        ],
         source_index=index,
         offsets=np.where(index == INLINE, np.uint64(0), places * np.uint64(10)),
         lengths=np.full(index.shape, 7, np.uint64),
@@ -38,7 +40,15 @@ class RecordingStore:
         self.n_calls = 0
 
     def set_virtual_refs_arr(
-        self, path: str, shape: Any, urls: list[str], offsets: Any, lengths: Any, *, arr_offset: Any, checksum: Any
+        self,
+        path: str,
+        shape: Any,
+        urls: list[str],
+        offsets: Any,
+        lengths: Any,
+        *,
+        arr_offset: Any,
+        checksum: Any,
     ) -> None:
         self.n_calls += 1
         assert len(urls) == len(offsets) == len(lengths) == int(np.prod(shape, dtype=int))
@@ -102,7 +112,10 @@ def test_scattered_files_give_up_boxes() -> None:
     ("source", "expected"),
     [
         (SourceFile(url="file:///a", last_modified=NOON), NOON),
-        (SourceFile(url="file:///a", last_modified=NOON + timedelta(microseconds=1)), NOON + timedelta(seconds=1)),
+        (
+            SourceFile(url="file:///a", last_modified=NOON + timedelta(microseconds=1)),
+            NOON + timedelta(seconds=1),
+        ),
         (SourceFile(url="file:///a", last_modified=NOON.replace(tzinfo=None)), NOON),
         (SourceFile(url="file:///a", etag='"x"'), None),
         (SourceFile(url="s3://b/a", etag='"x-1"', last_modified=NOON), "x-1"),

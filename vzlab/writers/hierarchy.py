@@ -12,6 +12,7 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 
 from vzlab.manifests import ArrayMetadata
+from vzlab.writers.chunk_grids import with_uniform_lengths
 
 if TYPE_CHECKING:
     from icechunk import IcechunkStore
@@ -43,7 +44,7 @@ class Hierarchy:
         """Metadata of the arrays directly in a group."""
         documents = {name: self.document(f"{path}/{name}".lstrip("/")) for name in self.members(path)}
         return {
-            name: ArrayMetadata.from_dict(document)
+            name: ArrayMetadata.from_dict(with_uniform_lengths(document))
             for name, document in documents.items()
             if document is not None and document["node_type"] == "array"
         }

@@ -13,6 +13,7 @@ import xarray as xr
 from vzlab.errors import WriteError
 from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray
 from vzlab.storage.manifest_store import array_document
+from vzlab.writers.chunk_grids import with_listed_lengths
 from vzlab.writers.contents import GroupContents
 
 type Region = Mapping[str, slice]
@@ -127,12 +128,12 @@ def check_manifest(path: str, manifest: ChunkManifest) -> None:
 
 
 def _document(path: str, array: ManifestArray) -> bytes:
-    return _strict_json(path, array_document(array))
+    return _strict_json(path, with_listed_lengths(array_document(array)))
 
 
 def document_of(path: str, metadata: ArrayMetadata) -> bytes:
     """The ``zarr.json`` of metadata that came from one: their attributes are strict JSON already."""
-    return _strict_json(path, metadata.to_dict())
+    return _strict_json(path, with_listed_lengths(metadata.to_dict()))
 
 
 def _strict_json(path: str, document: Mapping[str, Any]) -> bytes:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from vzlab.cf import to_zarr_attributes
-from vzlab.codecs import encode_chunk, to_v2
-from vzlab.errors import UnsupportedCodecError, WriteError
+from vzlab.codecs import decode_chunk, encode_chunk, to_v2
+from vzlab.errors import CodecError, UnsupportedCodecError, WriteError
 from vzlab.manifests import ManifestArray
 from vzlab.manifests.manifest import MISSING
 from vzlab.manifests.metadata import zarr_dtype
@@ -118,35 +118,44 @@ def _unwritten(path: str, array: ManifestArray, fill: Any) -> bytes | None:
     if _same(left_out, metadata.fill_scalar, metadata.dtype):
         return None
     shape = metadata.grid.chunk_shape
+    values = np.full(shape, metadata.fill_scalar, dtype=metadata.dtype)
+    options: dict[str, Any] = {
+        "codecs": metadata.codecs,
+        "data_type": metadata.data_type,
+        "chunk_shape": shape,
+        "fill_value": metadata.fill_value,
+    }
     try:
-        chunk = encode_chunk(
-            np.full(shape, metadata.fill_scalar, dtype=metadata.dtype),
-            codecs=metadata.codecs,
-            data_type=metadata.data_type,
-            chunk_shape=shape,
-            fill_value=metadata.fill_value,
-        )
-    except (NotImplementedError, ValueError, TypeError) as error:
+        chunk = encode_chunk(values, **options)
+        kept = _same(decode_chunk(chunk, **options), values, metadata.dtype)
+    except (CodecError, UnsupportedCodecError) as error:
         raise WriteError(
-            f"{manifest.n_missing:,} chunks of {path!r} were never written and read as {metadata.fill_scalar!r}, which differs "
-            f"from what Zarr v2 would read there ({left_out!r}), and cannot be encoded ({error}). Write to Icechunk, or load it."
+            _refusal(path, array, left_out, f"such a chunk cannot be encoded: {error}")
         ) from error
-    if len(chunk) * manifest.n_missing > MAX_MATERIALISED_BYTES:
-        raise WriteError(
-            f"{manifest.n_missing:,} chunks of {path!r} were never written and read as {metadata.fill_scalar!r}; Zarr v2 "
-            f"would read {left_out!r} there, and writing them out would take {len(chunk) * manifest.n_missing:,} bytes. Write "
-            "to Icechunk, which keeps the two apart."
-        )
+    if not kept:
+        raise WriteError(_refusal(path, array, left_out, "its codecs do not keep that value"))
+    n_bytes = len(chunk) * manifest.n_missing
+    if n_bytes > MAX_MATERIALISED_BYTES:
+        raise WriteError(_refusal(path, array, left_out, f"writing them out would take {n_bytes:,} bytes"))
     return chunk
 
 
+def _refusal(path: str, array: ManifestArray, left_out: Any, why: str) -> str:
+    return (
+        f"{array.manifest.n_missing:,} chunks of {path!r} were never written and read as {array.metadata.fill_scalar!r}. Zarr v2 "
+        f"would read {left_out!r} there, and {why}. Write to Icechunk, which keeps unwritten and missing values apart, or load "
+        "the variable."
+    )
+
+
 def _same(a: Any, b: Any, dtype: np.dtype[Any]) -> bool:
+    """Whether scalars or arrays hold the same values bit for bit; any NaN equals any other."""
     if dtype.hasobject or dtype.kind == "T":
-        return bool(a == b)
+        return bool(np.all(a == b))
     x, y = (np.asarray(value, dtype=dtype) for value in (a, b))
-    if dtype.kind in "fc" and x != x and y != y:
+    if x.tobytes() == y.tobytes():
         return True
-    return x.tobytes() == y.tobytes()
+    return dtype.kind in "fc" and bool((np.isnan(x) & np.isnan(y)).all())
 
 
 def missing_mask(array: ManifestArray) -> Any:

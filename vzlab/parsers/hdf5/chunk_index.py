@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -54,6 +56,16 @@ def read_chunk_index(
     RuntimeError
         If the library cannot read the index.
     """
+    with _collector_paused():
+        return _iterate(dataset_id, grid_shape, chunk_shape, is_extensible_array)
+
+
+def _iterate(
+    dataset_id: Any,
+    grid_shape: tuple[int, ...],
+    chunk_shape: tuple[int, ...],
+    is_extensible_array: Callable[[], bool],
+) -> ChunkIndex:
     infos: list[tuple[tuple[int, ...], int, int, int]] = []
     # A built-in as callback: nothing in Python runs for each chunk while the library iterates.
     dataset_id.chunk_iter(infos.append)
@@ -88,6 +100,19 @@ def read_chunk_index(
     return ChunkIndex(
         offsets=offsets, lengths=lengths, filter_masks=filter_masks, missing=missing, decoder="h5py"
     )
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """No garbage collection: it would look at each of a million small tuples again and again, a third of all time."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _unswizzled(

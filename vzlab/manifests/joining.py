@@ -161,10 +161,12 @@ def _trim(array: ManifestArray, axis: int, uniform: bool) -> ManifestArray:
         return ManifestArray(
             metadata=metadata.with_layout(shape=array.shape, chunks=chunks), manifest=manifest
         )
+    if not uniform and not grid.last_is_partial(axis):
+        return array
     if not uniform:
         raise IncompatibleArraysError(
             f"A compressed chunk of {last} along axis {axis} is stored whole, and only {inside[-1]} of it belong to the "
-            "array; chunks of other lengths follow, so no chunk grid says this. Load the variable, or leave the file out."
+            "array; beside chunks of other lengths no chunk grid says this. Load the variable, or leave the file out."
         )
     return _crop(array, axis, last)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from vzlab.manifests.columns import as_column, held_bytes
 
 MISSING = 0xFFFFFFFF
 """Source index of a chunk that was never written."""
@@ -84,9 +85,9 @@ class ChunkManifest:
     ) -> None:
         self.sources = tuple(SourceFile(url=s) if isinstance(s, str) else s for s in sources)
         self.inline = tuple(inline)
-        self.source_index = _column(source_index, np.uint32)
-        self.offsets = _column(offsets, np.uint64)
-        self.lengths = _column(lengths, np.uint64)
+        self.source_index = as_column(source_index, np.uint32)
+        self.offsets = as_column(offsets, np.uint64)
+        self.lengths = as_column(lengths, np.uint64)
         shapes = {self.source_index.shape, self.offsets.shape, self.lengths.shape}
         if len(shapes) != 1:
             raise ValueError(f"Columns of a manifest have different shapes: {sorted(shapes)}")
@@ -238,7 +239,7 @@ class ChunkManifest:
         """Memory that the manifest itself takes."""
         columns = (self.source_index, self.offsets, self.lengths)
         urls = sum(len(source.url) + 100 for source in self.sources)
-        return sum(_held_bytes(column) for column in columns) + urls + sum(map(len, self.inline))
+        return sum(held_bytes(column) for column in columns) + urls + sum(map(len, self.inline))
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -349,7 +350,9 @@ class ChunkManifest:
         positions = np.asarray(positions, dtype=np.intp)
         absent = positions < 0
         if self.grid_shape[axis] == 0:
-            return ChunkManifest.empty(_with(self.grid_shape, axis, len(positions)))
+            return ChunkManifest.empty(
+                (*self.grid_shape[:axis], len(positions), *self.grid_shape[axis + 1 :])
+            )
         taken = self._derive(lambda column: np.take(column, np.where(absent, 0, positions), axis=axis))
         hole = absent.reshape((-1,) + (1,) * (len(self.grid_shape) - axis - 1))
         return ChunkManifest(
@@ -475,29 +478,3 @@ def _restore(
     return ChunkManifest(
         sources=sources, source_index=source_index, offsets=offsets, lengths=lengths, inline=inline
     )
-
-
-def _column[T: np.generic](values: npt.ArrayLike, dtype: type[T]) -> npt.NDArray[T]:
-    """A read-only view of the values as a column, not copied if the type is right."""
-    column = np.asarray(values)
-    if column.dtype != dtype:
-        if column.size and column.dtype.kind == "i" and int(column.min()) < 0:
-            raise ValueError(
-                f"A manifest column holds {int(column.min())}: offsets, lengths and indices are not negative"
-            )
-        column = column.astype(dtype)
-    column = column.view()
-    column.flags.writeable = False
-    return column
-
-
-def _held_bytes(column: npt.NDArray[Any]) -> int:
-    """Memory behind a column: a broadcast one holds what it repeats only once."""
-    held = column.itemsize
-    for length, stride in zip(column.shape, column.strides, strict=True):
-        held *= length if stride else 1
-    return held
-
-
-def _with(shape: tuple[int, ...], axis: int, length: int) -> tuple[int, ...]:
-    return (*shape[:axis], operator.index(length), *shape[axis + 1 :])

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from vzlab.inspection import Inspection, inspect
     from vzlab.manifests import ArrayMetadata, ChunkGrid, ChunkManifest, ManifestArray, ManifestGroup
     from vzlab.storage import ManifestStore, RequestLog, StoreRegistry
-    from vzlab.testing import compare
+    from vzlab.testing.compare import compare
     from vzlab.writers import chunk_prefixes, icechunk_credentials, open_icechunk
 
 __version__ = "0.1.0"

@@ -210,22 +210,12 @@ def detect_format(url: str | os.PathLike[str], registry: Any = None) -> Format:
     raise UnsupportedFormatError(_unknown(location, head, by_suffix))
 
 
-def parser_for(format_: Format) -> Any:
-    """The parser class of a format.
-
-    Raises
-    ------
-    UnsupportedFormatError
-        If there is none.
-    """
-    if format_.parser is None:
-        article = "an" if format_.name[0] in "AEIOUH" and not format_.name.startswith("HDF") else "a"
-        raise UnsupportedFormatError(
-            f"Found {article} {format_.name}; parsers exist for {_with_parsers()}. {format_.advice or _NOT_YET}"
-        )
-    import vzlab.parsers
-
-    return getattr(vzlab.parsers, format_.parser)
+def no_parser(format_: Format) -> UnsupportedFormatError:
+    """The error for a file of a format that is known and that nothing here parses."""
+    article = "an" if format_.name[0] in "AEIOUH" and not format_.name.startswith("HDF") else "a"
+    return UnsupportedFormatError(
+        f"Found {article} {format_.name}; parsers exist for {_with_parsers()}. {format_.advice or _NOT_YET}"
+    )
 
 
 def _with_parsers() -> str:

@@ -26,7 +26,8 @@ def inspect(
     storage_options: Mapping[str, Any] | None = None,
 ) -> Inspection:
     """Parse a file and describe what parsing found."""
-    from vzlab.formats import detect_format, parser_for
+    from vzlab.formats import detect_format
+    from vzlab.parsers import parser_for
 
     url = normalize_url(x)
     stores = as_registry(registry, storage_options)

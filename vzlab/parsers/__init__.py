@@ -5,14 +5,29 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from vzlab.formats import Format, no_parser
 from vzlab.parsers.base import Parser
 
 if TYPE_CHECKING:
     from vzlab.parsers.hdf5.parser import HDF5Parser
 
-__all__ = ["HDF5Parser", "Parser"]
+__all__ = ["HDF5Parser", "Parser", "parser_for"]
 
 _HOMES = {"HDF5Parser": "vzlab.parsers.hdf5.parser"}
+
+
+def parser_for(format_: Format) -> type[Parser]:
+    """The parser class of a format.
+
+    Raises
+    ------
+    UnsupportedFormatError
+        If there is none.
+    """
+    if format_.parser is None:
+        raise no_parser(format_)
+    found: type[Parser] = __getattr__(format_.parser)
+    return found
 
 
 def __getattr__(name: str) -> Any:

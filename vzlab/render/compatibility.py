@@ -73,7 +73,9 @@ def _matrix(report: CompatibilityReport) -> Markup:
     facets = [f for f in FACETS if f != "presence" or any(x.facet == "presence" for x in report.findings)]
     told = {finding.variable for finding in report.findings}
     shown = [v for v in report.variables if v in told] + [v for v in report.variables if v not in told]
-    rows = [[v, *(_cell(report, v, facet) for facet in facets)] for v in shown[:MAX_ROWS]]
+    rows: list[list[Content | Cell]] = [
+        [v, *(_cell(report, v, facet) for facet in facets)] for v in shown[:MAX_ROWS]
+    ]
     markup = table(rows, header=["", *facets])
     if len(shown) > MAX_ROWS:
         markup = join(

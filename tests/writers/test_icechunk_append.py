@@ -236,7 +236,7 @@ def test_fill_of_missing_chunks_must_agree(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "b.h5", "w") as file:
         variable = file.create_dataset("v", shape=(4,), chunks=(2,), dtype="<i4", fillvalue=9)
         variable[:2] = 1
-    with pytest.raises(WriteError, match="read as 0 in the store, and as 9|fill values"):
+    with pytest.raises(WriteError, match="Unwritten chunks of 'v' read as 0 in the store, and as 9"):
         write_icechunk(
             vz.open_virtual_dataset(tmp_path / "b.h5").rename({"phony_dim_0": "x"}),
             tmp_path / "cube",
@@ -261,7 +261,7 @@ def test_variables_that_are_there_are_not_overwritten(files: list[Path], tmp_pat
     write_icechunk(cube, tmp_path / "cube")
     with pytest.raises(WriteError, match="'sst' is there already"):
         write_icechunk(cube, tmp_path / "cube", mode="a")
-    with pytest.raises(WriteError, match="'lat' .*differs from what is stored"):
+    with pytest.raises(WriteError, match=r"'lat' .*differs from what is stored"):
         write_icechunk(cube[["lat"]].assign_coords(lat=cube.lat + 1), tmp_path / "cube", mode="a")
 
 

@@ -285,7 +285,7 @@ def test_folder_with_other_files_is_left_alone(files: list[Path]) -> None:
 
 def test_memory_urls_are_refused(tmp_path: Path) -> None:
     array = array_over(tmp_path / "raw.bin", np.arange(4, dtype="i4"), (2,))
-    moved = array.rename_urls(lambda url: "memory://x/raw.bin")
+    moved = array.rename_urls(lambda _: "memory://x/raw.bin")
     with pytest.raises(WriteError, match="Icechunk cannot read memory:// urls"):
         write_icechunk(xr.Dataset({"v": ("x", moved)}), tmp_path / "cube")
     assert not (tmp_path / "cube").exists()

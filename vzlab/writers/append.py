@@ -257,10 +257,10 @@ def _check_encoding(path: str, old: ArrayMetadata, new: ManifestArray) -> None:
             f"The numbers of {path!r} would be read with attributes that are not theirs ({table}). Load the variable, so that "
             "its values are encoded as the stored ones are."
         )
-    if old.fill_value != new.metadata.fill_value and new.manifest.n_missing:
+    if old.fill_value != new.metadata.fill_value:
         raise WriteError(
             f"Unwritten chunks of {path!r} read as {old.fill_value!r} in the store, and as {new.metadata.fill_value!r} in the "
-            "new files, which have some. Load the variable."
+            "new files. Load the variable."
         )
 
 

@@ -59,9 +59,9 @@ def write_kerchunk(
 ) -> dict[str, Any] | None:
     """Write references that fsspec's ``ReferenceFileSystem`` and xarray's ``engine="kerchunk"`` read.
 
-    Metadata are Zarr v2. (Of Parquet, fsspec 2026.9 reads groups below the root only if it is told the protocol of the files:
-    ``storage_options={"remote_protocol": "file"}``.) Chunks in memory and loaded variables go into the references themselves. The target appears whole
-    or not at all.
+    Metadata are Zarr v2. Chunks in memory and loaded variables go into the references themselves. The target appears
+    whole or not at all. (Of Parquet, fsspec 2026.9 reads groups below the root only if it is told the protocol of the
+    files: ``storage_options={"remote_protocol": "file"}``.)
 
     Parameters
     ----------

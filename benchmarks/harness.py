@@ -46,6 +46,8 @@ class Case:
     goal: Goal | None = None
     repeats: int | None = None
     """Of each contestant; None for as many as the run asks for. What never varies is measured once."""
+    warm_up: bool = True
+    """Whether each is run once before the first round."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +91,7 @@ def run(cases: Iterable[Case], *, repeats: int) -> Iterator[Result]:
 def measure(case: Case, *, repeats: int) -> Result:
     """Measure the contestants of one case in turn: A B C A B C ...
 
-    Before the first round each is run once unmeasured, so that imports, caches and the files' pages are warm for all. One
+    Before the first round each is usually run once unmeasured, so that imports, caches and the files' pages are warm for all. One
     that raises is left out, with its error kept; what the others do goes on.
     """
     ready: dict[str, Measure] = {}
@@ -100,7 +102,8 @@ def measure(case: Case, *, repeats: int) -> Result:
         for name, contestant in case.contestants.items():
             try:
                 prepared = contestant()
-                prepared()
+                if case.warm_up:
+                    prepared()
             except ModuleNotFoundError as error:
                 failures[name] = f"no {error.name}"
             except Exception as error:  # noqa: BLE001 - whatever a peer raises is its result

@@ -50,8 +50,8 @@ def cases(scale: Scale, _files: Files) -> Iterator[Case]:
         repeats=1,
     )
     yield case(f"Pickle of {what}, size", _pickle_size, unit="bytes", goal=Goal(at_most=25e6), repeats=1)
-    yield case(f"Pickle {what} and load them", _pickle_time)
-    yield case(f"Rename the urls of {what}", _rename)
+    yield case(f"Pickle {what} and load them", _pickle_time, repeats=scale.slow_repeats)
+    yield case(f"Rename the urls of {what}", _rename, repeats=scale.slow_repeats)
 
 
 class _Vzlab:

@@ -19,7 +19,7 @@ NOTE = (
     "nothing: the least that any reader costs that asks the library chunk by chunk."
 )
 KERCHUNK_UP_TO = 100_000
-"""Chunks: beyond, kerchunk takes minutes and says nothing new."""
+"""Chunks, in a v1 B-tree: it asks the library chunk by chunk whatever the index is, and takes its time."""
 
 
 def cases(scale: Scale, files: Files) -> Iterator[Case]:
@@ -27,7 +27,7 @@ def cases(scale: Scale, files: Files) -> Iterator[Case]:
     for n_chunks in scale.n_chunks:
         for index in INDICES:
             parsers = {"vzlab": _vzlab, "h5py": _h5py, "VirtualiZarr": _virtualizarr}
-            if n_chunks <= KERCHUNK_UP_TO:
+            if n_chunks <= KERCHUNK_UP_TO and index == "v1 B-tree":
                 parsers["kerchunk"] = _kerchunk
             yield Case(
                 topic=TOPIC,
@@ -35,6 +35,7 @@ def cases(scale: Scale, files: Files) -> Iterator[Case]:
                 contestants={name: partial(ready, files, n_chunks, index) for name, ready in parsers.items()},
                 goal=Goal(at_most=2.0, times="h5py"),
                 repeats=scale.slow_repeats,
+                warm_up=False,  # the check that every chunk is found is one
             )
 
 
@@ -55,6 +56,8 @@ def _h5py(files: Files, n_chunks: int, index: Index) -> Measure:
     def iterate() -> None:
         with h5py.File(path) as file:
             file["x"].id.chunk_iter(ignore)
+
+    iterate()
 
     return timed(iterate)
 

@@ -138,5 +138,5 @@ def test_results_go_between_the_markers() -> None:
 
 @pytest.mark.parametrize("page", ["", table.BEGIN, f"{table.END}{table.BEGIN}", table.BEGIN * 2 + table.END])
 def test_page_without_its_markers_is_left_alone(page: str) -> None:
-    with pytest.raises(ValueError, match="markers|each once"):
+    with pytest.raises(ValueError, match="each once"):
         table.replace_results(page, "new")

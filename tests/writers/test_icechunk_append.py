@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import icechunk
 import numpy as np
 import pytest
 import xarray as xr
 
 import vzlab as vz
+import vzlab.writers.icechunk
 from tests.writers.stores import array_over, daily_files, read_icechunk, read_native, virtual_cube
 from vzlab.errors import WriteError
 from vzlab.writers import write_icechunk
@@ -192,6 +194,33 @@ def test_static_coordinate_that_is_equal_and_virtual_is_left_alone(files: list[P
         cube = vz.open_virtual_dataset(file, loadable_variables=["time", "lon"])
         write_icechunk(cube, tmp_path / "cube", append_dim="time")
     xr.testing.assert_identical(read_icechunk(tmp_path / "cube"), read_native(files))
+
+
+def test_stored_values_that_cannot_be_read_are_not_guessed(files: list[Path], tmp_path: Path) -> None:
+    cubes = [vz.open_virtual_dataset(file, loadable_variables=["time", "lon"]) for file in files[:2]]
+    write_icechunk(cubes[0], tmp_path / "cube")
+    bare = icechunk.Repository.open(icechunk.local_filesystem_storage(str(tmp_path / "cube")))
+    with pytest.raises(WriteError, match=r"lat must be read to be compared, and cannot be: .*authoriz"):
+        write_icechunk(cubes[1], bare, append_dim="time")
+    assert snapshot(tmp_path / "cube") == bare.lookup_branch("main")
+
+
+def test_large_loaded_variables_are_not_read_to_be_appended_to(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["time", "lat", "lon", "sst"]
+    cubes = [vz.open_virtual_dataset(file, loadable_variables=names) for file in files]
+    write_icechunk(cubes[0], tmp_path / "cube")
+    asked: list[str] = []
+    decoded_values = vzlab.writers.icechunk._decoded_values
+
+    def recorded(hierarchy: Any, path: str, names: list[str], arrays: Any) -> Any:
+        asked.extend(names)
+        return decoded_values(hierarchy, path, names, arrays)
+
+    monkeypatch.setattr("vzlab.writers.icechunk._decoded_values", recorded)
+    write_icechunk(cubes[1], tmp_path / "cube", append_dim="time")
+    assert sorted(asked) == ["lat", "lon", "time"]
 
 
 def test_partial_last_chunk_is_never_shifted(tmp_path: Path) -> None:

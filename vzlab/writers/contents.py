@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -125,10 +125,3 @@ def sources_of(contents: tuple[GroupContents, ...]) -> tuple[SourceFile, ...]:
     """Every distinct file that chunks lie in."""
     arrays = (array for part in contents for array in part.virtual.values())
     return tuple(dict.fromkeys(source for array in arrays for source in array.manifest.sources))
-
-
-def walk_arrays(contents: tuple[GroupContents, ...]) -> Iterator[tuple[str, ManifestArray]]:
-    """Every virtual array with its path."""
-    for part in contents:
-        for name, array in part.virtual.items():
-            yield (f"{part.path}/{name}" if part.path else name), array

@@ -216,24 +216,47 @@ def _stored(
     source_options: Mapping[str, Any] | None,
 ) -> StoredGroup:
     """What the group holds, with the values that must be compared."""
+    from icechunk import IcechunkError
+
     along = {append_dim} if append_dim else set(region or ())
     static = [
         name
         for name in part.virtual
         if name in arrays and not along & set(part.dims(name)) and (append_dim or region)
     ]
-    loaded = [name for name in part.loaded if name in arrays]
-    decoded = xr.open_zarr(hierarchy.store, group=part.path or None, consolidated=False, chunks=None)
-    encoded = zarr.open_group(hierarchy.store, path=part.path, mode="r")
+    compared = [
+        name
+        for name in part.loaded
+        if name in arrays and (name == append_dim or not along & set(part.dims(name)))
+    ]
     fresh = {
         name: xr.Variable(
             part.dims(name), read_array(part.virtual[name], as_registry(None, source_options), name=name)
         )
         for name in static
     }
-    values = {name: decoded.variables[name].load() for name in loaded}
-    values |= {name: xr.Variable(part.dims(name), encoded[name][...]) for name in static}  # type: ignore[index]
+    try:
+        values = _decoded_values(hierarchy, part.path, compared, arrays)
+        encoded = zarr.open_group(hierarchy.store, path=part.path, mode="r")
+        values |= {name: xr.Variable(part.dims(name), encoded[name][...]) for name in static}  # type: ignore[index]
+    except IcechunkError as error:
+        raise WriteError(
+            f"What the group {part.path or '/'!r} holds of {', '.join([*compared, *static])} must be read to be compared, and "
+            f"cannot be: {error.message} Open the repository with its virtual chunks authorised (vz.open_icechunk), or drop them."
+        ) from error
     return StoredGroup(arrays=arrays, values=values, fresh=fresh)
+
+
+def _decoded_values(
+    hierarchy: Hierarchy, path: str, names: list[str], arrays: Mapping[str, Any]
+) -> dict[str, xr.Variable]:
+    if not names:
+        return {}
+    others = [name for name in arrays if name not in names]
+    decoded = xr.open_zarr(
+        hierarchy.store, group=path or None, consolidated=False, chunks=None, drop_variables=others
+    )
+    return {name: decoded.variables[name].load() for name in names}
 
 
 def execute(hierarchy: Hierarchy, plan: WritePlan, *, checksums: bool = True) -> int:

@@ -247,4 +247,5 @@ def _where(array: ManifestArray) -> Any:
 def test_no_step_is_taken_per_chunk(action: Callable[[ManifestArray], Any]) -> None:
     first, small, large = (np.concatenate(many_files(n, 4)) for n in (400, 1_000, 100_000))
     action(first)  # whatever is done once is done
-    assert _calls(lambda: action(small)) == _calls(lambda: action(large))
+    # What the collector of garbage does meanwhile may add a few.
+    assert _calls(lambda: action(large)) - _calls(lambda: action(small)) < 50

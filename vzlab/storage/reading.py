@@ -18,6 +18,7 @@ from vzlab.manifests.codec_axes import is_uncompressed
 from vzlab.manifests.manifest import INLINE, MISSING
 from vzlab.storage.manifest_store import name_failure
 from vzlab.storage.registry import StoreRegistry
+from vzlab.storage.source import Source
 
 REMOTE_THREADS = 32
 """Requests under way at once for chunks that lie elsewhere."""
@@ -49,14 +50,7 @@ def read_array(array: ManifestArray, registry: StoreRegistry, *, name: str = "ar
     columns = [column.reshape(-1) for column in (manifest.source_index, manifest.offsets, manifest.lengths)]
     decoders: dict[Index, Decoder] = {}
 
-    def read_one(index: Index, source: int, offset: int, length: int) -> None:
-        if source < INLINE:
-            try:
-                data = registry.open(manifest.sources[source].url).read(offset, length)
-            except (VzlabError, OSError) as error:
-                raise name_failure(error, name, index, manifest) from error
-        else:
-            data = manifest.inline[offset]
+    def read_one(index: Index, data: bytes) -> None:
         shape = tuple(lengths[i] for lengths, i in zip(stored, index, strict=True))
         decode = decoders.get(shape)
         if decode is None:
@@ -71,9 +65,22 @@ def read_array(array: ManifestArray, registry: StoreRegistry, *, name: str = "ar
     def read_some(part: slice) -> None:
         indices = itertools.islice(itertools.product(*map(range, grid.grid_shape)), part.start, part.stop)
         entries = (column[part].tolist() for column in columns)
+        # Chunks side by side lie mostly in one file: it is asked for once, and no more than one is held open here.
+        opened: Source | None = None
+        opened_number = -1
         for index, source, offset, length in zip(indices, *entries, strict=True):
-            if source != MISSING:
-                read_one(index, source, offset, length)
+            if source == MISSING:
+                continue
+            if source == INLINE:
+                read_one(index, manifest.inline[offset])
+                continue
+            try:
+                if opened is None or source != opened_number:
+                    opened, opened_number = registry.open(manifest.sources[source].url), source
+                data = opened.read(offset, length)
+            except (VzlabError, OSError) as error:
+                raise name_failure(error, name, index, manifest) from error
+            read_one(index, data)
 
     n_threads = _n_threads(array)
     parts = _parts(manifest.n_chunks, n_threads)

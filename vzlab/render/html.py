@@ -1,9 +1,10 @@
 """Build all HTML that vzlab shows: escaped here, and readable where styles and scripts are taken away.
 
-An untrusted notebook keeps ``<details>``, tables, inline styles and ``data:`` images; it loses ``<style>``,
-``<script>``, ``<svg>``, ``id``, ``role``, ``aria-*``, ``var()`` and ``transform``. So a view is made of the
-first alone. Colours come from the notebook: text is its ``currentColor``, lines and dim text are mixed from
-that, and accents are mid-tones at partial opacity, so that light and dark need no rule of their own.
+An untrusted notebook keeps ``<details>``, tables, ``data:`` images and those inline styles that its sanitiser
+knows; it loses ``<style>``, ``<script>``, ``<svg>``, ``id``, ``role``, ``aria-*``, ``var()``, ``transform``, and in
+borders and backgrounds every colour but plain ones: ``color-mix()`` takes the whole line with it. So a view is
+made of the first alone. Text has the notebook's own colour, dim text is that at less opacity, and lines, panels
+and accents are mid-tones at partial opacity, so that light and dark need no rule of their own.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ ACCENTS: dict[Tone, tuple[int, int, int]] = {
 
 MONO = "font-family:ui-monospace,SFMono-Regular,Menlo,monospace"
 DIM = "opacity:.68"
-LINE = "1px solid color-mix(in srgb,currentColor 18%,transparent)"
-PANEL = "background:color-mix(in srgb,currentColor 5%,transparent)"
+LINE = "1px solid rgba(128,128,128,0.35)"
+PANEL = "background:rgba(128,128,128,0.1)"
 
 UPGRADE = (
-    ".vzlab summary:hover{background:color-mix(in srgb,currentColor 4%,transparent)}"
+    ".vzlab summary:hover{background:rgba(128,128,128,0.08)}"
     ".vzlab summary:focus-visible{outline:2px solid rgb(44,138,138);outline-offset:2px}"
     "@media print{.vzlab pre{white-space:pre-wrap}}"
 )
@@ -136,7 +137,7 @@ def heading(title: Content, *beside: Content) -> Markup:
     """Write a view's title with dim facts beside it."""
     return element(
         "div",
-        element("span", title, style="font-size:1.2em;font-weight:650;overflow-wrap:anywhere"),
+        element("span", title, style="font-size:1.2em;font-weight:700;overflow-wrap:anywhere"),
         " ",
         dim(*beside),
     )
@@ -289,10 +290,14 @@ def _cell(cell: Content | Cell, *, is_header: bool) -> Markup:
     return element("td", content, style=style)
 
 
+# Notebooks float terms and give them a fifth of the width.
+_TERM = "font-weight:400;width:auto;float:none"
+
+
 def facts(pairs: Iterable[tuple[Content, Content]]) -> Markup:
     """Set names and values in two columns without lines; pairs without a value are left out."""
     entries = [
-        (element("dt", name, style=f"font-weight:400;{DIM}"), element("dd", value, style="margin:0"))
+        (element("dt", name, style=f"{_TERM};{DIM}"), element("dd", value, style="margin:0;width:auto"))
         for name, value in ((escape(name), escape(value)) for name, value in pairs)
         if value
     ]

@@ -13,7 +13,7 @@ from vzlab.render.maps import Picture, colourings, draw_byte_map, draw_chunk_map
 
 FEWEST_CHUNKS = 4
 """Of fewer, a picture says less than the words beside it."""
-COLUMNS = ((3, 11), (3, 10), (2, 5), (2, 9), (3, 9.5))
+COLUMNS = ((3, 9), (3, 9), (2, 4.5), (2, 8), (3, 8))
 """Of a variable's line: name, dimensions, data type, sizes, codecs and marks."""
 ATTRIBUTES_BYTES = 8_000
 """Room for the values of all attributes of one group or variable."""

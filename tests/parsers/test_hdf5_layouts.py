@@ -147,6 +147,13 @@ def test_lengths_of_zero_and_scalars(tmp_path: Path) -> None:
     assert_same_as_h5py(path)
 
 
+def test_a_grid_of_more_chunks_than_a_manifest_can_hold_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "huge.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", (2**40,), "i1", chunks=(1,))
+    assert "1099511627776 chunks" in parse(path).unreadable["x"].reason
+
+
 def test_a_null_dataspace_has_no_values_and_is_told(tmp_path: Path) -> None:
     path = tmp_path / "null.h5"
     with h5py.File(path, "w") as file:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import hdf5plugin
 import netCDF4
 import numpy as np
 import obstore
 import pytest
 from obstore.store import MemoryStore
 
-from tests.parsers.reading import assert_values_equal, parse
+from tests.parsers.reading import assert_values_equal, parse, read
 from vzlab.errors import CorruptFileError, SourceNotFoundError, UnreachableChunkError, UnsupportedFormatError
 from vzlab.parsers import HDF5Parser
 from vzlab.storage import RequestLog, StoreRegistry, read_array
@@ -127,6 +128,31 @@ def test_a_damaged_superblock_is_refused(small: Path) -> None:
     small.write_bytes(raw)
     with pytest.raises(CorruptFileError, match="bad superblock version number"):
         parse(small)
+
+
+def test_a_damaged_root_group_is_refused(small: Path) -> None:
+    raw = bytearray(small.read_bytes())
+    # The address of the root group's header lies in its symbol table entry: HDF5 specification II.A, version 0.
+    raw[64:72] = (8).to_bytes(8, "little")
+    small.write_bytes(raw)
+    with pytest.raises(CorruptFileError, match=r"small\.h5"):
+        parse(small)
+
+
+@pytest.mark.parametrize("filters", ["lz4", "sz3"])
+def test_a_filter_without_a_codec_is_loadable_where_the_library_has_it(tmp_path: Path, filters: str) -> None:
+    path = tmp_path / "filtered.h5"
+    options = {"lz4": hdf5plugin.LZ4(), "sz3": hdf5plugin.SZ3(absolute=0.01)}[filters]
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=np.arange(64, dtype="f4"), chunks=(64,), compression=options)
+        expected = file["x"][()]
+    group = parse(path)
+    if filters == "lz4":
+        assert_values_equal(read(group["x"]), expected)
+        return
+    assert "SZ3 (32024)" in group.unreadable["x"].reason
+    assert group.unreadable["x"].loadable
+    assert_values_equal(HDF5Parser().load(path, None, "x"), expected)
 
 
 def test_a_damaged_object_header_loses_one_variable(tmp_path: Path) -> None:

@@ -191,11 +191,17 @@ def _unfixed_members(type_id: Any) -> str:
         inner = stored_type(member)
         if inner.handling == "text":
             return f"strings of varying length ({name!r})"
+        if member.get_class() == _h5t.COMPOUND and (held := _unfixed_members(member)):
+            return held
         if inner.handling == "refuse":
-            return f"a {inner.description} ({name!r})"
+            return f"{_article(inner.description)} {inner.description} ({name!r})"
         if inner.inner_shape:
             return f"an {inner.description} ({name!r}), for which Zarr's struct has no field"
     return ""
+
+
+def _article(noun: str) -> str:
+    return "an" if noun[:1] in "aeiou" else "a"
 
 
 def _class_name(kind: int) -> str:

@@ -32,6 +32,9 @@ from vzlab.storage import StoreRegistry
 
 _h5d = h5py.h5d
 
+MAX_CHUNKS = 100_000_000
+"""A variable whose grid has more chunks is refused: its manifest would take 2 GB, written chunks or not."""
+
 type Prepared = tuple[tuple[DimensionChunks, ...], tuple[CodecDict, ...], ChunkManifest, str]
 """Chunk shape, codecs, manifest, and what decoded the chunk index."""
 
@@ -165,6 +168,10 @@ def _chunked(layout: Layout) -> Prepared:
     shape = layout.node.shape or ()
     file_grid = tuple(-(-n // c) for n, c in zip(shape, file_chunks, strict=True))
     grid = file_grid + (1,) * len(stored.inner_shape)
+    if math.prod(grid) > MAX_CHUNKS:
+        raise UnvirtualizableError(
+            f"Its grid has {math.prod(grid)} chunks, more than a manifest can hold (at most {MAX_CHUNKS})."
+        )
     codecs = chain_for(filters, layout.dtype, chunks, stored)
     if dataset_id.get_space_status() == _h5d.SPACE_STATUS_NOT_ALLOCATED:
         return chunks, codecs, ChunkManifest.empty(grid), ""

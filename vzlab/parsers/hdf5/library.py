@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.util import find_spec
+
 from vzlab.errors import MissingDependencyError
 
 try:
@@ -9,4 +12,11 @@ try:
 except ImportError as error:
     raise MissingDependencyError("h5py", extra="hdf5", purpose="Parsing HDF5 and netCDF4") from error
 
-__all__ = ["h5py"]
+__all__ = ["h5py", "register_plugins"]
+
+
+@cache
+def register_plugins() -> None:
+    """Let the HDF5 library have the filters of hdf5plugin, where that is installed."""
+    if find_spec("hdf5plugin") is not None:
+        import hdf5plugin  # noqa: F401

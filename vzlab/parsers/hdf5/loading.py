@@ -10,7 +10,7 @@ import numpy.typing as npt
 from vzlab.errors import UnvirtualizableError
 from vzlab.parsers.base import LoadedVariable
 from vzlab.parsers.hdf5.attributes import attribute_names, decode_text, read_attributes
-from vzlab.parsers.hdf5.library import h5py
+from vzlab.parsers.hdf5.library import h5py, register_plugins
 from vzlab.parsers.hdf5.opening import LIBRARY_ERRORS, library_message
 
 _ORIGIN = b"${ORIGIN}"
@@ -34,6 +34,7 @@ def load_dataset(file_id: Any, path: str, url: str) -> LoadedVariable:
     UnvirtualizableError
         If the library cannot read it.
     """
+    register_plugins()
     access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
     # Sources lie beside the file that names them, whatever directory this process is in.
     access.set_efile_prefix(_ORIGIN)
@@ -52,6 +53,12 @@ def load_dataset(file_id: Any, path: str, url: str) -> LoadedVariable:
     except LIBRARY_ERRORS as error:
         raise UnvirtualizableError(f"{path!r} of {url} cannot be read: {library_message(error)}") from error
     return LoadedVariable(values=values, attributes=attributes, dimension_names=None)
+
+
+def filters_available(creation: Any) -> bool:
+    """Whether the library has every filter of a dataset creation property list, so that `load_dataset` can read it."""
+    register_plugins()
+    return bool(creation.all_filters_avail())
 
 
 def _plain_objects(values: npt.NDArray[Any], file_id: Any) -> npt.NDArray[Any]:

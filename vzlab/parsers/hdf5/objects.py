@@ -134,7 +134,9 @@ class ObjectFinder:
         try:
             opened = _h5o.open(file.file_id, path.encode("utf-8", "surrogateescape") or b"/")
         except KeyError as error:
-            raise KeyError(f"{file.source.url} has no group {path!r}") from error
+            if path:
+                raise KeyError(f"{file.source.url} has no group {path!r}") from error
+            raise _damaged(file, path, error) from error
         except LIBRARY_ERRORS as error:
             raise _damaged(file, path, error) from error
         if not isinstance(opened, _h5g.GroupID):

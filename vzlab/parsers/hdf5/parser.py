@@ -20,7 +20,7 @@ from vzlab.parsers.hdf5.dimensions import (
     name_dimensions,
 )
 from vzlab.parsers.hdf5.layouts import Layout, read_array_layout
-from vzlab.parsers.hdf5.loading import load_dataset
+from vzlab.parsers.hdf5.loading import filters_available, load_dataset
 from vzlab.parsers.hdf5.objects import DatasetNode, ObjectFinder, ObjectKey, ObjectTree
 from vzlab.parsers.hdf5.opening import LIBRARY_ERRORS, library_message, open_hdf5
 from vzlab.storage import Source, StoreRegistry, as_registry
@@ -124,11 +124,12 @@ class _Assembler:
             return _unreadable(
                 node, stored, attributes, (), "Its dataspace is null: it has no values.", loadable=False
             )
+        creation = node.dataset_id.get_create_plist()
         try:
             layout = Layout(
                 node=node,
                 stored=stored,
-                creation=node.dataset_id.get_create_plist(),
+                creation=creation,
                 source_file=self._source_file(node),
                 registry=self._registry,
             )
@@ -136,7 +137,8 @@ class _Assembler:
         except CorruptFileError:
             raise
         except VzlabError as error:
-            return _unreadable(node, stored, attributes, dimensions, str(error), loadable=stored.loadable)
+            loadable = stored.loadable and filters_available(creation)
+            return _unreadable(node, stored, attributes, dimensions, str(error), loadable=loadable)
         except LIBRARY_ERRORS as error:
             reason = f"The HDF5 library cannot read it: {library_message(error)}."
             return _unreadable(node, stored, attributes, dimensions, reason, loadable=False)

@@ -29,7 +29,7 @@ CHUNK_ELEMENTS: dict[Layout, int | None] = {
 }
 """Chunk lengths of a one-dimensional array of 4-byte floats."""
 
-_EDITION = 1
+_EDITION = 2
 """Part of every name: count it up when the content of a file changes."""
 
 
@@ -123,8 +123,8 @@ def _make_day(path: Path, number: int) -> None:
         rng = np.random.default_rng(number)
         for seed, name in enumerate(("sst", "anom", "err", "ice")):
             walk = np.cumsum(rng.integers(-90, 91, n_lat * n_lon)).astype("i2")
-            _add_field(file, name, walk.reshape(1, n_lat, n_lon), seed, chunks=(1, 68, 135))
-        file.attrs.update({f"attribute_{i}": f"what the archive says of its files, {i}" for i in range(20)})
+            _add_field(file, name, walk.reshape(1, n_lat, n_lon), seed, n_attributes=6, chunks=(1, 68, 135))
+        file.attrs.update({f"attribute_{i}": f"what the archive says of its files, {i}" for i in range(10)})
 
 
 def _add_coordinates(file: Any, *, day: int, n_lat: int, n_lon: int) -> None:
@@ -139,23 +139,24 @@ def _add_coordinates(file: Any, *, day: int, n_lat: int, n_lon: int) -> None:
         scale.attrs.update({**attributes, "standard_name": name, "long_name": f"{name} of the grid"})
 
 
-def _add_field(file: Any, name: str, values: npt.NDArray[np.int16], seed: int, **options: Any) -> None:
+def _add_field(
+    file: Any, name: str, values: npt.NDArray[np.int16], seed: int, *, n_attributes: int = 10, **options: Any
+) -> None:
     field = file.create_dataset(
         name, data=values, compression="gzip", shuffle=True, fillvalue=-999, **options
     )
     for axis, dimension in enumerate(("time", "lat", "lon")):
         field.dims[axis].attach_scale(file[dimension])
-    field.attrs.update(
-        {
-            "_FillValue": np.array([-999], "i2"),
-            "scale_factor": np.float32(0.01),
-            "add_offset": np.float32(seed),
-            "units": "K",
-            "long_name": f"field number {seed}",
-            "standard_name": "sea_surface_temperature",
-            "valid_min": np.int16(-300),
-            "valid_max": np.int16(4500),
-            "cell_methods": "time: mean",
-            "comment": "made for measuring",
-        }
-    )
+    attributes = {
+        "_FillValue": np.array([-999], "i2"),
+        "scale_factor": np.float32(0.01),
+        "add_offset": np.float32(seed),
+        "units": "K",
+        "long_name": f"field number {seed}",
+        "standard_name": "sea_surface_temperature",
+        "valid_min": np.int16(-300),
+        "valid_max": np.int16(4500),
+        "cell_methods": "time: mean",
+        "comment": "made for measuring",
+    }
+    field.attrs.update(dict(list(attributes.items())[:n_attributes]))

@@ -57,6 +57,7 @@ def cases(scale: Scale, files: Files) -> Iterator[Case]:
                 contestants=_contestants(path, pipeline, _whole),
                 goal=Goal(at_most=3.0, times="h5py") if is_small else None,
                 repeats=scale.slow_repeats,
+                warm_up=False,  # the check of the values is one
             )
         yield Case(
             topic=TOPIC,

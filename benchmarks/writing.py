@@ -49,8 +49,14 @@ def cases(scale: Scale, _files: Files) -> Iterator[Case]:
                 "vzlab": partial(_vzlab_kerchunk, format_, parts),
                 "VirtualiZarr": partial(_virtualizarr_kerchunk, format_, parts),
             }
-            title = f"Kerchunk {format_}, {n_chunks:,} references"
-            yield Case(topic=TOPIC, title=title, contestants=contestants, repeats=scale.slow_repeats)
+            yield Case(
+                topic=TOPIC,
+                title=f"Kerchunk {format_}, {n_chunks:,} references",
+                contestants=contestants,
+                # Ten seconds and more each at a million.
+                repeats=scale.slow_repeats if n_chunks < 1_000_000 else 2,
+                warm_up=n_chunks < 1_000_000,
+            )
 
 
 # -- Icechunk ----------------------------------------------------------------------------------------------------------

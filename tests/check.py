@@ -28,8 +28,10 @@ def pytest_arguments(*, everything: bool, further: list[str]) -> list[str]:
         # In one process: workers cost more to start than they save on tests of half a minute.
         return ["-q", "-m", f"not ({' or '.join(LEFT_OUT)})", *further]
     workers = ["-n", "auto", "--maxprocesses", str(MAX_WORKERS)]
-    # nbval runs the notebooks under the test paths; outputs are compared where a cell asks for it.
-    return ["-q", *workers, "-p", "nbval.plugin", "--nbval-lax", "--nbval-current-env", *further]
+    # nbval runs the notebooks under the test paths and compares every output, pictures included.
+    sanitize = str(ROOT / "tests" / "notebooks" / "sanitize.cfg")
+    nbval = ["-p", "nbval.plugin", "--nbval", "--nbval-current-env", "--nbval-sanitize-with", sanitize]
+    return ["-q", *workers, *nbval, "--nbval-cell-timeout", "90", *further]
 
 
 def _passes(step: str, arguments: list[str]) -> bool:

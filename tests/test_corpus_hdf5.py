@@ -1,6 +1,6 @@
 """Every HDF5, netCDF4 and NWB file of the collection: each variable equals what h5py reads, or is refused with a reason.
 
-Set VZLAB_REGENERATE=1 to write ``tests/corpus_hdf5.md`` anew.
+Set VZLAB_REGENERATE=1 to write ``docs/corpus-hdf5.md`` anew.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from vzlab.parsers import HDF5Parser
 from vzlab.storage import as_registry, read_array
 
 FORMATS = ("hdf5", "netcdf4", "nwb")
-TABLE = Path(__file__).with_name("corpus_hdf5.md")
+TABLE = Path(__file__).parents[1] / "docs" / "corpus-hdf5.md"
 
 pytestmark = pytest.mark.corpus
 

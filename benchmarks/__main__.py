@@ -19,7 +19,7 @@ PAGE = Path(__file__).parent / "README.md"
 def main(arguments: list[str] | None = None) -> int:
     """Run what is asked for and give the exit code: 1 if vzlab could not do a case."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--small", action="store_true", help="small input: a minute instead of ten")
+    parser.add_argument("--small", action="store_true", help="small input: a minute or two instead of ten")
     parser.add_argument("--write", action="store_true", help=f"put the tables into {PAGE.name}")
     parser.add_argument(
         "--only", metavar="TEXT", default="", help="only cases whose topic or title has this text"

@@ -21,7 +21,7 @@ from vzlab.storage import as_registry, read_array
 
 TOPIC = "Read"
 NOTE = (
-    "4-byte floats in one dimension, from a file in the page cache; h5py reads the same file. `zarr` is zarr's default codec "
+    "4-byte floats in one dimension, from a file in the page cache; h5py reads the same file, its chunk cache off. `zarr` is zarr's default codec "
     "pipeline over each one's store, `fused` its `FusedCodecPipeline`; one thread is `codec_pipeline.max_workers` 1, since "
     "threads cost more than they give where chunks are small; `loaded` is how vzlab reads `loadable_variables`, without zarr. "
     "One chunk at a time: in random order, time of each; most of it is zarr's way from the call to its event loop."
@@ -111,8 +111,9 @@ def _check(values: npt.NDArray[np.float32]) -> None:
 
 
 def _h5py(path: Path) -> Read:
-    # Stays open as long as its dataset is referred to.
-    x = h5py.File(path)["x"]
+    # Without its cache, from which it would give again what it decoded in an earlier round. The file stays open as long
+    # as its dataset is referred to.
+    x = h5py.File(path, rdcc_nbytes=0)["x"]
     return lambda regions: [x[region] for region in regions]
 
 

@@ -21,10 +21,11 @@ from vzlab.storage import as_registry, read_array
 
 TOPIC = "Read"
 NOTE = (
-    "4-byte floats in one dimension, from a file in the page cache; h5py reads the same file, its chunk cache off. `zarr` is zarr's default codec "
-    "pipeline over each one's store, `fused` its `FusedCodecPipeline`; one thread is `codec_pipeline.max_workers` 1, since "
-    "threads cost more than they give where chunks are small; `loaded` is how vzlab reads `loadable_variables`, without zarr. "
-    "One chunk at a time: in random order, time of each; most of it is zarr's way from the call to its event loop."
+    "4-byte floats in one dimension, from a file in the page cache; h5py reads the same file, its chunk cache off. `zarr` "
+    "is zarr's default codec pipeline over each one's store, `fused` its `FusedCodecPipeline`; one thread is "
+    "`codec_pipeline.max_workers` 1, since threads cost more than they give where chunks are small; `loaded` is how vzlab "
+    "reads `loadable_variables`, without zarr. One chunk at a time: in random order, time of each; most of it is zarr's way "
+    "from the call to its event loop."
 )
 _FUSED = {"codec_pipeline.path": "zarr.core.codec_pipeline.FusedCodecPipeline"}
 PIPELINES: dict[str, dict[str, Any]] = {

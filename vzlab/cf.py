@@ -18,6 +18,15 @@ ENCODING_ATTRIBUTES = (*PACKING_ATTRIBUTES, *MISSING_ATTRIBUTES)
 """Attributes that change what a stored number means (CF 1.11, sections 2.5.1, 8.1 and 4.4; NUG for ``_Unsigned``)."""
 
 
+MEANING_ATTRIBUTES = (*ENCODING_ATTRIBUTES, *TIME_ATTRIBUTES)
+"""Attributes without which stored numbers are only numbers."""
+
+
+def meaning_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a variable's attributes that say what its stored numbers mean."""
+    return {name: attributes[name] for name in MEANING_ATTRIBUTES if name in attributes}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Packing:
     """How stored numbers stand for values: ``value = stored * scale_factor + add_offset`` (CF 1.11, section 8.1)."""
@@ -34,7 +43,9 @@ class Packing:
         """``value = stored x 0.01 + 273.15``; empty if stored numbers are the values."""
         if self.scale_factor == 1 and self.add_offset == 0:
             return ""
-        text = f"value = stored × {_shortest(self.scale_factor)}" if self.scale_factor != 1 else "value = stored"
+        text = (
+            f"value = stored × {_shortest(self.scale_factor)}" if self.scale_factor != 1 else "value = stored"
+        )
         if self.add_offset:
             text += f" {'+' if self.add_offset > 0 else '−'} {_shortest(abs(self.add_offset))}"
         return text

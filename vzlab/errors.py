@@ -16,6 +16,7 @@
     │   └── ShortReadError                                 fewer bytes came than the reference says
     ├── SourceNotFoundError         (FileNotFoundError)    no such file or object
     ├── UnknownUrlError             (ValueError)           a url that no store serves
+    ├── LostMeaningError            (ValueError)           attributes that give stored numbers their meaning went missing
     ├── WriteError                  (ValueError)           what was asked for cannot be written like that
     ├── MissingDependencyError      (ImportError)          an optional library is not installed
     └── VerificationError           (AssertionError)       virtual and native differ; has `.comparison`
@@ -94,6 +95,10 @@ class SourceNotFoundError(VzlabError, FileNotFoundError):
 
 class UnknownUrlError(VzlabError, ValueError):
     """No store serves this url."""
+
+
+class LostMeaningError(VzlabError, ValueError):
+    """A virtual variable lost the attributes that say what its stored numbers mean."""
 
 
 class WriteError(VzlabError, ValueError):

@@ -10,9 +10,9 @@ import xarray as xr
 import zarr
 
 import vzlab as vz
-from tests.archives import DailyFile, write_daily_file
-from vzlab.datasets import is_virtual
-from vzlab.errors import UnreadableVariableWarning
+from tests.archives import DailyFile, write_daily_file, write_daily_files
+from vzlab.datasets import is_virtual, manifest_array
+from vzlab.errors import IncompatibleArraysError, LostMeaningError, UnreadableVariableWarning
 from vzlab.manifests import ManifestArray
 from vzlab.storage import Request, RequestLog, StoreRegistry
 
@@ -178,3 +178,24 @@ def _is_data(request: Request, path: Path) -> bool:
     """Whether a request begins where a chunk does."""
     group = vz.open_group(path)
     return any(request.offset in array.manifest.offsets for _, array in group.walk_arrays())
+
+
+def test_what_xarray_drops_on_the_way_is_noticed_before_it_is_written(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path, n_days=2)
+    combined = xr.concat(
+        [vz.open_virtual_dataset(file) for file in files], "time", data_vars="minimal", combine_attrs="drop"
+    )
+    with pytest.raises(LostMeaningError, match="scale_factor"):
+        combined.vzlab.to_kerchunk(format="dict")
+
+
+def test_an_attribute_is_left_out_on_purpose_by_setting_it_to_none(daily_file: Path) -> None:
+    ds = vz.open_virtual_dataset(daily_file)
+    ds.sst.attrs["scale_factor"] = None
+    assert "scale_factor" not in manifest_array(ds.sst).metadata.attributes
+
+
+def test_xarrays_own_concat_does_not_join_what_differs_in_meaning(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path, n_days=2, odd_days={1: {"scale_factor": 0.1}})
+    with pytest.raises(IncompatibleArraysError, match=r"packing.*0\.1"):
+        xr.concat([vz.open_virtual_dataset(file) for file in files], "time", data_vars="minimal")

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import xarray as xr
 from xarray.indexes import PandasIndex
 
-from vzlab.errors import UnreadableVariableWarning
+from vzlab.cf import meaning_of
+from vzlab.errors import LostMeaningError, UnreadableVariableWarning
 from vzlab.manifests import ManifestArray, ManifestGroup, UnreadableVariable
 
 type Loader = Callable[[str, UnreadableVariable], npt.NDArray[Any]]
@@ -68,9 +69,14 @@ def assemble_dataset(
 
 
 def virtual_variable(array: ManifestArray) -> xr.Variable:
-    """A variable that wraps references; its attributes are the stored, still encoded ones."""
-    bare = replace(array.metadata, attributes={}, dimension_names=None)
-    return xr.Variable(dimension_names(array), replace(array, metadata=bare), dict(array.metadata.attributes))
+    """A variable that wraps references; its attributes are the stored, still encoded ones.
+
+    The array keeps those that give its numbers their meaning: arrays that differ in them do not join, and a variable
+    that lost them on its way, as xarray's combining functions can do, is noticed before it is written.
+    """
+    attributes = dict(array.metadata.attributes)
+    bare = replace(array.metadata, attributes=meaning_of(attributes), dimension_names=None)
+    return xr.Variable(dimension_names(array), replace(array, metadata=bare), attributes)
 
 
 def dimension_names(array: ManifestArray) -> tuple[str, ...]:
@@ -190,12 +196,22 @@ def manifest_array(variable: xr.Variable | xr.DataArray) -> ManifestArray:
     ------
     TypeError
         If the variable is not virtual.
+    LostMeaningError
+        If the variable has lost attributes such as ``scale_factor`` that it was opened with.
     """
     inner = variable.variable if isinstance(variable, xr.DataArray) else variable
     if not isinstance(inner._data, ManifestArray):
         raise TypeError(f"The variable holds a {type(inner._data).__name__}; expected references")
     array = inner._data
-    attributes = dict(inner.attrs)
+    lost = [name for name in meaning_of(array.metadata.attributes) if name not in inner.attrs]
+    if lost:
+        raise LostMeaningError(
+            f"A virtual variable over {inner.dims} was opened with {', '.join(lost)}, and has lost "
+            f"{'them' if len(lost) > 1 else 'it'}: its stored numbers would be taken for values. xarray's combining "
+            'functions drop attributes unless told combine_attrs="drop_conflicts". Put them back from the file, or set '
+            "them to None to leave them out on purpose."
+        )
+    attributes = {name: value for name, value in inner.attrs.items() if value is not None}
     if "coordinates" in inner.encoding:
         attributes["coordinates"] = inner.encoding["coordinates"]
     metadata = replace(array.metadata, attributes=attributes, dimension_names=tuple(map(str, inner.dims)))

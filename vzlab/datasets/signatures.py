@@ -10,13 +10,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from vzlab.cf import MISSING_ATTRIBUTES, PACKING_ATTRIBUTES, TIME_ATTRIBUTES
+from vzlab.cf import ENCODING_ATTRIBUTES, MEANING_ATTRIBUTES, TIME_ATTRIBUTES
 from vzlab.codecs.compare import decoding_form
 from vzlab.datasets.assemble import manifest_array
 from vzlab.manifests import ManifestArray
-
-MEANING_ATTRIBUTES = frozenset({*PACKING_ATTRIBUTES, *MISSING_ATTRIBUTES, *TIME_ATTRIBUTES})
-"""Attributes that decide what a stored number means."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +43,7 @@ def signature_of(variable: xr.Variable) -> Signature:
     """Reduce a variable to its signature; nothing is read."""
     dims = tuple(map(str, variable.dims))
     if not isinstance(variable._data, ManifestArray):
-        encoded = {
-            name: variable.encoding[name] for name in sorted(MEANING_ATTRIBUTES) if name in variable.encoding
-        }
+        encoded = {name: variable.encoding[name] for name in MEANING_ATTRIBUTES if name in variable.encoding}
         return Signature(
             virtual=False,
             dims=dims,
@@ -74,9 +69,7 @@ def signature_of(variable: xr.Variable) -> Signature:
         decoding=" → ".join(_codec_words(decoding_form(codec)) for codec in metadata.codecs),
         codecs=" → ".join(_codec_words(codec) for codec in metadata.codecs),
         fill_value=_value_words(metadata.fill_value),
-        meaning=_words(
-            {k: variable.attrs[k] for k in (*PACKING_ATTRIBUTES, *MISSING_ATTRIBUTES) if k in variable.attrs}
-        ),
+        meaning=_words({k: variable.attrs[k] for k in ENCODING_ATTRIBUTES if k in variable.attrs}),
         units=_words(_units(variable.attrs)),
         attributes=_other(variable.attrs),
     )

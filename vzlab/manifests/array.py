@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -100,6 +101,10 @@ class ManifestArray(NDArrayOperatorsMixin):
             words.append(f"{self.manifest.n_missing:,} missing")
         text = ", ".join(words)
         return text if len(text) <= max_width else text[: max(max_width - 1, 0)] + "…"
+
+    def _repr_html_(self) -> str:
+        # Views lie above values; a display hook is the one place that looks up to them, by name.
+        return importlib.import_module("vzlab.inspection").inspect(self)._repr_html_()  # type: ignore[no-any-return]
 
     def identical(self, other: ManifestArray) -> bool:
         """Whether both have the same metadata and refer to the same bytes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -56,6 +57,10 @@ class ManifestGroup:
         )
 
     __hash__ = None  # type: ignore[assignment]
+
+    def _repr_html_(self) -> str:
+        # Views lie above values; a display hook is the one place that looks up to them, by name.
+        return importlib.import_module("vzlab.inspection").inspect(self)._repr_html_()  # type: ignore[no-any-return]
 
     def __getitem__(self, path: str) -> ManifestArray | ManifestGroup:
         """The array or group at a path such as ``"model/ocean/sst"``."""

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.array_utils import normalize_axis_index
 
+from vzlab.cf import meaning_of
 from vzlab.codecs.compare import same_decoding
 from vzlab.codecs.pipeline import encode_chunk
 from vzlab.errors import IncompatibleArraysError, VirtualArrayError
@@ -128,6 +129,14 @@ def _check_joinable(a: ManifestArray, b: ManifestArray, axis: int) -> None:
         refuse("codecs", _chain(b.metadata), _chain(a.metadata), load)
     if _replaced(a.metadata.chunks, axis, 0) != _replaced(b.metadata.chunks, axis, 0):
         refuse("chunk shapes off the concatenated axis", b.metadata.chunks, a.metadata.chunks, load)
+    ours, theirs = (meaning_of(array.metadata.attributes) for array in (a, b))
+    if repr(ours) != repr(theirs):
+        refuse(
+            "packing, missing values or units",
+            theirs,
+            ours,
+            "The first array's would be taken for all. " + load,
+        )
     if a.metadata.fill_value != b.metadata.fill_value:
         refuse("fill values for unwritten chunks", b.metadata.fill_value, a.metadata.fill_value, load)
 

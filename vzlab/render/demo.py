@@ -50,4 +50,6 @@ def to_page(
 
 
 def _chapter(title: str, *content: Content) -> Content:
-    return element("div", element("div", label(title), style="font-size:1.25em"), *content, style="margin:0 0 2.2em 0")
+    return element(
+        "div", element("div", label(title), style="font-size:1.25em"), *content, style="margin:0 0 2.2em 0"
+    )

@@ -77,7 +77,7 @@ def read_array(array: ManifestArray, registry: StoreRegistry, *, name: str = "ar
             try:
                 if opened is None or source != opened_number:
                     opened, opened_number = registry.open(manifest.sources[source].url), source
-                data = opened.read(offset, length)
+                data = opened.read(offset, length, kind="chunk")
             except (VzlabError, OSError) as error:
                 raise name_failure(error, name, index, manifest) from error
             read_one(index, data)

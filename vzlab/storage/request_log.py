@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
+type RequestKind = Literal["open", "range", "chunk"]
+"""Whether a request found out what a source is, read what a parser wanted, or read a chunk."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
@@ -18,8 +21,7 @@ class Request:
     offset: int
     length: int
     """Bytes asked for."""
-    kind: Literal["open", "range"]
-    """Whether it found out what the source is, or only read from it."""
+    kind: RequestKind
     started_s: float
     """Seconds since the log began."""
     ended_s: float
@@ -33,18 +35,30 @@ class RequestLog:
     _began: float = field(default_factory=time.perf_counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def add(self, url: str, offset: int, length: int, kind: RequestKind, *, start: float, end: float) -> None:
+        """Record a request that began and ended at these readings of ``time.perf_counter``."""
+        request = Request(
+            url=url,
+            offset=offset,
+            length=length,
+            kind=kind,
+            started_s=start - self._began,
+            ended_s=end - self._began,
+        )
+        with self._lock:
+            self.requests.append(request)
+
     @contextmanager
-    def timed(self, url: str, offset: int, length: int, kind: Literal["open", "range"]) -> Iterator[None]:
-        """Record what happens inside as one request."""
-        start = time.perf_counter() - self._began
+    def listening(self) -> Iterator[RequestLog]:
+        """Record the requests of every source of this process as long as the block lasts, in all its threads."""
+        global _listening  # noqa: PLW0603 - a tuple that is replaced whole: readers need no lock
+        with _listening_lock:
+            _listening = (*_listening, self)
         try:
-            yield
+            yield self
         finally:
-            end = time.perf_counter() - self._began
-            with self._lock:
-                self.requests.append(
-                    Request(url=url, offset=offset, length=length, kind=kind, started_s=start, ended_s=end)
-                )
+            with _listening_lock:
+                _listening = tuple(log for log in _listening if log is not self)
 
     @property
     def total_bytes(self) -> int:
@@ -58,3 +72,26 @@ class RequestLog:
         """Forget all requests."""
         with self._lock:
             self.requests.clear()
+
+
+_listening: tuple[RequestLog, ...] = ()
+_listening_lock = threading.Lock()
+
+
+def logs_of(own: RequestLog | None) -> tuple[RequestLog, ...]:
+    """The logs that a source writes to: its registry's, and those that listen to every source."""
+    return _listening if own is None else (own, *(log for log in _listening if log is not own))
+
+
+@contextmanager
+def timed(
+    logs: tuple[RequestLog, ...], url: str, offset: int, length: int, kind: RequestKind
+) -> Iterator[None]:
+    """Record what happens inside as one request."""
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        end = time.perf_counter()
+        for log in logs:
+            log.add(url, offset, length, kind, start=start, end=end)

@@ -9,11 +9,11 @@ import weakref
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from vzlab.errors import ShortReadError, SourceNotFoundError, UnreachableChunkError
 from vzlab.manifests.manifest import SourceFile
-from vzlab.storage.request_log import RequestLog
+from vzlab.storage.request_log import RequestKind, RequestLog, logs_of, timed
 
 HEAD_BYTES = 65_536
 """The first request to a remote object asks for this much: it tells size and etag, and metadata often lies there."""
@@ -47,8 +47,8 @@ class Source(ABC):
         """Time of the last change."""
 
     @abstractmethod
-    def read(self, offset: int, length: int) -> bytes:
-        """Read a byte range.
+    def read(self, offset: int, length: int, *, kind: RequestKind = "range") -> bytes:
+        """Read a byte range; `kind` is what logs say of it.
 
         Raises
         ------
@@ -62,9 +62,9 @@ class Source(ABC):
         """Whether it is still what its url names; only local files are looked at."""
         return True
 
-    async def read_async(self, offset: int, length: int) -> bytes:
+    async def read_async(self, offset: int, length: int, *, kind: RequestKind = "range") -> bytes:
         """Read a byte range without blocking, where the source can."""
-        return self.read(offset, length)
+        return self.read(offset, length, kind=kind)
 
     def source_file(self) -> SourceFile:
         """What is known of the source now, for a manifest."""
@@ -90,10 +90,9 @@ class Source(ABC):
             f"{self.url}: {length} bytes at {offset} could not be read: {text}{advice}"
         )
 
-    def _timed(
-        self, offset: int, length: int, kind: Literal["open", "range"] = "range"
-    ) -> AbstractContextManager[None]:
-        return nullcontext() if self._log is None else self._log.timed(self.url, offset, length, kind)
+    def _timed(self, offset: int, length: int, kind: RequestKind) -> AbstractContextManager[None]:
+        logs = logs_of(self._log)
+        return timed(logs, self.url, offset, length, kind) if logs else nullcontext()
 
 
 class LocalSource(Source):
@@ -143,13 +142,14 @@ class LocalSource(Source):
         """Modification time when it was opened."""
         return datetime.fromtimestamp(self._stat.st_mtime, UTC)
 
-    def read(self, offset: int, length: int) -> bytes:
+    def read(self, offset: int, length: int, *, kind: RequestKind = "range") -> bytes:
         """Read a byte range."""
+        logs = logs_of(self._log)
         try:
-            if self._log is None:
+            if not logs:
                 data = os.pread(self._descriptor, length, offset)
             else:
-                with self._timed(offset, length):
+                with timed(logs, self.url, offset, length, kind):
                     data = os.pread(self._descriptor, length, offset)
             while 0 < len(data) < length:  # pread stops at 2 GiB on Linux
                 more = os.pread(self._descriptor, length - len(data), offset + len(data))
@@ -222,25 +222,25 @@ class ObjectSource(Source):
             return self._seen[1][offset : offset + length]
         return None
 
-    def read(self, offset: int, length: int) -> bytes:
+    def read(self, offset: int, length: int, *, kind: RequestKind = "range") -> bytes:
         """Read a byte range."""
         held = self._held(offset, length)
         if held is not None:
             return held
         try:
-            with self._timed(offset, length):
+            with self._timed(offset, length, kind):
                 data = bytes(self._store.get_range(self._key, start=offset, length=length))
         except Exception as error:
             raise self._unreachable(error, offset, length) from error
         return self._checked(data, offset, length)
 
-    async def read_async(self, offset: int, length: int) -> bytes:
+    async def read_async(self, offset: int, length: int, *, kind: RequestKind = "range") -> bytes:
         """Read a byte range without blocking."""
         held = self._held(offset, length)
         if held is not None:
             return held
         try:
-            with self._timed(offset, length):
+            with self._timed(offset, length, kind):
                 data = bytes(await self._store.get_range_async(self._key, start=offset, length=length))
         except Exception as error:
             raise self._unreachable(error, offset, length) from error

@@ -122,6 +122,8 @@ def compare(
                     },
                 )
     tell("")
+    if not any(level.checked for level in record.coverage) and not record.gaps:
+        record.gap(chosen[0], "", "there is nothing to compare on these levels")
     return Comparison(
         virtual=side.description,
         native=described,

@@ -14,7 +14,7 @@ from vzlab.testing.arrangement import Arrangement
 from vzlab.testing.comparison import Finding
 from vzlab.testing.difference import show_value
 from vzlab.testing.native_files import NativeFiles
-from vzlab.testing.oracles import NativeVariable
+from vzlab.testing.oracles import NativeVariable, Unclear
 from vzlab.testing.record import Record
 from vzlab.testing.virtual_side import VirtualSide, VirtualVariable
 
@@ -264,7 +264,7 @@ def _same_type(ours: np.dtype[Any], theirs: np.dtype[Any]) -> bool:
 def _check_attributes(
     variable: VirtualVariable, described: Sequence[NativeVariable], holders: Sequence[str], record: Record
 ) -> int:
-    skip = set(_PLUMBING).union(*(native.unclear_attributes for native in described))
+    skip = set(_PLUMBING)
     if not variable.has_stored_values:  # what its values mean is compared as values
         skip |= _MEANING | {"dtype", "bounds"}
     return _compare_attributes(
@@ -300,11 +300,13 @@ def _compare_attributes(
     for name in names:
         if name in skip:
             continue
-        checked += 1
         found = ours.get(name, _ABSENT)
         if found is _ABSENT and name == "_FillValue" and implied_fill is not None:
             found = implied_fill
         values = {url: attributes.get(name, _ABSENT) for url, attributes in theirs.items()}
+        if any(value is Unclear.VALUE for value in values.values()):
+            continue
+        checked += 1
         may_be_nan = name in {"_FillValue", "missing_value"}
         different = [
             url for url, value in values.items() if not _same_attribute(found, value, may_be_nan=may_be_nan)

@@ -203,7 +203,7 @@ class Comparer:
             return False
         compared = True
         for piece in self.arrangement.pieces(path, region, file):
-            part = ours[piece.inner]
+            part = ours[piece.inner] if piece.inner else ours
             if not piece.file:
                 self._check_fill(level, variable, part, piece, region, index, decoded=decoded)
                 continue

@@ -1,6 +1,21 @@
 """Independent readers of native files: none shares a line with vzlab's parsers, codecs or storage."""
 
-from vzlab.testing.oracles.base import NativeChunks, NativeFile, NativeVariable, NoOracleError, Region
+from vzlab.testing.oracles.base import (
+    NativeChunks,
+    NativeFile,
+    NativeVariable,
+    NoOracleError,
+    Region,
+    Unclear,
+)
 from vzlab.testing.oracles.choose import open_native
 
-__all__ = ["NativeChunks", "NativeFile", "NativeVariable", "NoOracleError", "Region", "open_native"]
+__all__ = [
+    "NativeChunks",
+    "NativeFile",
+    "NativeVariable",
+    "NoOracleError",
+    "Region",
+    "Unclear",
+    "open_native",
+]

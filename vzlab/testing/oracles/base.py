@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +12,12 @@ import numpy.typing as npt
 
 type Region = tuple[slice, ...]
 """One slice with explicit bounds for each dimension."""
+
+
+class Unclear(Enum):
+    """Stands for an attribute's value that no other format can say, such as an object reference."""
+
+    VALUE = "unclear"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +31,6 @@ class NativeVariable:
     dtype: np.dtype[Any] | None
     """Data type of stored values; None for one that has no fixed size, such as text."""
     attributes: Mapping[str, Any] = field(default_factory=dict)
-    unclear_attributes: frozenset[str] = frozenset()
-    """Names of attributes that no other format can say, such as object references."""
     chunks: tuple[int, ...] | None = None
     """Chunk shape in the file; None if it is not chunked."""
     codecs: str = ""

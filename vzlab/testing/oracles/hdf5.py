@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import posixpath
+from array import array
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from vzlab.testing.decoding import native_engine_options, open_decoded, read_region
-from vzlab.testing.oracles.base import NativeChunks, NativeVariable, Region
+from vzlab.testing.oracles.base import NativeChunks, NativeVariable, Region, Unclear
 
 if importlib.util.find_spec("hdf5plugin"):
     import hdf5plugin  # noqa: F401 - registers filters with HDF5
@@ -57,6 +58,7 @@ class Hdf5File:
         self._file = h5py.File(location, "r")
         self._names: dict[str, str] = {}
         self._groups: dict[str, Mapping[str, Any]] = {}
+        self._table: tuple[str, NativeChunks | None] | None = None
         self._decoded: dict[tuple[str, str], xr.Dataset | Exception] = {}
         # netCDF4 is several times as fast, and opens paths only.
         wanted = ("netCDF4", "h5netcdf") if isinstance(location, str) else ("h5netcdf",)
@@ -102,7 +104,7 @@ class Hdf5File:
         identity = _identity(group)
         if identity in above:
             return
-        self._groups[path] = _attributes(group)[0]
+        self._groups[path] = _attributes(group)
         for name in group:
             inner = f"{path}/{name}" if path else name
             try:
@@ -121,13 +123,19 @@ class Hdf5File:
 
     def read(self, path: str, region: Region) -> npt.NDArray[Any]:
         """Stored values of a region."""
-        return np.asarray(self._dataset(path)[region])
+        dataset = self._dataset(path)
+        values = np.asarray(dataset[region[: dataset.ndim]])
+        # Elements that are arrays come whole.
+        return values[(*(slice(None) for _ in dataset.shape), *region[dataset.ndim :])]
 
     def read_decoded(self, path: str, region: Region) -> npt.NDArray[Any]:
-        """Values of a region as xarray decodes them: over netCDF4, and over h5netcdf what netCDF4 cannot read."""
+        """Values of a region as xarray decodes them: over netCDF4, and over h5netcdf text and what netCDF4 cannot read."""
         folder, name = posixpath.split(path)
         failures = []
-        for engine in self._engines:
+        dtype = self._variables[path].dtype
+        # netCDF4 keeps the blanks that pad some text: h5netcdf reads text as h5py does.
+        is_text = dtype is None or dtype.kind == "S"
+        for engine in self._engines[::-1] if is_text else self._engines:
             try:
                 return read_region(self._open_decoded(folder, engine).variables[name], region)
             except Exception as error:  # noqa: BLE001 - whatever xarray or its engines raise: the next one may do
@@ -151,28 +159,33 @@ class Hdf5File:
         return opened
 
     def chunk_table(self, path: str) -> NativeChunks | None:
-        """Where the chunks of a dataset lie, from HDF5's own index."""
+        """Where the chunks of a dataset lie, from HDF5's own index; the last one is kept."""
+        if self._table is None or self._table[0] != path:
+            self._table = path, self._read_chunk_table(path)
+        return self._table[1]
+
+    def _read_chunk_table(self, path: str) -> NativeChunks | None:
         dataset = self._dataset(path)
-        if dataset.chunks is None or dataset.is_virtual:
+        if dataset.chunks is None or dataset.is_virtual or _dtype(dataset)[1]:
             return None
         grid = tuple(-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True))
-        stored: list[Any] = []
-        dataset.id.chunk_iter(stored.append)
+        rank = len(grid)
+        # Numbers, not the library's objects: a million of those take hundreds of megabytes.
+        numbers = array("q")
+        dataset.id.chunk_iter(
+            lambda info: numbers.extend((*info.chunk_offset, info.byte_offset, info.size, info.filter_mask))
+        )
+        stored = np.frombuffer(numbers, np.int64).reshape(-1, rank + 3)
         present = np.zeros(grid, bool)
         offsets, lengths = np.zeros(grid, np.uint64), np.zeros(grid, np.uint64)
         masks = np.zeros(grid, np.uint32)
-        if stored and 0 not in grid:
-            corners = np.array([info.chunk_offset for info in stored], np.int64).reshape(
-                len(stored), len(grid)
-            )
-            at = corners // np.array(dataset.chunks, np.int64)
+        if len(stored) and 0 not in grid:
+            at = stored[:, :rank] // np.array(dataset.chunks, np.int64)
             inside = (at < np.array(grid)).all(axis=1)
             flat = np.ravel_multi_index(tuple(at[inside].T), grid)
             present.reshape(-1)[flat] = True
-            columns = ((offsets, "byte_offset"), (lengths, "size"), (masks, "filter_mask"))
-            for column, name in columns:
-                values = np.array([getattr(info, name) for info in stored])
-                column.reshape(-1)[flat] = values[inside]
+            for number, column in enumerate((offsets, lengths, masks), start=rank):
+                column.reshape(-1)[flat] = stored[inside, number]
         return NativeChunks(
             chunks=dataset.chunks, present=present, offsets=offsets, lengths=lengths, filter_masks=masks
         )
@@ -182,6 +195,7 @@ class Hdf5File:
         dataset = self._dataset(path)
         if dataset.chunks is None:
             return None
+        index = index[: dataset.ndim]
         corner = tuple(i * c for i, c in zip(index, dataset.chunks, strict=True))
         try:
             return bytes(dataset.id.read_direct_chunk(corner)[1])
@@ -209,7 +223,10 @@ def _first_line(error: BaseException) -> str:
 
 
 def _identity(item: Any) -> Any:
-    info = h5py.h5o.get_info(item.id)
+    try:
+        info = h5py.h5o.get_info(item.id)
+    except RuntimeError:  # a file that ends before it says it does
+        return item.file.filename, item.name
     return item.file.filename, info.fileno, info.addr
 
 
@@ -223,23 +240,30 @@ def _is_pure_dimension(dataset: Any) -> bool:
 
 
 def _describe(path: str, dataset: Any, dimension_ids: Mapping[int, str]) -> NativeVariable:
-    attributes, unclear = _attributes(dataset)
-    dtype = dataset.dtype
-    if h5py.check_string_dtype(dtype) is not None or dtype.hasobject:
-        plain = None
-    else:
-        plain = np.dtype(dtype.newbyteorder("=")) if dtype.names is None else dtype
+    attributes = _attributes(dataset)
+    dtype, inner = _dtype(dataset)
+    enum = None if dtype is None else h5py.check_enum_dtype(dtype)
+    if enum is not None:
+        attributes.setdefault("enum", enum)
     return NativeVariable(
         path=path,
-        dims=_dimensions(posixpath.basename(path), dataset, dimension_ids),
-        shape=tuple(dataset.shape),
-        dtype=plain,
+        dims=(*_dimensions(posixpath.basename(path), dataset, dimension_ids), *(None for _ in inner)),
+        shape=(*dataset.shape, *inner),
+        dtype=None if dtype is None or dtype.hasobject else dtype.newbyteorder("="),
         attributes=attributes,
-        unclear_attributes=unclear,
-        chunks=dataset.chunks,
+        chunks=None if dataset.chunks is None else (*dataset.chunks, *inner),
         codecs=_codecs(dataset),
         identity=_identity(dataset),
     )
+
+
+def _dtype(dataset: Any) -> tuple[np.dtype[Any] | None, tuple[int, ...]]:
+    """Data type of the elements and, where these are arrays, their shape; None for a type that numpy lacks."""
+    try:
+        dtype = dataset.dtype
+    except (ValueError, TypeError):
+        return None, ()
+    return (dtype, ()) if dtype.subdtype is None else dtype.subdtype
 
 
 def _dimensions(name: str, dataset: Any, dimension_ids: Mapping[int, str]) -> tuple[str | None, ...]:
@@ -270,10 +294,9 @@ def _codecs(dataset: Any) -> str:
     return ", ".join(names) or ("none" if dataset.chunks else "not chunked")
 
 
-def _attributes(item: Any) -> tuple[dict[str, Any], frozenset[str]]:
-    """Attributes as Python and numpy values, and the names of those that nothing else can say."""
+def _attributes(item: Any) -> dict[str, Any]:
+    """Attributes as Python and numpy values."""
     values: dict[str, Any] = {}
-    unclear = set()
     is_scale = isinstance(item, h5py.Dataset) and _is_scale(item)
     for name in item.attrs:
         if name in _INTERNAL or (is_scale and name in {"CLASS", "NAME"}):
@@ -281,13 +304,9 @@ def _attributes(item: Any) -> tuple[dict[str, Any], frozenset[str]]:
         try:
             value = item.attrs[name]
         except (OSError, TypeError, ValueError, KeyError):
-            unclear.add(name)
-            continue
-        if _is_unclear(value):
-            unclear.add(name)
-        else:
-            values[name] = value
-    return values, frozenset(unclear)
+            value = Unclear.VALUE
+        values[name] = Unclear.VALUE if _is_unclear(value) else value
+    return values
 
 
 def _is_unclear(value: Any) -> bool:

@@ -75,7 +75,7 @@ class Arrangement:
     """Variable and two files that answer for the same place."""
     problems: Mapping[str, str] = field(default_factory=dict)
     """Variables whose place in the native files is not known, and why."""
-    _files: Mapping[str, Mapping[tuple[int, ...], str]] = field(default_factory=dict)
+    _files: Mapping[str, Mapping[tuple[int, ...], tuple[str, ...]]] = field(default_factory=dict)
     _joined: Mapping[str, tuple[AxisKey | None, ...]] = field(default_factory=dict)
 
     def is_joined(self, path: str) -> bool:
@@ -97,7 +97,7 @@ class Arrangement:
         Parameters
         ----------
         file : str
-            The file to hold it against, if every file has the whole variable.
+            The file to hold it against, where several files have the same part; empty for all of these.
         """
         joined = [self.axis(path, axis) for axis in range(len(region))]
         if not any(joined):
@@ -109,13 +109,15 @@ class Arrangement:
             tiles = tuple(
                 tile for (tile, _, _), axis in zip(combination, joined, strict=True) if axis is not None
             )
-            yield Piece(
-                file=self._files[path].get(tiles, ""),
-                path=path,
-                region=tuple(native for i, (_, native, _) in enumerate(combination) if i not in expand),
-                inner=tuple(inner for _, _, inner in combination),
-                expand=expand,
-            )
+            holders = self._files[path].get(tiles, ("",))
+            for holder in (file,) if file in holders else holders:
+                yield Piece(
+                    file=holder,
+                    path=path,
+                    region=tuple(native for i, (_, native, _) in enumerate(combination) if i not in expand),
+                    inner=tuple(inner for _, _, inner in combination),
+                    expand=expand,
+                )
 
     def blocks(self, path: str, grid: ChunkGrid, holders: Sequence[str]) -> list[Block]:
         """The chunks that each native file answers for; one that straddles files belongs to the first of them."""
@@ -135,8 +137,9 @@ class Arrangement:
         blocks = []
         for combination in itertools.product(*per_axis):
             tiles = tuple(tile for tile, _ in combination if tile is not None)
-            file = self._files[path].get(tiles, "")
-            blocks.append(Block(file=file, chunk_indices=tuple(indices for _, indices in combination)))
+            holder, *others = self._files[path].get(tiles, ("",))
+            chosen = tuple(part for _, part in combination)
+            blocks.append(Block(file=holder, also=tuple(others), chunk_indices=chosen))
         return blocks
 
 
@@ -166,7 +169,7 @@ def arrange(virtual: VirtualSide, native: NativeFiles) -> Arrangement:
     """Work out how native files make up the variables of a virtual dataset."""
     tried: dict[AxisKey, JoinedAxis | None] = {}
     joined: dict[str, tuple[AxisKey | None, ...]] = {}
-    files: dict[str, Mapping[tuple[int, ...], str]] = {}
+    files: dict[str, Mapping[tuple[int, ...], tuple[str, ...]]] = {}
     problems: dict[str, str] = {}
     duplicates: list[tuple[str, str, str]] = []
     for path, variable in virtual.variables.items():
@@ -188,8 +191,9 @@ def arrange(virtual: VirtualSide, native: NativeFiles) -> Arrangement:
             keys.append(key if tried[key] is not None else None)
         joined[path] = tuple(keys)
         used = [found for key in keys if key is not None and (found := tried[key]) is not None]
-        files[path], double = _place(path, used, holders)
-        duplicates += double
+        files[path] = _place(used, holders)
+        if used and not variable.is_coordinate:  # a coordinate may well be in several files
+            duplicates += [(path, same[0], other) for same in files[path].values() for other in same[1:]]
         unordered = [found for found in used if not found.by]
         if len(unordered) > 1:
             problems[path] = (
@@ -376,14 +380,9 @@ def _match(expected: npt.NDArray[Any], ours: npt.NDArray[Any] | None, size: int)
     return by_label
 
 
-def _place(
-    path: str, axes: Sequence[JoinedAxis], holders: Sequence[str]
-) -> tuple[dict[tuple[int, ...], str], list[tuple[str, str, str]]]:
-    files: dict[tuple[int, ...], str] = {}
-    duplicates = []
+def _place(axes: Sequence[JoinedAxis], holders: Sequence[str]) -> dict[tuple[int, ...], tuple[str, ...]]:
+    """Files by their places along the joined axes; without any, all of them are at one."""
+    files: dict[tuple[int, ...], list[str]] = {}
     for url in holders:
-        tiles = tuple(axis.tile_of[url] for axis in axes)
-        if axes and tiles in files:
-            duplicates.append((path, files[tiles], url))
-        files.setdefault(tiles, url)
-    return files, duplicates
+        files.setdefault(tuple(axis.tile_of[url] for axis in axes), []).append(url)
+    return {place: tuple(urls) for place, urls in files.items()}

@@ -20,6 +20,7 @@ def open_decoded(target: Any, *, group: str = "", **options: Any) -> xr.Dataset:
         "cache": False,
         "concat_characters": False,
         "decode_timedelta": False,
+        "create_default_indexes": False,  # an index would read its whole coordinate
         **options,
     }
     with warnings.catch_warnings():

@@ -261,7 +261,10 @@ def _edit_attributes[T: (xr.Dataset, ManifestGroup)](x: T, variable: str, change
             },
         )
     old = x[variable].variable
-    return x.assign({variable: xr.Variable(old.dims, old._data, attributes, old.encoding)})
+    # What it was opened with is overwritten as well, or the loss would be noticed before anything is compared.
+    array = _array(x, variable)
+    array = replace(array, metadata=replace(array.metadata, attributes=attributes))
+    return x.assign({variable: xr.Variable(old.dims, array, attributes, old.encoding)})
 
 
 def _array(x: xr.Dataset | ManifestGroup, variable: str) -> ManifestArray:

@@ -1,17 +1,50 @@
-"""Where the chunks lie that Kerchunk references name, as columns."""
+"""Kerchunk references read by fsspec, and where the chunks lie that they name, as columns."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vzlab.errors import MissingDependencyError
 from vzlab.manifests import ChunkGrid, ChunkManifest
 from vzlab.manifests.manifest import INLINE, MISSING
 from vzlab.storage import normalize_url
 
 _DOCUMENTS = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata"})
+
+
+def open_references(references: Mapping[str, Any] | str) -> Any:
+    """Fsspec's file system over references: a dict, or the path of JSON or of a Parquet directory.
+
+    Raises
+    ------
+    MissingDependencyError
+        If fsspec, or pyarrow for Parquet, is not installed.
+    """
+    try:
+        import fsspec
+    except ImportError as error:
+        raise MissingDependencyError(
+            "fsspec", extra="kerchunk", purpose="Reading Kerchunk references"
+        ) from error
+    # An instance that was kept would not see that a file was written again.
+    options = {"asynchronous": True, "remote_options": {"asynchronous": True}, "skip_instance_cache": True}
+    if not isinstance(references, str) or not Path(references).is_dir():
+        return fsspec.filesystem("reference", fo=references, **options)
+    from fsspec.implementations.reference import LazyReferenceMapper
+
+    # fsspec's own default for Parquet is a library that few have.
+    lazy = LazyReferenceMapper(references, fs=fsspec.filesystem("file"), engine="pyarrow")
+    first = next((entry[0] for entry in lazy.values() if isinstance(entry, list)), "")
+    protocol = fsspec.core.split_protocol(first)[0] or "file"
+    system = fsspec.filesystem(
+        "reference", fo={"version": 1, "refs": {}}, remote_protocol=protocol, **options
+    )
+    system.references = lazy
+    return system
 
 
 def manifests_of(references: Any, grids: Mapping[str, ChunkGrid]) -> dict[str, ChunkManifest]:

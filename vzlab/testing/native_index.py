@@ -53,6 +53,7 @@ def check_native_index(
         columns = _columns(manifest, block)
         urls = [source.url for source in manifest.sources]
         elsewhere = [i for i, url in enumerate(urls) if url not in native_urls]
+        elsewhere += [i for i, url in enumerate(urls) if url in block.also]
         is_copy = np.isin(columns[0], np.array(elsewhere, np.uint32))
         expected = _expected(variable, block, native, arrangement, block.file)
         if expected is None:
@@ -69,7 +70,8 @@ def check_native_index(
             "swapped file",
             record,
         )
-        known = here | (is_copy & _alike(columns[0], urls, sizes, block.file))
+        same_length = {url: n for url, n in sizes.items() if url not in native_urls or url == block.file}
+        known = here | (is_copy & _alike(columns[0], urls, same_length, block.file))
         lost = expected.present & (columns[0] == np.uint32(MISSING))
         _report(
             variable,

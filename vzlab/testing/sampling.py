@@ -24,6 +24,8 @@ class Block:
     """Url of the source file; empty where no file is expected to hold anything."""
     chunk_indices: tuple[npt.NDArray[np.int64], ...]
     """Grid indices along each dimension."""
+    also: tuple[str, ...] = ()
+    """Other files that hold the same part."""
 
     @property
     def shape(self) -> tuple[int, ...]:

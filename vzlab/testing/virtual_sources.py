@@ -16,7 +16,6 @@ import zarr.abc.store
 import zarr.storage
 
 from vzlab.datasets import dataset_to_group, is_virtual, open_group
-from vzlab.errors import MissingDependencyError
 from vzlab.manifests import ChunkGrid, ManifestArray, ManifestGroup
 from vzlab.storage import ManifestStore, StoreRegistry, normalize_url
 from vzlab.testing.decoding import decode_variable, open_decoded
@@ -312,19 +311,13 @@ def _as_coordinate(variable: VirtualVariable) -> VirtualVariable:
 
 
 def _of_kerchunk(references: Mapping[str, Any] | str, description: str) -> VirtualSide:
-    try:
-        import fsspec
-    except ImportError as error:
-        raise MissingDependencyError(
-            "fsspec", extra="kerchunk", purpose="Reading Kerchunk references"
-        ) from error
-    from vzlab.testing.kerchunk_references import manifests_of, urls_of
+    from vzlab.testing.kerchunk_references import manifests_of, open_references, urls_of
 
-    system = fsspec.filesystem(
-        "reference", fo=references, asynchronous=True, remote_options={"asynchronous": True}
-    )
+    system = open_references(references)
     group = zarr.open_group(zarr.storage.FsspecStore(system, read_only=True), mode="r", zarr_format=2)
-    grids = {path: _grid(node) for path, node in group.arrays()}
+    grids = {
+        path: _grid(node) for path, node in group.members(max_depth=None) if isinstance(node, zarr.Array)
+    }
     side = _of_zarr(group, description=description, manifests=manifests_of(system.references, grids))
     side.urls = urls_of(system.references)
     return side

@@ -60,8 +60,11 @@ class Hdf5File:
         self._groups: dict[str, Mapping[str, Any]] = {}
         self._table: tuple[str, NativeChunks | None] | None = None
         self._decoded: dict[tuple[str, str], xr.Dataset | Exception] = {}
-        # netCDF4 is several times as fast, and opens paths only.
-        wanted = ("netCDF4", "h5netcdf") if isinstance(location, str) else ("h5netcdf",)
+        # netCDF4 is several times as fast. It opens paths only, and may crash on HDF5 that netCDF did not write.
+        is_netcdf = "_NCProperties" in self._file.attrs or any(
+            _has_netcdf_dimensions(self._file[n]) for n in self._file
+        )
+        wanted = ("netCDF4", "h5netcdf") if isinstance(location, str) and is_netcdf else ("h5netcdf",)
         self._engines = [name.lower() for name in wanted if importlib.util.find_spec(name)]
         self._variables = self._describe_all()
 
@@ -228,6 +231,10 @@ def _identity(item: Any) -> Any:
     except RuntimeError:  # a file that ends before it says it does
         return item.file.filename, item.name
     return item.file.filename, info.fileno, info.addr
+
+
+def _has_netcdf_dimensions(item: Any) -> bool:
+    return "_Netcdf4Dimid" in item.attrs
 
 
 def _is_scale(dataset: Any) -> bool:

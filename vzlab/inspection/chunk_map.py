@@ -275,7 +275,7 @@ def _elements(
 ) -> npt.NDArray[np.float64]:
     """Count the elements that the chunks of each cell which are there decode to."""
     if grid.is_regular:
-        return n_present * float(math.prod(grid.chunk_shape))
+        return n_present.astype(np.float64) * math.prod(grid.chunk_shape)
     sides: list[npt.NDArray[np.float64]] = [
         np.ones(1) if axis is None else np.add.reduceat(grid.stored_lengths(axis).astype(np.float64), edge)
         for axis, edge in zip(axes, edges, strict=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         open_virtual_datatree,
         open_virtual_mfdataset,
     )
-    from vzlab.inspection import Inspection, inspect
+    from vzlab.inspection import Cost, Inspection, Recording, Trace, cost, inspect, record, trace
     from vzlab.manifests import ArrayMetadata, ChunkGrid, ChunkManifest, ManifestArray, ManifestGroup
     from vzlab.storage import ManifestStore, RequestLog, StoreRegistry
     from vzlab.testing.compare import compare
@@ -33,15 +33,19 @@ _HOMES = {
     "ArrayMetadata": "vzlab.manifests",
     "ChunkGrid": "vzlab.manifests",
     "ChunkManifest": "vzlab.manifests",
+    "Cost": "vzlab.inspection",
     "Inspection": "vzlab.inspection",
     "ManifestArray": "vzlab.manifests",
     "ManifestGroup": "vzlab.manifests",
     "ManifestStore": "vzlab.storage",
+    "Recording": "vzlab.inspection",
     "RequestLog": "vzlab.storage",
     "StoreRegistry": "vzlab.storage",
+    "Trace": "vzlab.inspection",
     "check_combine": "vzlab.datasets",
     "chunk_prefixes": "vzlab.writers",
     "compare": "vzlab.testing",
+    "cost": "vzlab.inspection",
     "icechunk_credentials": "vzlab.writers",
     "inspect": "vzlab.inspection",
     "open_group": "vzlab.datasets",
@@ -50,6 +54,8 @@ _HOMES = {
     "open_virtual_dataset": "vzlab.datasets",
     "open_virtual_datatree": "vzlab.datasets",
     "open_virtual_mfdataset": "vzlab.datasets",
+    "record": "vzlab.inspection",
+    "trace": "vzlab.inspection",
 }
 _MODULES = frozenset({"errors", "parsers", "samples", "storage", "testing"})
 
@@ -57,15 +63,19 @@ __all__ = [
     "ArrayMetadata",
     "ChunkGrid",
     "ChunkManifest",
+    "Cost",
     "Inspection",
     "ManifestArray",
     "ManifestGroup",
     "ManifestStore",
+    "Recording",
     "RequestLog",
     "StoreRegistry",
+    "Trace",
     "check_combine",
     "chunk_prefixes",
     "compare",
+    "cost",
     "errors",
     "icechunk_credentials",
     "inspect",
@@ -76,9 +86,11 @@ __all__ = [
     "open_virtual_datatree",
     "open_virtual_mfdataset",
     "parsers",
+    "record",
     "samples",
     "storage",
     "testing",
+    "trace",
 ]
 
 

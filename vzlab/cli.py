@@ -68,6 +68,66 @@ def inspect(
     _show(inspection, html, as_json)
 
 
+@app.command(context_settings={"ignore_unknown_options": True})
+def trace(
+    url: Annotated[str, typer.Argument(help="A file: path or url.")],
+    variable: Annotated[str, typer.Argument(help="Name of a variable, or path in its groups.")],
+    index: Annotated[
+        str, typer.Argument(help="Position of the value, such as 0,3,-1; nothing for a scalar.")
+    ] = "",
+    html: HtmlFile = None,
+    as_json: AsJson = False,
+    group: Group = None,
+    anonymous: Anonymous = False,
+    option: Options = None,
+) -> None:
+    """Follow one value from its bytes to its number. Exit code 1 if the native library reads another."""
+    from vzlab.inspection import trace as trace_value
+
+    traced = trace_value(
+        url,
+        variable,
+        _selection(index),
+        group=group,
+        storage_options=_storage_options(anonymous, option),
+    )
+    _show(traced, html, as_json)
+    raise typer.Exit(DIFFERENT if traced.agrees is False else FINE)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def cost(
+    url: Annotated[str, typer.Argument(help="A file: path or url.")],
+    variable: Annotated[str, typer.Argument(help="Name of a variable, or path in its groups.")],
+    selection: Annotated[
+        list[str],
+        typer.Argument(help="What to read, such as 0,:,10:20; several are compared.", metavar="SELECTION..."),
+    ],
+    chunks: Annotated[
+        str | None, typer.Option("--chunks", help="Chunk lengths to compare with, such as 365,50,-1.")
+    ] = None,
+    gap: Annotated[int, typer.Option("--gap", help="Bytes between ranges that are fetched together.")] = 0,
+    html: HtmlFile = None,
+    as_json: AsJson = False,
+    group: Group = None,
+    anonymous: Anonymous = False,
+    option: Options = None,
+) -> None:
+    """Tell what reading a selection takes: chunks, requests, bytes and time."""
+    from vzlab.datasets import open_group
+    from vzlab.inspection import compare_costs
+    from vzlab.inspection import cost as work_out
+
+    tree = open_group(url, storage_options=_storage_options(anonymous, option))
+    chunkings = [None, *([_selection(chunks)] if chunks else [])]
+    costs = [
+        work_out(tree, variable, _selection(text), group=group, gap_bytes=gap, chunks=lengths)
+        for text in selection
+        for lengths in chunkings
+    ]
+    _show(costs[0] if len(costs) == 1 else compare_costs(costs), html, as_json)
+
+
 @app.command()
 def check(
     urls: Urls,
@@ -145,7 +205,7 @@ def main() -> None:
     """Run the command, with mistakes told in a sentence instead of a traceback."""
     try:
         app()
-    except (VzlabError, FileNotFoundError, KeyError, ValueError) as error:
+    except (VzlabError, FileNotFoundError, IndexError, KeyError, ValueError) as error:
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
         Console(stderr=True).print(f"vzlab: {message}", style="red", markup=False, highlight=False)
         sys.exit(UNUSABLE)
@@ -166,6 +226,18 @@ def _print(text: str) -> None:
 
 def _progress(text: str) -> None:
     Console(stderr=True).print(text, style="dim", markup=False, highlight=False)
+
+
+def _selection(text: str) -> tuple[Any, ...]:
+    """Integers and slices as Python writes them: ``0,:,10:20``."""
+    parts: list[Any] = []
+    for part in filter(None, text.strip("[] ").replace(" ", "").split(",")):
+        try:
+            ends = [] if part == "..." else [int(end) if end else None for end in part.split(":")]
+            parts.append(... if not ends else ends[0] if len(ends) == 1 else slice(*ends))
+        except (ValueError, TypeError) as error:
+            raise typer.BadParameter(f"{part!r}: expected integers and slices such as 0,:,10:20") from error
+    return tuple(parts)
 
 
 def _storage_options(anonymous: bool, options: list[str] | None) -> dict[str, Any] | None:

@@ -90,7 +90,7 @@ def describe_encoding(
     ends : tuple of str, optional
         First and last decoded value, if they are at hand.
     """
-    known = {name: _plain(attributes.get(name), dtype) for name in ("_FillValue", "missing_value")}
+    known = {name: plain_missing_value(attributes.get(name), dtype) for name in ("_FillValue", "missing_value")}
     attributes = {**attributes, **{name: value for name, value in known.items() if value is not None}}
     packing = packing_of(attributes)
     units = _text(attributes.get("units"))
@@ -147,7 +147,7 @@ def _text(value: Any) -> str:
     return value.strip("\0 ") if isinstance(value, str) else ""
 
 
-def _plain(value: Any, dtype: np.dtype[Any] | None) -> Any:
+def plain_missing_value(value: Any, dtype: np.dtype[Any] | None) -> Any:
     """A ``_FillValue`` as a number, also from the form in which xarray keeps it in Zarr v3 stores."""
     if isinstance(value, str) and dtype is not None and dtype.kind == "f":
         try:

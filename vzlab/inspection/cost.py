@@ -1,0 +1,381 @@
+"""What reading a selection takes: chunks, requests, bytes, time and price, from the references alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vzlab.inspection.plain_json import to_json
+from vzlab.inspection.ranges import merge_ranges
+from vzlab.inspection.rechunking import Rechunking, rechunk
+from vzlab.inspection.resolve import resolve_array
+from vzlab.inspection.touched import Touched, touch_chunks
+from vzlab.manifests import ChunkManifest, ManifestArray
+from vzlab.manifests.manifest import INLINE, MISSING
+
+SCHEMA = "vzlab-cost/1"
+"""Name and version of the JSON form."""
+
+LISTED_FILES = 100
+"""Files that are told one by one, those with the most bytes first."""
+
+# Views stand above this module: they are found by name, when something is displayed.
+_VIEW = "vzlab.render.cost"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prices:
+    """What a request and its bytes cost, in time and money."""
+
+    latency_s: float = 0.05
+    """From a request to its first byte."""
+    bandwidth_bytes_s: float = 100e6
+    """Of all connections together."""
+    concurrency: int = 32
+    """Requests under way at once."""
+    price_per_request: float | None = None
+    price_per_gb: float | None = None
+    """Of 1e9 bytes that leave the store."""
+
+    def __post_init__(self) -> None:
+        if self.latency_s < 0 or self.bandwidth_bytes_s <= 0 or self.concurrency < 1:
+            raise ValueError(
+                f"Found latency_s={self.latency_s}, bandwidth_bytes_s={self.bandwidth_bytes_s}, "
+                f"concurrency={self.concurrency}; expected at least 0, more than 0, at least 1"
+            )
+
+    def time_s(self, n_requests: int, n_bytes: int) -> float:
+        """Rounds of requests at the latency each, and all bytes at the bandwidth."""
+        rounds = math.ceil(n_requests / self.concurrency)
+        return rounds * self.latency_s + n_bytes / self.bandwidth_bytes_s
+
+    def price(self, n_requests: int, n_bytes: int) -> float | None:
+        """In the currency of the prices; None where none is known."""
+        if self.price_per_request is None and self.price_per_gb is None:
+            return None
+        return n_requests * (self.price_per_request or 0) + n_bytes / 1e9 * (self.price_per_gb or 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileCost:
+    """What is read of one file."""
+
+    url: str
+    n_chunks: int
+    """Each is a request where nothing is merged."""
+    n_requests: int
+    """With ranges merged."""
+    stored_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Cost:
+    """What reading a selection takes. Notebooks show it as HTML, terminals as text."""
+
+    variable: str
+    selection: str
+    """As Python writes it: ``[0, :, 10:20]``."""
+    dims: tuple[str | None, ...]
+    shape: tuple[int, ...]
+    """Of the array."""
+    selected_shape: tuple[int, ...]
+    chunk_shape: tuple[int, ...]
+    grid_shape: tuple[int, ...]
+    n_chunks: int
+    """Touched, missing ones included."""
+    n_missing: int
+    """Touched and never written: nothing is fetched for them."""
+    n_inline: int
+    """Touched and held beside the references."""
+    n_requests: int
+    """One for each chunk in a file, as Zarr readers ask."""
+    n_merged: int
+    """Requests if ranges with at most `gap_bytes` between them are asked for together."""
+    gap_bytes: int
+    max_request_bytes: int | None
+    stored_bytes: int
+    """Of the chunks in files."""
+    merged_bytes: int
+    """Fetched with merged requests: gaps too, and what two chunks share only once."""
+    decoded_bytes: int
+    """Of all chunks that are decoded."""
+    asked_bytes: int
+    """Of the selected values."""
+    n_files: int
+    files: tuple[FileCost, ...]
+    prices: Prices
+    rechunking: Rechunking | None = None
+    """None for the chunks as they are."""
+
+    @property
+    def title(self) -> str:
+        """``sst[0, :, 10:20]``."""
+        return f"{self.variable}{self.selection}"
+
+    @property
+    def amplification(self) -> float:
+        """Bytes fetched for each byte asked for; NaN where nothing is asked for."""
+        return self.stored_bytes / self.asked_bytes if self.asked_bytes else math.nan
+
+    @property
+    def decoded_amplification(self) -> float:
+        """Values decoded for each value asked for; NaN where nothing is asked for."""
+        return self.decoded_bytes / self.asked_bytes if self.asked_bytes else math.nan
+
+    @property
+    def time_s(self) -> float:
+        """With one request for each chunk."""
+        return self.prices.time_s(self.n_requests, self.stored_bytes)
+
+    @property
+    def merged_time_s(self) -> float:
+        """With merged requests."""
+        return self.prices.time_s(self.n_merged, self.merged_bytes)
+
+    @property
+    def price(self) -> float | None:
+        """With one request for each chunk; None where no price is known."""
+        return self.prices.price(self.n_requests, self.stored_bytes)
+
+    @property
+    def merged_price(self) -> float | None:
+        """With merged requests; None where no price is known."""
+        return self.prices.price(self.n_merged, self.merged_bytes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form, of which ``schema`` is "vzlab-cost/1"."""
+        derived = (
+            "amplification",
+            "decoded_amplification",
+            "time_s",
+            "merged_time_s",
+            "price",
+            "merged_price",
+        )
+        document: dict[str, Any] = to_json(self)
+        return {
+            "schema": SCHEMA,
+            "title": self.title,
+            **document,
+            **{name: to_json(getattr(self, name)) for name in derived},
+        }
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write a page that stands alone, and give its path."""
+        written: Path = import_module("vzlab.render").to_html(self, path)
+        return written
+
+    def to_text(self, *, width: int | None = None) -> str:
+        """Give text for a terminal of `width` columns; the terminal's own if not given."""
+        text: str = import_module(_VIEW).to_text([self], width=width)
+        return text
+
+    def _repr_html_(self) -> str:
+        html: str = import_module(_VIEW).to_html([self])
+        return html
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    __repr__ = __str__
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class CostComparison:
+    """Several selections, or several chunkings, side by side."""
+
+    costs: tuple[Cost, ...]
+
+    @property
+    def title(self) -> str:
+        """``2 ways to read sst``."""
+        names = dict.fromkeys(cost.variable for cost in self.costs)
+        return f"{len(self.costs)} ways to read {', '.join(names)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form: that of each cost."""
+        return {"schema": SCHEMA, "costs": [cost.to_dict() for cost in self.costs]}
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write a page that stands alone, and give its path."""
+        written: Path = import_module("vzlab.render").to_html(self, path)
+        return written
+
+    def to_text(self, *, width: int | None = None) -> str:
+        """Give text for a terminal of `width` columns; the terminal's own if not given."""
+        text: str = import_module(_VIEW).to_text(self.costs, width=width)
+        return text
+
+    def _repr_html_(self) -> str:
+        html: str = import_module(_VIEW).to_html(self.costs)
+        return html
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    __repr__ = __str__
+
+
+def compare_costs(costs: Sequence[Cost]) -> CostComparison:
+    """Put several costs side by side: a time series against a map, chunks as they are against others.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    if not costs:
+        raise ValueError("Found no cost to compare; give those of two or more selections")
+    return CostComparison(costs=tuple(costs))
+
+
+def cost(
+    x: Any,
+    variable: str | None = None,
+    selection: Any = (),
+    *,
+    gap_bytes: int = 0,
+    max_request_bytes: int | None = None,
+    latency_s: float = 0.05,
+    bandwidth_bytes_s: float = 100e6,
+    concurrency: int = 32,
+    price_per_request: float | None = None,
+    price_per_gb: float | None = None,
+    chunks: Sequence[int] | Mapping[str, int] | None = None,
+    group: str | None = None,
+    registry: Any = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Cost:
+    """Work out what reading a selection takes; no chunk is fetched.
+
+    Time is ``ceil(requests / concurrency) * latency + bytes / bandwidth``: what a reader that keeps all its connections
+    busy needs at least, decoding left out.
+
+    Parameters
+    ----------
+    x, variable, group, registry, storage_options
+        As `vzlab.trace` takes them.
+    selection
+        Integers, slices and 1-D arrays along each axis, as numpy's basic and orthogonal indexing takes them, or a mapping
+        of dimension names to those. ``()`` is everything.
+    gap_bytes : int
+        Ranges of one file with at most this many bytes between them are merged into one request.
+    max_request_bytes : int, optional
+        Merged ranges that are longer are fetched in parts of this size.
+    latency_s, bandwidth_bytes_s, concurrency, price_per_request, price_per_gb
+        See `Prices`.
+    chunks : sequence or mapping of int, optional
+        Chunk lengths to work the cost out for, instead of those that the file has. The result says whether references can
+        give them, or the values would have to be written again.
+
+    Returns
+    -------
+    Cost
+        ``compare_costs([...])`` puts several side by side.
+
+    Raises
+    ------
+    IndexError
+        If the selection does not fit the array.
+    KeyError
+        If there is no such variable or dimension.
+    VirtualArrayError
+        If the variable is not virtual, or nothing can express the selection.
+    """
+    if gap_bytes < 0 or (max_request_bytes is not None and max_request_bytes < 1):
+        raise ValueError(
+            f"Found gap_bytes={gap_bytes}, max_request_bytes={max_request_bytes}; expected at least 0, and at least 1 or None"
+        )
+    prices = Prices(
+        latency_s=latency_s,
+        bandwidth_bytes_s=bandwidth_bytes_s,
+        concurrency=concurrency,
+        price_per_request=price_per_request,
+        price_per_gb=price_per_gb,
+    )
+    resolved = resolve_array(x, variable, group=group, registry=registry, storage_options=storage_options)
+    array, rechunking = resolved.array, None
+    if chunks is not None:
+        rechunking = rechunk(array, chunks, resolved.dims)
+        array = rechunking.array
+    touched = touch_chunks(array.chunk_grid, selection, resolved.dims)
+    read = _read(array.manifest, touched, gap_bytes, max_request_bytes)
+    itemsize = array.dtype.itemsize
+    return Cost(
+        variable=resolved.path,
+        selection=touched.text,
+        dims=resolved.dims,
+        shape=array.shape,
+        selected_shape=touched.selected_shape,
+        chunk_shape=array.chunk_grid.chunk_shape,
+        grid_shape=array.chunk_grid.grid_shape,
+        n_chunks=touched.n_chunks,
+        gap_bytes=gap_bytes,
+        max_request_bytes=max_request_bytes,
+        decoded_bytes=_decoded_elements(array, touched, read["present"]) * itemsize,
+        asked_bytes=touched.n_selected * itemsize,
+        prices=prices,
+        rechunking=rechunking,
+        **{name: value for name, value in read.items() if name != "present"},
+    )
+
+
+def _read(
+    manifest: ChunkManifest, touched: Touched, gap_bytes: int, max_request_bytes: int | None
+) -> dict[str, Any]:
+    """What is read of which file."""
+    source = touched.take(manifest.source_index)
+    virtual = source < INLINE
+    present = None if virtual.all() else source != MISSING
+    n_missing = 0 if present is None else source.size - int(np.count_nonzero(present))
+    # Empty chunks need no request.
+    wanted = virtual & (touched.take(manifest.lengths) > 0)
+    numbers = source[wanted].astype(np.int64)
+    offsets, lengths = (
+        touched.take(column)[wanted].astype(np.int64) for column in (manifest.offsets, manifest.lengths)
+    )
+    merged = merge_ranges(numbers, offsets, lengths, gap_bytes=gap_bytes, max_bytes=max_request_bytes)
+    n_sources = len(manifest.sources)
+    n_chunks = np.bincount(numbers, minlength=n_sources)
+    n_merged = np.bincount(merged.source, weights=merged.n_requests, minlength=n_sources).astype(np.int64)
+    stored = np.bincount(numbers, weights=lengths, minlength=n_sources)
+    used = np.flatnonzero(n_chunks)
+    largest = used[np.argsort(-stored[used], kind="stable")[:LISTED_FILES]]
+    return {
+        "present": present,
+        "n_missing": n_missing,
+        "n_inline": source.size - n_missing - int(np.count_nonzero(virtual)),
+        "n_requests": len(numbers),
+        "n_merged": int(merged.n_requests.sum()),
+        "stored_bytes": int(lengths.sum()),
+        "merged_bytes": int(merged.lengths.sum()),
+        "n_files": len(used),
+        "files": tuple(
+            FileCost(
+                url=manifest.sources[number].url,
+                n_chunks=int(n_chunks[number]),
+                n_requests=int(n_merged[number]),
+                stored_bytes=int(stored[number]),
+            )
+            for number in largest.tolist()
+        ),
+    }
+
+
+def _decoded_elements(array: ManifestArray, touched: Touched, present: npt.NDArray[np.bool_] | None) -> int:
+    """Elements of all chunks that are decoded, padding included."""
+    grid = array.chunk_grid
+    along = [grid.stored_lengths(axis)[index] for axis, index in enumerate(touched.indexers)]
+    if present is None:
+        return math.prod(int(lengths.sum()) for lengths in along)
+    total: npt.NDArray[Any] = present.astype(np.int64)
+    for lengths in reversed(along):
+        total = total @ lengths
+    return int(total)

@@ -1,0 +1,197 @@
+"""One value as the format's own library reads it from the local file, found by the bytes it lies in."""
+
+from __future__ import annotations
+
+import importlib.util
+import posixpath
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from vzlab.storage import local_path, url_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class NativeValue:
+    """What the native library reads, or why it could not be asked."""
+
+    reader: str = ""
+    """h5py with its version; empty where nothing was read."""
+    file: str = ""
+    """Name of the file."""
+    path: str = ""
+    """Of the variable in the file."""
+    index: tuple[int, ...] = ()
+    """In that variable."""
+    stored: Any = None
+    decoded: Any = None
+    """As xarray decodes it over a native engine; None where that does not open the file."""
+    decoder: str = ""
+    """``xarray over netcdf4``; empty where nothing decoded it."""
+    reason: str = ""
+    """Why there is no value; empty where there is one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BytePlace:
+    """Where an element lies in a file, for finding it again without any name."""
+
+    url: str
+    offset: int
+    """Of the chunk."""
+    element: int
+    """Number of the element in the decompressed chunk."""
+    is_raw: bool
+    """Whether stored bytes are the elements and nothing else, so that a reference may begin inside a native chunk."""
+    itemsize: int
+
+
+def read_native_value(
+    *, url: str | None, path: str, index: tuple[int, ...], shape: tuple[int, ...], place: BytePlace | None
+) -> NativeValue:
+    """Read one value with h5py, and decode it with xarray over netCDF4 or h5netcdf.
+
+    Parameters
+    ----------
+    url : str or None
+        Of the file that has the variable at `path` with this `shape`, if it is known: it is asked by name.
+    path : str
+        Of the variable.
+    index : tuple of int
+        In the variable.
+    shape : tuple of int
+    place : BytePlace or None
+        Where the element lies: a file that was joined into a cube, or a variable that was renamed, is asked by it.
+    """
+    asked = url if url is not None else place.url if place is not None else None
+    if asked is None:
+        return NativeValue(reason="The chunk is not in a file, so that there is none to ask")
+    local = local_path(asked)
+    if local is None:
+        return NativeValue(
+            file=url_name(asked),
+            reason="The file is not on this machine, and asking it would take more requests",
+        )
+    if importlib.util.find_spec("h5py") is None:
+        return NativeValue(file=url_name(asked), reason="h5py is not installed: install vzlab[hdf5]")
+    try:
+        found = _read(local, path, index, shape, None if url is not None else place)
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
+        text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        return NativeValue(file=url_name(asked), reason=f"h5py does not read it: {text}")
+    return replace(found, file=url_name(asked))
+
+
+def _read(
+    local: str, path: str, index: tuple[int, ...], shape: tuple[int, ...], place: BytePlace | None
+) -> NativeValue:
+    import h5py
+
+    if importlib.util.find_spec("hdf5plugin"):
+        import hdf5plugin  # noqa: F401 - registers filters with HDF5
+    if not h5py.is_hdf5(local):
+        return NativeValue(reason="The bytes lie in a file that is not HDF5, and no native reader was asked")
+    with h5py.File(local, "r", locking=False) as file:
+        if place is None:
+            dataset = file[path]
+            if tuple(dataset.shape) != shape:
+                return NativeValue(reason=f"h5py sees {path!r} with another shape: {dataset.shape}")
+        else:
+            found = next(_candidates(file, path, place), None)
+            if found is None:
+                return NativeValue(reason="No dataset of the file has its bytes at this place")
+            dataset, index = found
+        native = NativeValue(
+            reader=f"h5py {h5py.version.version}",
+            path=dataset.name.strip("/"),
+            index=index,
+            stored=dataset[index],
+        )
+        others = [name for name in dataset.parent if name != posixpath.basename(dataset.name)]
+    return _decoded(native, local, others)
+
+
+def _candidates(file: Any, path: str, place: BytePlace) -> Iterator[tuple[Any, tuple[int, ...]]]:
+    """Datasets that have the element at its place, that of the same name first."""
+    import h5py
+
+    datasets: list[Any] = []
+    file.visititems(lambda _, item: datasets.append(item) if isinstance(item, h5py.Dataset) else None)
+    name = posixpath.basename(path)
+    datasets.sort(key=lambda dataset: posixpath.basename(dataset.name) != name)
+    for dataset in datasets:
+        if dataset.shape is None or dataset.is_virtual or dataset.external:
+            continue
+        index = _index_at(dataset, place, file.userblock_size)
+        if index is not None:
+            yield dataset, index
+
+
+def _index_at(dataset: Any, place: BytePlace, user_block: int) -> tuple[int, ...] | None:
+    """Index of the element that lies at a place; None if it is none of this dataset."""
+    wanted = place.offset + (place.element * place.itemsize if place.is_raw else 0)
+    start: int | None
+    if dataset.chunks is None:
+        start, size = dataset.id.get_offset(), dataset.id.get_storage_size()
+        corner, shape = (0,) * dataset.ndim, dataset.shape
+    else:
+        found: list[Any] = []
+
+        def visit(info: Any) -> bool | None:
+            # Versions of the library differ in whether positions count the user block.
+            if any(at <= wanted < at + info.size for at in (info.byte_offset, info.byte_offset + user_block)):
+                found.append(info)
+                return True
+            return None
+
+        dataset.id.chunk_iter(visit)
+        if not found:
+            return None
+        start, size = found[0].byte_offset, found[0].size
+        corner, shape = found[0].chunk_offset, dataset.chunks
+    if start is None:
+        return None
+    if not start <= wanted < start + size:
+        start += user_block
+    if not start <= wanted < start + size or (not place.is_raw and wanted != start):
+        return None
+    element = (wanted - start) // place.itemsize if place.is_raw else place.element
+    inside = np.unravel_index(element, shape) if shape else ()
+    index = tuple(int(a + b) for a, b in zip(corner, inside, strict=True))
+    return index if all(i < n for i, n in zip(index, dataset.shape, strict=True)) else None
+
+
+def _decoded(native: NativeValue, local: str, others: list[str]) -> NativeValue:
+    """With the value as xarray decodes it over a native engine, if one opens the file."""
+    import xarray as xr
+
+    folder, name = posixpath.split(native.path)
+    for engine in ("netcdf4", "h5netcdf"):
+        if importlib.util.find_spec("netCDF4" if engine == "netcdf4" else engine) is None:
+            continue
+        options: dict[str, Any] = {"phony_dims": "sort"} if engine == "h5netcdf" else {}
+        for decode_times in (True, False):
+            try:
+                with (
+                    warnings.catch_warnings(),
+                    xr.open_dataset(
+                        local,
+                        engine=engine,
+                        group=folder or None,
+                        drop_variables=others,
+                        cache=False,
+                        concat_characters=False,
+                        decode_times=decode_times,
+                        decode_timedelta=False,
+                        **options,
+                    ) as opened,
+                ):
+                    warnings.simplefilter("ignore")
+                    value = opened.variables[name][native.index].values[()]
+                return replace(native, decoded=value, decoder=f"xarray over {engine}")
+            except Exception:  # noqa: BLE001, S112 - whatever an engine raises: the next one may open it
+                continue
+    return native

@@ -1,0 +1,299 @@
+"""Record the requests of anything run in a block: how many, when, what for, and which bytes came twice."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vzlab.inspection.plain_json import to_json
+from vzlab.inspection.ranges import merge_ranges
+from vzlab.storage import Request, RequestLog
+
+SCHEMA = "vzlab-recording/1"
+"""Name and version of the JSON form."""
+
+# Views stand above this module: they are found by name, when something is displayed.
+_VIEW = "vzlab.render.waterfall"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileRequests:
+    """What was asked of one file."""
+
+    url: str
+    n_requests: int
+    n_bytes: int
+    wasted_bytes: int
+    """Bytes that came more than once, without their first coming."""
+
+
+class Recording:
+    """The requests of a block. Notebooks show it as HTML, terminals as text.
+
+    It fills while the block runs, and stays as it is after that.
+    """
+
+    def __init__(self, title: str = "Recording") -> None:
+        self.title = title
+        self._log = RequestLog()
+        self._frozen: tuple[Request, ...] | None = None
+        self._began_s = time.perf_counter()
+        self._took_s: float | None = None
+
+    def _finish(self) -> None:
+        self._took_s = time.perf_counter() - self._began_s
+        self._frozen = self.requests
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """In the order in which they began."""
+        if self._frozen is not None:
+            return self._frozen
+        return tuple(sorted(self._log.requests, key=lambda request: request.started_s))
+
+    @property
+    def elapsed_s(self) -> float:
+        """From the beginning of the block to its end, or to now."""
+        return self._took_s if self._took_s is not None else time.perf_counter() - self._began_s
+
+    @property
+    def columns(self) -> RequestColumns:
+        """The requests as columns."""
+        return self._columns if self._frozen is not None else RequestColumns.of(self.requests)
+
+    @cached_property
+    def _columns(self) -> RequestColumns:
+        return RequestColumns.of(self.requests)
+
+    def __len__(self) -> int:
+        return len(self.requests)
+
+    @property
+    def n_requests(self) -> int:
+        """Requests in all."""
+        return len(self.requests)
+
+    @property
+    def n_metadata(self) -> int:
+        """Requests that opened files or were made by parsers."""
+        return self.n_requests - self.n_data
+
+    @property
+    def n_data(self) -> int:
+        """Requests for chunks."""
+        return int(self.columns.is_data.sum())
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes asked for."""
+        return int(self.columns.lengths.sum())
+
+    @property
+    def n_repeats(self) -> int:
+        """Requests for nothing but bytes that came before."""
+        return int(self.columns.is_repeat.sum())
+
+    @property
+    def wasted_bytes(self) -> int:
+        """Bytes that came more than once, without their first coming."""
+        return sum(file.wasted_bytes for file in self.files)
+
+    @property
+    def busy_s(self) -> float:
+        """Time in which at least one request was under way."""
+        columns = self.columns
+        if not len(columns.started_s):
+            return 0.0
+        order = np.argsort(columns.started_s, kind="stable")
+        starts, ends = columns.started_s[order], np.maximum.accumulate(columns.ended_s[order])
+        idle = np.maximum(starts[1:] - ends[:-1], 0).sum()
+        return float(ends[-1] - starts[0] - idle)
+
+    @property
+    def files(self) -> tuple[FileRequests, ...]:
+        """Per file, those with the most bytes first."""
+        columns = self.columns
+        merged = merge_ranges(columns.file, columns.offsets, columns.lengths)
+        n = len(columns.urls)
+        n_requests = np.bincount(columns.file, minlength=n)
+        n_bytes = np.zeros(n, np.int64)
+        np.add.at(n_bytes, columns.file, columns.lengths)
+        distinct = np.zeros(n, np.int64)
+        np.add.at(distinct, merged.source, merged.lengths)
+        return tuple(
+            FileRequests(
+                url=columns.urls[number],
+                n_requests=int(n_requests[number]),
+                n_bytes=int(n_bytes[number]),
+                wasted_bytes=int(n_bytes[number] - distinct[number]),
+            )
+            for number in np.argsort(-n_bytes, kind="stable").tolist()
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form, of which ``schema`` is "vzlab-recording/1"."""
+        derived = (
+            *("title", "n_requests", "n_metadata", "n_data", "n_repeats", "total_bytes", "wasted_bytes"),
+            *("elapsed_s", "busy_s", "files", "requests"),
+        )
+        return {"schema": SCHEMA, **{name: to_json(getattr(self, name)) for name in derived}}
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write a page that stands alone, and give its path."""
+        written: Path = import_module("vzlab.render").to_html(self, path)
+        return written
+
+    def to_text(self, *, width: int | None = None) -> str:
+        """Give text for a terminal of `width` columns; the terminal's own if not given."""
+        text: str = import_module(_VIEW).to_text([self], width=width)
+        return text
+
+    def _repr_html_(self) -> str:
+        html: str = import_module(_VIEW).to_html([self])
+        return html
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    __repr__ = __str__
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RequestColumns:
+    """Requests as columns of shape ``(n,)``, in the order in which they began."""
+
+    urls: tuple[str, ...]
+    file: npt.NDArray[np.int64]
+    """Position in `urls`."""
+    offsets: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
+    started_s: npt.NDArray[np.float64]
+    ended_s: npt.NDArray[np.float64]
+    is_data: npt.NDArray[np.bool_]
+    is_repeat: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, requests: Sequence[Request]) -> RequestColumns:
+        """Columns of requests."""
+        urls = {url: n for n, url in enumerate(dict.fromkeys(request.url for request in requests))}
+        seen: dict[int, list[tuple[int, int]]] = {}
+        file = np.array([urls[request.url] for request in requests], np.int64)
+        offsets = np.array([request.offset for request in requests], np.int64)
+        lengths = np.array([request.length for request in requests], np.int64)
+        repeats = np.zeros(len(requests), bool)
+        for number in range(len(requests)):
+            repeats[number] = _cover(
+                seen.setdefault(int(file[number]), []),
+                int(offsets[number]),
+                int(offsets[number] + lengths[number]),
+            )
+        return cls(
+            urls=tuple(urls),
+            file=file,
+            offsets=offsets,
+            lengths=lengths,
+            started_s=np.array([request.started_s for request in requests], np.float64),
+            ended_s=np.array([request.ended_s for request in requests], np.float64),
+            is_data=np.array([request.kind == "chunk" for request in requests], bool),
+            is_repeat=repeats,
+        )
+
+
+def _cover(covered: list[tuple[int, int]], start: int, stop: int) -> bool:
+    """Add a range to those that are covered, disjoint and ascending; whether all of it was already."""
+    if start >= stop:
+        return False
+    low = bisect_left(covered, start, key=lambda part: part[1])
+    high = bisect_right(covered, stop, key=lambda part: part[0])
+    inside = low < high and covered[low][0] <= start and stop <= covered[low][1]
+    if not inside:
+        touching = covered[low:high]
+        covered[low:high] = [
+            (min([start, *(a for a, _ in touching)]), max([stop, *(b for _, b in touching)]))
+        ]
+    return inside
+
+
+@contextmanager
+def record(title: str = "Recording") -> Iterator[Recording]:
+    """Record every request that runs through vzlab's sources while the block lasts, in all threads.
+
+    Parsing, loading, and whatever Zarr or xarray read through a `ManifestStore` is recorded, also of local files; what
+    other libraries read by themselves is not. (The HDF5 library opens local files itself: their metadata makes no request.)
+
+    Parameters
+    ----------
+    title : str
+        What the recording is called.
+
+    Examples
+    --------
+    >>> with record("open") as recording:
+    ...     pass
+    >>> recording.n_requests
+    0
+    """
+    recording = Recording(title)
+    with recording._log.listening():
+        try:
+            yield recording
+        finally:
+            recording._finish()
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class RecordingComparison:
+    """Several recordings on one scale of time."""
+
+    recordings: tuple[Recording, ...]
+
+    @property
+    def title(self) -> str:
+        """``parser A and parser B``."""
+        return " and ".join(recording.title for recording in self.recordings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form: that of each recording."""
+        return {"schema": SCHEMA, "recordings": [recording.to_dict() for recording in self.recordings]}
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write a page that stands alone, and give its path."""
+        written: Path = import_module("vzlab.render").to_html(self, path)
+        return written
+
+    def to_text(self, *, width: int | None = None) -> str:
+        """Give text for a terminal of `width` columns; the terminal's own if not given."""
+        text: str = import_module(_VIEW).to_text(self.recordings, width=width)
+        return text
+
+    def _repr_html_(self) -> str:
+        html: str = import_module(_VIEW).to_html(self.recordings)
+        return html
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    __repr__ = __str__
+
+
+def compare_recordings(recordings: Sequence[Recording]) -> RecordingComparison:
+    """Put recordings side by side: one parser against another, merged requests against single ones.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    if not recordings:
+        raise ValueError("Found no recording to compare; give two or more")
+    return RecordingComparison(recordings=tuple(recordings))

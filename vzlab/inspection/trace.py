@@ -1,0 +1,398 @@
+"""Follow one value from its bytes to its number; fetches the one chunk that holds it."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vzlab.codecs import Stage, decode_stages
+from vzlab.inspection.decoding_steps import (
+    DecodingStep,
+    PlaceInChunk,
+    Window,
+    describe_steps,
+    locate_element,
+    window_of,
+)
+from vzlab.inspection.native_value import BytePlace, NativeValue, read_native_value
+from vzlab.inspection.plain_json import to_json
+from vzlab.inspection.resolve import ResolvedArray, resolve_array
+from vzlab.inspection.subjects import name_dtype
+from vzlab.inspection.value_steps import DecodedValue, ValueStep, decode_value
+from vzlab.manifests.codec_axes import is_uncompressed
+from vzlab.manifests.manifest import ChunkReference, ChunkState
+from vzlab.storage import Request, RequestLog, url_name
+from vzlab.storage.manifest_store import name_failure
+
+SCHEMA = "vzlab-trace/1"
+"""Name and version of the JSON form."""
+
+WHOLE_CHUNK_BYTES = 4_000_000
+"""Of a larger chunk that is not compressed, only the bytes that are shown are fetched."""
+HEAD_BYTES = 64
+"""Stored bytes that are shown."""
+
+# Views stand above this module: they are found by name, when something is displayed.
+_VIEW = "vzlab.render.trace"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChunkPlace:
+    """The chunk that holds the value."""
+
+    index: tuple[int, ...]
+    """In the chunk grid."""
+    grid_shape: tuple[int, ...]
+    shape: tuple[int, ...]
+    """As it is decoded, padding included."""
+    region: tuple[tuple[int, int], ...]
+    """Start and stop along each dimension of what it holds of the array."""
+    state: ChunkState
+    url: str | None = None
+    offset: int = 0
+    length: int = 0
+
+    @property
+    def file(self) -> str:
+        """Name of the file it lies in; empty where it lies in none."""
+        return url_name(self.url) if self.url is not None else ""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Trace:
+    """One value, from its bytes to its number. Notebooks show it as HTML, terminals as text."""
+
+    variable: str
+    index: tuple[int, ...]
+    dims: tuple[str | None, ...]
+    shape: tuple[int, ...]
+    dtype: str
+    """In words."""
+    chunk: ChunkPlace
+    requests: tuple[Request, ...]
+    """What was fetched of the chunk: nothing where it is inline or missing, or came when its file was opened."""
+    head: Window | None
+    """The first stored bytes; None of a missing chunk."""
+    steps: tuple[DecodingStep, ...]
+    """Codecs in decoding order; none of a missing chunk."""
+    place: PlaceInChunk
+    element: Window | None
+    """Stored bytes around the element, where compression leaves them a place of their own."""
+    value: DecodedValue
+    native: NativeValue | None
+    """None where it was not asked for."""
+
+    @property
+    def title(self) -> str:
+        """``sst[0, 3, 7]``."""
+        return f"{self.variable}[{', '.join(map(str, self.index))}]" if self.index else self.variable
+
+    @property
+    def stored(self) -> Any:
+        """The stored value."""
+        return self.value.stored
+
+    @property
+    def decoded(self) -> Any:
+        """The value as xarray decodes it."""
+        return self.value.decoded
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether the native library reads the same; None where it could not be asked."""
+        if self.native is None or self.native.reason:
+            return None
+        if not _same(self.value.stored, self.native.stored):
+            return False
+        if not self.native.decoder:
+            return True
+        return _same(self.value.decoded, self.native.decoded, 1e-6, self.value.rounding)
+
+    @property
+    def value_steps(self) -> tuple[ValueStep, ...]:
+        """From the stored number to the value."""
+        return self.value.steps
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form, of which ``schema`` is "vzlab-trace/1"."""
+        document: dict[str, Any] = to_json(self)
+        return {"schema": SCHEMA, "title": self.title, "agrees": self.agrees, **document}
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write a page that stands alone, and give its path."""
+        written: Path = import_module("vzlab.render").to_html(self, path)
+        return written
+
+    def to_text(self, *, width: int | None = None) -> str:
+        """Give text for a terminal of `width` columns; the terminal's own if not given."""
+        text: str = import_module(_VIEW).to_text(self, width=width)
+        return text
+
+    def _repr_html_(self) -> str:
+        html: str = import_module(_VIEW).to_html(self)
+        return html
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    __repr__ = __str__
+
+
+def trace(
+    x: Any,
+    variable: str | None = None,
+    index: int | Sequence[int] = (),
+    *,
+    group: str | None = None,
+    registry: Any = None,
+    storage_options: Mapping[str, Any] | None = None,
+    native: bool = True,
+) -> Trace:
+    """Follow one value from its bytes to its number.
+
+    One chunk is fetched, and of a large one that is not compressed only a few bytes. Of a file's own metadata is read
+    what parsing reads.
+
+    Parameters
+    ----------
+    x
+        A path or url of a file, a virtual array, group or store, or a virtual xarray object, joined ones too.
+    variable : str, optional
+        Name, or path in the tree; None where `x` is one array.
+    index : sequence of int
+        Position of the value along each dimension, negative ones from the end.
+    group : str, optional
+        Path of the group that `variable` is in.
+    registry, storage_options : optional
+        As `vzlab.open_virtual_dataset` takes them.
+    native : bool
+        Whether to read the value with the format's own library too, if the file is on this machine.
+
+    Raises
+    ------
+    IndexError
+        If the index does not fit the array.
+    KeyError
+        If there is no such variable.
+    VirtualArrayError
+        If the variable is not virtual.
+    UnreachableChunkError
+        If the chunk cannot be fetched.
+    CodecError
+        If it does not decode.
+    """
+    resolved = resolve_array(x, variable, group=group, registry=registry, storage_options=storage_options)
+    array, grid = resolved.array, resolved.array.chunk_grid
+    at = _position(index, array.shape, resolved.path)
+    chunk_index = tuple(grid.locate(axis, position) for axis, position in enumerate(at))
+    region = grid.region(chunk_index)
+    shape = grid.stored_shape(chunk_index)
+    inside = tuple(position - part.start for position, part in zip(at, region, strict=True))
+    reference = array.manifest.reference(chunk_index)
+    place = locate_element(array.codecs, inside, shape, array.dtype)
+    fetched = _fetch(resolved, reference, chunk_index, shape, place)
+    value = decode_value(fetched.value, resolved.attributes, array.dtype, fill=array.metadata.fill_scalar)
+    return Trace(
+        variable=resolved.path,
+        index=at,
+        dims=resolved.dims,
+        shape=array.shape,
+        dtype=name_dtype(array.dtype),
+        chunk=ChunkPlace(
+            index=chunk_index,
+            grid_shape=grid.grid_shape,
+            shape=shape,
+            region=tuple((part.start, part.stop) for part in region),
+            state=reference.state,
+            url=reference.source.url if reference.source is not None else None,
+            offset=reference.offset,
+            length=reference.length,
+        ),
+        requests=fetched.requests,
+        head=fetched.head,
+        steps=fetched.steps,
+        place=fetched.place,
+        element=fetched.element,
+        value=value,
+        native=_native(resolved, reference, at, place) if native else None,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Fetched:
+    """What was fetched of a chunk, and what became of it."""
+
+    value: Any
+    place: PlaceInChunk
+    requests: tuple[Request, ...] = ()
+    head: Window | None = None
+    element: Window | None = None
+    steps: tuple[DecodingStep, ...] = ()
+
+
+def _fetch(
+    resolved: ResolvedArray,
+    reference: ChunkReference,
+    chunk_index: tuple[int, ...],
+    shape: tuple[int, ...],
+    place: PlaceInChunk,
+) -> _Fetched:
+    array = resolved.array
+    if reference.state == "missing":
+        return _Fetched(value=array.metadata.fill_scalar, place=place)
+    log = RequestLog()
+    with log.listening():
+        read = _reader(resolved, reference, chunk_index)
+        if (
+            reference.data is None
+            and reference.length > WHOLE_CHUNK_BYTES
+            and is_uncompressed(array.codecs)
+            and place.byte_offset is not None
+        ):
+            fetched = _fetch_part(resolved, reference, read, shape, place)
+        else:
+            fetched = _decode(resolved, read(0, reference.length), shape, place)
+    url = reference.source.url if reference.source is not None else None
+    requests = tuple(request for request in log.requests if request.url == url and request.kind == "chunk")
+    return _Fetched(**{**vars(fetched), "requests": requests})
+
+
+def _reader(resolved: ResolvedArray, reference: ChunkReference, chunk_index: tuple[int, ...]) -> Any:
+    """What reads a part of the chunk."""
+
+    def read(start: int, length: int) -> bytes:
+        if reference.data is not None:
+            return reference.data[start : start + length]
+        assert reference.source is not None
+        try:
+            source = resolved.registry.open(reference.source.url)
+            return source.read(reference.offset + start, length, kind="chunk")
+        except OSError as error:
+            raise name_failure(error, resolved.path, chunk_index, resolved.array.manifest) from error
+
+    return read
+
+
+def _decode(resolved: ResolvedArray, data: bytes, shape: tuple[int, ...], place: PlaceInChunk) -> _Fetched:
+    """Decode a whole chunk stage by stage."""
+    metadata = resolved.array.metadata
+    stages = list(
+        decode_stages(
+            data,
+            codecs=metadata.codecs,
+            data_type=metadata.data_type,
+            chunk_shape=shape,
+            fill_value=metadata.fill_value,
+        )
+    )
+    steps, positions = describe_steps(stages, metadata.codecs, place)
+    decoded = np.asarray(stages[-1].after)
+    known = PlaceInChunk(**{**vars(place), "stored_positions": positions})
+    return _Fetched(
+        value=decoded[place.index],
+        place=known,
+        head=_head(data, positions),
+        element=window_of(data, positions) if positions and max(positions) >= HEAD_BYTES else None,
+        steps=steps,
+    )
+
+
+def _fetch_part(
+    resolved: ResolvedArray, reference: ChunkReference, read: Any, shape: tuple[int, ...], place: PlaceInChunk
+) -> _Fetched:
+    """Of a large chunk that is not compressed: its head, and the bytes around the element."""
+    assert place.byte_offset is not None
+    start = max(0, place.byte_offset - 8)
+    data = read(start, min(place.itemsize + 16, reference.length - start))
+    own = data[place.byte_offset - start :][: place.itemsize]
+    head = read(0, min(HEAD_BYTES, reference.length)) if start >= HEAD_BYTES else read(0, HEAD_BYTES)
+    positions = tuple(range(place.byte_offset, place.byte_offset + place.itemsize))
+    codecs = resolved.array.codecs
+    endian = (codecs[0].get("configuration") or {}).get("endian", "little")
+    dtype = resolved.array.dtype.newbyteorder(">" if endian == "big" else "<")
+    # As large as the chunk, and no memory: one element seen at every place.
+    whole = np.broadcast_to(np.frombuffer(own, dtype).reshape(()), shape)
+    stage = Stage(codec=str(codecs[0]["name"]), before=whole, after=whole)
+    steps, _ = describe_steps([stage], codecs, place)
+    return _Fetched(
+        value=whole[place.index].astype(resolved.array.dtype),
+        place=PlaceInChunk(**{**vars(place), "stored_positions": positions}),
+        head=_head(head, positions),
+        element=Window(start=start, data=data, marked=positions),
+        steps=steps,
+    )
+
+
+def _head(data: bytes, positions: tuple[int, ...] | None) -> Window:
+    head = data[:HEAD_BYTES]
+    return Window(start=0, data=head, marked=tuple(p for p in positions or () if p < len(head)))
+
+
+def _native(
+    resolved: ResolvedArray, reference: ChunkReference, index: tuple[int, ...], place: PlaceInChunk
+) -> NativeValue:
+    by_bytes = None
+    if reference.source is not None and place.element is not None:
+        by_bytes = BytePlace(
+            url=reference.source.url,
+            offset=reference.offset,
+            element=place.element,
+            is_raw=all(
+                codec["name"] in {"bytes", "transpose", "vzlab.crop"} for codec in resolved.array.codecs
+            ),
+            itemsize=place.itemsize,
+        )
+    return read_native_value(
+        url=resolved.url, path=resolved.path, index=index, shape=resolved.array.shape, place=by_bytes
+    )
+
+
+def _position(index: int | Sequence[int], shape: tuple[int, ...], path: str) -> tuple[int, ...]:
+    """The index of one value, counted from the start."""
+    given = tuple(index) if isinstance(index, Sequence | np.ndarray) else (index,)
+    try:
+        position = tuple(map(operator.index, given))
+    except TypeError as error:
+        raise IndexError(
+            f"Found index {index!r}; expected one integer for each dimension of {path!r}: a trace follows one value"
+        ) from error
+    if len(position) != len(shape):
+        raise IndexError(
+            f"Found {len(position)} indices for {path!r} of shape {shape}; expected {len(shape)}"
+        )
+    counted = tuple(i + n if i < 0 else i for i, n in zip(position, shape, strict=True))
+    if not all(0 <= i < n for i, n in zip(counted, shape, strict=True)):
+        raise IndexError(f"Index {position} is outside of {path!r} of shape {shape}")
+    return counted
+
+
+def _same(ours: Any, theirs: Any, relative: float = 0, absolute: float = 0) -> bool:
+    """Whether two values are the same, NaN and "no date" being like themselves."""
+    ours, theirs = _plain(ours), _plain(theirs)
+    if isinstance(ours, tuple | list) and isinstance(theirs, tuple | list):
+        return len(ours) == len(theirs) and all(map(_same, ours, theirs))
+    if isinstance(ours, int | float) and isinstance(theirs, int | float):
+        if math.isnan(ours) or math.isnan(theirs):
+            return math.isnan(ours) and math.isnan(theirs)
+        return math.isclose(ours, theirs, rel_tol=relative, abs_tol=absolute)
+    # NaN is how a missing date is told.
+    if isinstance(ours, float) and math.isnan(ours):
+        return str(theirs) == "NaT"
+    return bool(ours == theirs)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.datetime64):
+        return str(value.astype("datetime64[us]"))
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace").rstrip("\0")
+    return value.rstrip("\0") if isinstance(value, str) else value

@@ -364,6 +364,8 @@ def _flat(value: Any) -> list[Any]:
     """An attribute as a list of Python scalars: netCDF does not tell a scalar from a list of one."""
     if isinstance(value, Mapping):
         return [value]
+    if isinstance(value, complex | np.complexfloating):  # as JSON has them
+        return [float(value.real), float(value.imag)]
     if isinstance(value, list | tuple):
         return [item for part in value for item in _flat(part)]
     if isinstance(value, np.ndarray):
@@ -382,8 +384,6 @@ def _plain_text(value: Any) -> Any:
 def _same_item(a: Any, b: Any) -> bool:
     if isinstance(a, str) != isinstance(b, str):
         a, b = (_NON_FINITE.get(x, x) if isinstance(x, str) else x for x in (a, b))
-    if isinstance(a, complex) or isinstance(b, complex):
-        return bool(np.array_equal(np.asarray(a, complex), np.asarray(b, complex), equal_nan=True))
     return bool(a == b or (a != a and b != b))
 
 

@@ -19,6 +19,7 @@ from vzlab.datasets import dataset_to_group, is_virtual, open_group
 from vzlab.manifests import ChunkGrid, ManifestArray, ManifestGroup
 from vzlab.storage import ManifestStore, StoreRegistry, normalize_url
 from vzlab.testing.decoding import decode_variable, open_decoded
+from vzlab.testing.icechunk_references import chunk_manifest
 from vzlab.testing.virtual_side import VirtualSide, VirtualVariable
 
 _INTERNAL = frozenset({"_ARRAY_DIMENSIONS"})
@@ -170,6 +171,8 @@ def _of_opened(path: str, variable: xr.Variable) -> VirtualVariable:
     if isinstance(store, ManifestStore):
         found = store.group[array.path]
         manifest = found.manifest if isinstance(found, ManifestArray) else None
+    elif array is not None:
+        manifest = chunk_manifest(store, array.path, _grid(array).grid_shape)
     return VirtualVariable(
         path=path,
         dims=tuple(map(str, variable.dims)),
@@ -232,7 +235,8 @@ def _of_zarr(group: Any, *, description: str, manifests: Mapping[str, Any] | Non
                 attributes=_zarr_attributes(node),
                 grid=_grid(node),
                 array=node,
-                manifest=(manifests or {}).get(path),
+                manifest=(manifests or {}).get(path)
+                or chunk_manifest(group.store, node.path, _grid(node).grid_shape),
                 codecs=_codecs(node),
                 implied_fill=node.fill_value if node.metadata.zarr_format == 2 else None,
             )

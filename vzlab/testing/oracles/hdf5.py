@@ -61,9 +61,7 @@ class Hdf5File:
         self._table: tuple[str, NativeChunks | None] | None = None
         self._decoded: dict[tuple[str, str], xr.Dataset | Exception] = {}
         # netCDF4 is several times as fast. It opens paths only, and may crash on HDF5 that netCDF did not write.
-        is_netcdf = "_NCProperties" in self._file.attrs or any(
-            _has_netcdf_dimensions(self._file[n]) for n in self._file
-        )
+        is_netcdf = "_NCProperties" in self._file.attrs or _has_netcdf_dimensions(self._file)
         wanted = ("netCDF4", "h5netcdf") if isinstance(location, str) and is_netcdf else ("h5netcdf",)
         self._engines = [name.lower() for name in wanted if importlib.util.find_spec(name)]
         self._variables = self._describe_all()
@@ -140,12 +138,19 @@ class Hdf5File:
         is_text = dtype is None or dtype.kind == "S"
         for engine in self._engines[::-1] if is_text else self._engines:
             try:
-                return read_region(self._open_decoded(folder, engine).variables[name], region)
+                return read_region(self._decoded_variable(folder, name, engine), region)
             except Exception as error:  # noqa: BLE001 - whatever xarray or its engines raise: the next one may do
                 failures.append(f"{engine}: {_first_line(error)}")
         raise OSError(
             "; ".join(failures) or "xarray reads this format with netCDF4 or h5netcdf: install one of them"
         )
+
+    def _decoded_variable(self, folder: str, name: str, engine: str) -> xr.Variable:
+        variable = self._open_decoded(folder, engine).variables[name]
+        expected = self._variables[posixpath.join(folder, name)].shape
+        if variable.shape != expected:  # as netCDF pads what is shorter than its unlimited dimension
+            raise ValueError(f"it sees the shape {variable.shape} where HDF5 has {expected}")
+        return variable
 
     def _open_decoded(self, folder: str, engine: str) -> xr.Dataset:
         key = folder, engine
@@ -182,6 +187,8 @@ class Hdf5File:
         present = np.zeros(grid, bool)
         offsets, lengths = np.zeros(grid, np.uint64), np.zeros(grid, np.uint64)
         masks = np.zeros(grid, np.uint32)
+        if self._is_misnumbered(dataset, stored):
+            return None
         if len(stored) and 0 not in grid:
             at = stored[:, :rank] // np.array(dataset.chunks, np.int64)
             inside = (at < np.array(grid)).all(axis=1)
@@ -192,6 +199,30 @@ class Hdf5File:
         return NativeChunks(
             chunks=dataset.chunks, present=present, offsets=offsets, lengths=lengths, filter_masks=masks
         )
+
+    def _is_misnumbered(self, dataset: Any, listed: npt.NDArray[np.int64]) -> bool:
+        """Whether HDF5 lists chunks under wrong numbers, as a few of them show.
+
+        It does so for extensible arrays (HDF5 spec VII.D) whose one unlimited dimension is not the first: listing, it
+        forgets that the index moves this dimension to the front. Reading by number, it does not forget.
+        """
+        unlimited = [axis for axis, size in enumerate(dataset.maxshape) if size is None]
+        if len(unlimited) != 1 or unlimited[0] == 0:
+            return False
+        rank = dataset.ndim
+        if (listed[:, :rank] >= dataset.shape).any() or not isinstance(self._location, str):
+            return True
+        chosen = listed[np.unique(np.linspace(0, len(listed) - 1, min(len(listed), 16)).astype(int))]
+        with open(self._location, "rb") as file:  # noqa: PTH123 - a path as h5py was given it
+            for row in chosen.tolist():
+                file.seek(row[rank])
+                try:
+                    same = file.read(row[rank + 1]) == dataset.id.read_direct_chunk(tuple(row[:rank]))[1]
+                except (OSError, ValueError, RuntimeError):
+                    return True
+                if not same:
+                    return True
+        return False
 
     def stored_chunk(self, path: str, index: tuple[int, ...]) -> bytes | None:
         """Stored bytes of a chunk, filters not undone; None if it was never written or there are no chunks."""
@@ -233,8 +264,12 @@ def _identity(item: Any) -> Any:
     return item.file.filename, info.fileno, info.addr
 
 
-def _has_netcdf_dimensions(item: Any) -> bool:
-    return "_Netcdf4Dimid" in item.attrs
+def _has_netcdf_dimensions(group: Any) -> bool:
+    for name in group:
+        with contextlib.suppress(KeyError, OSError, RuntimeError):
+            if "_Netcdf4Dimid" in group[name].attrs:
+                return True
+    return False
 
 
 def _is_scale(dataset: Any) -> bool:
@@ -270,7 +305,11 @@ def _dtype(dataset: Any) -> tuple[np.dtype[Any] | None, tuple[int, ...]]:
         dtype = dataset.dtype
     except (ValueError, TypeError):
         return None, ()
-    return (dtype, ()) if dtype.subdtype is None else dtype.subdtype
+    shape: tuple[int, ...] = ()
+    while dtype.subdtype is not None:
+        dtype, inner = dtype.subdtype
+        shape += inner
+    return dtype, shape
 
 
 def _dimensions(name: str, dataset: Any, dimension_ids: Mapping[int, str]) -> tuple[str | None, ...]:

@@ -1,0 +1,59 @@
+"""Float32 packing is no difference, a wrong scale is; references in Icechunk repositories are compared too."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import vzlab as vz
+from tests.archives import write_daily_file, write_daily_files
+
+
+@pytest.fixture
+def file_packed_in_float32(tmp_path: Path) -> Path:
+    path = write_daily_file(tmp_path / "day.nc")
+    with h5py.File(path, "r+") as file:
+        file["sst"].attrs["scale_factor"] = np.float32(0.01)
+        file["sst"].attrs["add_offset"] = np.float32(273.15)
+    return path
+
+
+def test_rounding_of_float32_packing_is_a_note(file_packed_in_float32: Path) -> None:
+    comparison = vz.compare(file_packed_in_float32, file_packed_in_float32)
+    assert comparison.verdict == "PASS", str(comparison)
+    assert "float32" in str(comparison)
+
+
+@pytest.mark.parametrize("changed", [{"scale_factor": 0.0100005}, {"add_offset": 273.1501}])
+def test_another_packing_is_no_rounding(file_packed_in_float32: Path, changed: dict) -> None:
+    ds = vz.open_virtual_dataset(file_packed_in_float32)
+    ds.sst.attrs.update(changed)
+    comparison = vz.compare(ds, file_packed_in_float32, levels=["L5"])
+    assert comparison.verdict == "FAIL"
+
+
+def test_references_of_a_repository_are_compared(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path / "archive", n_days=2)
+    vz.open_virtual_mfdataset(files).vzlab.to_icechunk(tmp_path / "cube")
+    comparison = vz.compare(tmp_path / "cube", files)
+    assert comparison.verdict == "PASS", str(comparison)
+    assert "references 100 %" in str(comparison)
+
+
+def test_a_repository_whose_source_shrank_is_found_without_reading(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path / "archive", n_days=2)
+    vz.open_virtual_mfdataset(files).vzlab.to_icechunk(tmp_path / "cube")
+    copies = write_daily_files(tmp_path / "copies", n_days=2)
+    files[1].write_bytes(files[1].read_bytes()[:-2000])
+    comparison = vz.compare(tmp_path / "cube", copies, levels=["L2"])
+    assert comparison.verdict == "FAIL"
+    assert f"{files[1].name}" in str(comparison)
+    assert "past the end" in str(comparison)
+
+
+def test_a_source_that_nobody_can_open_is_never_a_pass(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path / "archive", n_days=2)
+    vz.open_virtual_mfdataset(files).vzlab.to_icechunk(tmp_path / "cube")
+    files[1].write_bytes(files[1].read_bytes()[:-2000])
+    assert vz.compare(tmp_path / "cube").verdict == "UNVERIFIED"

@@ -375,6 +375,13 @@ class Comparer:
                     level, variable.path, f"xarray does not read it virtually: {_first_line(error)}"
                 )
                 return
+        if piece.file:
+            try:
+                self._read_native(piece, decoded=False)
+            except Exception as native_error:  # noqa: BLE001 - what neither side reads is no difference
+                reason = f"neither side reads it: {_first_line(error)}; natively: {_first_line(native_error)}"
+                self.record.gap(level, variable.path, reason)
+                return
         cause = (
             "a source that cannot be reached, or is shorter than its references"
             if isinstance(error, OSError)

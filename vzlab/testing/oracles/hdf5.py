@@ -344,7 +344,11 @@ def _attributes(item: Any) -> dict[str, Any]:
     """Attributes as Python and numpy values."""
     values: dict[str, Any] = {}
     is_scale = isinstance(item, h5py.Dataset) and _is_scale(item)
-    for name in item.attrs:
+    try:
+        names = list(item.attrs)
+    except RuntimeError:  # what is stored of them is broken
+        return values
+    for name in names:
         if name in _INTERNAL or (is_scale and name in {"CLASS", "NAME"}):
             continue
         try:

@@ -222,7 +222,8 @@ def _store_urls(store: Any) -> tuple[str, ...] | None:
 
 def _of_zarr(group: Any, *, description: str, manifests: Mapping[str, Any] | None = None) -> VirtualSide:
     variables, groups, unusable = {}, {"": dict(group.attrs)}, {}
-    for path, node in group.members(max_depth=None):
+    # Stores list in no order that lasts: sorted, a report is the same from every run.
+    for path, node in sorted(group.members(max_depth=None), key=lambda member: member[0]):
         if isinstance(node, zarr.Group):
             groups[path] = dict(node.attrs)
             continue

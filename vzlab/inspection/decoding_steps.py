@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vzlab.codecs import Stage, describe_codec
+from vzlab.inspection.subjects import name_dtype
 from vzlab.inspection.words import format_bytes, format_count, format_shape
 
 SHOWN_BYTES = 16
@@ -246,7 +247,7 @@ def _n_bytes(value: Any) -> int:
 def _form(value: Any) -> str:
     if isinstance(value, bytes):
         return format_count(len(value), "byte")
-    return f"{value.dtype.newbyteorder('=')}, {format_shape(value.shape)}"
+    return f"{name_dtype(value.dtype)}, {format_shape(value.shape)}"
 
 
 def _sentence(stage: Stage, codec: Mapping[str, Any]) -> str:
@@ -285,4 +286,4 @@ def _reading(values: np.ndarray[Any, Any], endian: str | None) -> str:
     size = values.dtype.itemsize
     order = f"{endian}-endian " if endian and size > 1 else ""
     each = "Every byte is" if size == 1 else f"Every {size} bytes are"
-    return f"{each} one {order}{values.dtype.newbyteorder('=')}: {format_count(values.size, 'value')}"
+    return f"{each} one {order}{name_dtype(values.dtype)}: {format_count(values.size, 'value')}"

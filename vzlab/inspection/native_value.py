@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 import posixpath
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from vzlab.cf import MEANING_ATTRIBUTES
 from vzlab.storage import local_path, url_name
 
 
@@ -28,9 +29,9 @@ class NativeValue:
     """In that variable."""
     stored: Any = None
     decoded: Any = None
-    """As xarray decodes it over a native engine; None where that does not open the file."""
+    """As xarray decodes it by the attributes that h5py reads; None of anything but a number."""
     decoder: str = ""
-    """``xarray over netcdf4``; empty where nothing decoded it."""
+    """``xarray``; empty where nothing decoded it."""
     reason: str = ""
     """Why there is no value; empty where there is one."""
 
@@ -52,7 +53,7 @@ class BytePlace:
 def read_native_value(
     *, url: str | None, path: str, index: tuple[int, ...], shape: tuple[int, ...], place: BytePlace | None
 ) -> NativeValue:
-    """Read one value with h5py, and decode it with xarray over netCDF4 or h5netcdf.
+    """Read one value with h5py, and decode it with xarray.
 
     Parameters
     ----------
@@ -104,14 +105,16 @@ def _read(
             if found is None:
                 return NativeValue(reason="No dataset of the file has its bytes at this place")
             dataset, index = found
-        native = NativeValue(
+        stored = dataset[index]
+        is_number = np.asarray(stored).dtype.kind in "iuf"
+        return NativeValue(
             reader=f"h5py {h5py.version.version}",
             path=dataset.name.strip("/"),
             index=index,
-            stored=dataset[index],
+            stored=stored,
+            decoded=_decoded(stored, dataset.attrs) if is_number else None,
+            decoder="xarray" if is_number else "",
         )
-        others = [name for name in dataset.parent if name != posixpath.basename(dataset.name)]
-    return _decoded(native, local, others)
 
 
 def _candidates(file: Any, path: str, place: BytePlace) -> Iterator[tuple[Any, tuple[int, ...]]]:
@@ -164,34 +167,25 @@ def _index_at(dataset: Any, place: BytePlace, user_block: int) -> tuple[int, ...
     return index if all(i < n for i, n in zip(index, dataset.shape, strict=True)) else None
 
 
-def _decoded(native: NativeValue, local: str, others: list[str]) -> NativeValue:
-    """With the value as xarray decodes it over a native engine, if one opens the file."""
+def _decoded(stored: Any, attributes: Mapping[str, Any]) -> Any:
+    """A number as xarray decodes it by the attributes that h5py reads; None where it does not."""
     import xarray as xr
 
-    folder, name = posixpath.split(native.path)
-    for engine in ("netcdf4", "h5netcdf"):
-        if importlib.util.find_spec("netCDF4" if engine == "netcdf4" else engine) is None:
+    plain = {name: _attribute(attributes[name]) for name in MEANING_ATTRIBUTES if name in attributes}
+    for decode_times in (True, False):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                variable = xr.Variable((), np.asarray(stored), plain)
+                return xr.conventions.decode_cf_variable(
+                    "value", variable, decode_times=decode_times, decode_timedelta=False
+                ).values[()]
+        except (ValueError, OverflowError, TypeError, KeyError):
             continue
-        options: dict[str, Any] = {"phony_dims": "sort"} if engine == "h5netcdf" else {}
-        for decode_times in (True, False):
-            try:
-                with (
-                    warnings.catch_warnings(),
-                    xr.open_dataset(
-                        local,
-                        engine=engine,
-                        group=folder or None,
-                        drop_variables=others,
-                        cache=False,
-                        concat_characters=False,
-                        decode_times=decode_times,
-                        decode_timedelta=False,
-                        **options,
-                    ) as opened,
-                ):
-                    warnings.simplefilter("ignore")
-                    value = opened.variables[name][native.index].values[()]
-                return replace(native, decoded=value, decoder=f"xarray over {engine}")
-            except Exception:  # noqa: BLE001, S112 - whatever an engine raises: the next one may open it
-                continue
-    return native
+    return None
+
+
+def _attribute(value: Any) -> Any:
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.reshape(-1)[0]
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

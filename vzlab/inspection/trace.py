@@ -394,5 +394,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace").rstrip("\0")
-    return value.rstrip("\0") if isinstance(value, str) else value
+        value = value.decode("utf-8", "backslashreplace")
+    # What text is padded with, each library shows or leaves out.
+    return value.rstrip("\0 ") if isinstance(value, str) else value

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import math
 import posixpath
 import warnings
 from collections.abc import Iterator, Mapping
@@ -98,14 +100,18 @@ def _read(
     with h5py.File(local, "r", locking=False) as file:
         if place is None:
             dataset = file[path]
-            if tuple(dataset.shape) != shape:
-                return NativeValue(reason=f"h5py sees {path!r} with another shape: {dataset.shape}")
+            found_shape = (*dataset.shape, *dataset.dtype.shape)
+            if found_shape != shape:
+                return NativeValue(reason=f"h5py sees {path!r} with another shape: {found_shape}")
         else:
             found = next(_candidates(file, path, place), None)
             if found is None:
                 return NativeValue(reason="No dataset of the file has its bytes at this place")
             dataset, index = found
-        stored = dataset[index]
+        # Elements may be arrays themselves: their indices come last.
+        stored = dataset[index[: dataset.ndim]]
+        if dataset.dtype.shape:
+            stored = stored[index[dataset.ndim :]]
         is_number = np.asarray(stored).dtype.kind in "iuf"
         return NativeValue(
             reader=f"h5py {h5py.version.version}",
@@ -121,8 +127,9 @@ def _candidates(file: Any, path: str, place: BytePlace) -> Iterator[tuple[Any, t
     """Datasets that have the element at its place, that of the same name first."""
     import h5py
 
-    datasets: list[Any] = []
-    file.visititems(lambda _, item: datasets.append(item) if isinstance(item, h5py.Dataset) else None)
+    datasets: list[Any] = [file[path]] if isinstance(file.get(path), h5py.Dataset) else []
+    with contextlib.suppress(RuntimeError, OSError, KeyError):  # an object somewhere that does not open
+        file.visititems(lambda _, item: datasets.append(item) if isinstance(item, h5py.Dataset) else None)
     name = posixpath.basename(path)
     datasets.sort(key=lambda dataset: posixpath.basename(dataset.name) != name)
     for dataset in datasets:
@@ -162,9 +169,13 @@ def _index_at(dataset: Any, place: BytePlace, user_block: int) -> tuple[int, ...
     if not start <= wanted < start + size or (not place.is_raw and wanted != start):
         return None
     element = (wanted - start) // place.itemsize if place.is_raw else place.element
-    inside = np.unravel_index(element, shape) if shape else ()
+    inside_shape = (*shape, *dataset.dtype.shape)
+    if element >= math.prod(inside_shape):
+        return None
+    inside = np.unravel_index(element, inside_shape) if inside_shape else ()
+    corner = (*corner, *(0 for _ in dataset.dtype.shape))
     index = tuple(int(a + b) for a, b in zip(corner, inside, strict=True))
-    return index if all(i < n for i, n in zip(index, dataset.shape, strict=True)) else None
+    return index if all(i < n for i, n in zip(index, dataset.shape, strict=False)) else None
 
 
 def _decoded(stored: Any, attributes: Mapping[str, Any]) -> Any:

@@ -20,6 +20,9 @@ from vzlab.testing.oracles.base import NativeChunks, NativeVariable, Region, Unc
 if importlib.util.find_spec("hdf5plugin"):
     import hdf5plugin  # noqa: F401 - registers filters with HDF5
 
+SMALL_BYTES = 2**20
+"""A variable whose decoded values take no more is read whole when the first of them is asked for."""
+
 _NOT_A_VARIABLE = b"This is a netCDF dimension but not a netCDF variable"
 _NON_COORDINATE = (
     "_nc4_non_coord_"  # netCDF-4 format spec: a variable that shares a dimension's name and is none
@@ -150,7 +153,8 @@ class Hdf5File:
         expected = self._variables[posixpath.join(folder, name)].shape
         if variable.shape != expected:  # as netCDF pads what is shorter than its unlimited dimension
             raise ValueError(f"it sees the shape {variable.shape} where HDF5 has {expected}")
-        return variable
+        # Going through xarray chunk by chunk takes milliseconds each: a small variable is read once.
+        return variable.load() if variable.nbytes <= SMALL_BYTES else variable
 
     def _open_decoded(self, folder: str, engine: str) -> xr.Dataset:
         key = folder, engine

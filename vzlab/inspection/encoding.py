@@ -90,7 +90,9 @@ def describe_encoding(
     ends : tuple of str, optional
         First and last decoded value, if they are at hand.
     """
-    known = {name: plain_missing_value(attributes.get(name), dtype) for name in ("_FillValue", "missing_value")}
+    known = {
+        name: plain_missing_value(attributes.get(name), dtype) for name in ("_FillValue", "missing_value")
+    }
     attributes = {**attributes, **{name: value for name, value in known.items() if value is not None}}
     packing = packing_of(attributes)
     units = _text(attributes.get("units"))

@@ -9,6 +9,7 @@ from vzlab.inspection.decoding_steps import DecodingStep, Window
 from vzlab.inspection.trace import Trace
 from vzlab.inspection.words import format_count, format_dims, format_shape, format_value, shorten
 from vzlab.render.html import (
+    LINE,
     MONO,
     Box,
     Content,
@@ -23,10 +24,8 @@ from vzlab.render.html import (
     heading,
     join,
     label,
-    mono,
     pipeline,
     strong,
-    table,
 )
 from vzlab.render.printable import fold, printable
 
@@ -244,20 +243,25 @@ def _lines(window: Window) -> list[list[tuple[int, int]]]:
 
 
 def _steps(steps: Sequence[DecodingStep]) -> Markup:
-    rows: list[Sequence[Content]] = []
+    blocks = []
     for step in steps:
-        text: list[Content] = [element("div", step.text + ".")]
+        parameters = f"{step.parameters}, " if step.parameters else ""
+        parts: list[Content] = [
+            element(
+                "div",
+                strong(shorten(step.title, 60)),
+                " ",
+                dim(f"{parameters}{step.bytes_before:,} → {format_count(step.bytes_after, 'byte')}"),
+            ),
+            element("div", step.text + "."),
+        ]
         if step.planes and step.window is not None:
-            text.append(_regrouping(step, step.window))
+            parts.append(_regrouping(step, step.window))
         elif step.window is not None:
-            text.append(element("div", dim(f"from byte {step.window.start:,} "), mono(_digits(step.window))))
-        parameters = (
-            element("div", dim(step.parameters), style="font-weight:400") if step.parameters else None
-        )
-        name = join([strong(shorten(step.title, 60)), parameters], "")
-        sizes = f"{step.bytes_before:,} → {step.bytes_after:,}".replace(" ", "\N{NO-BREAK SPACE}")
-        rows.append([name, sizes, text])
-    return table(rows, header=["codec", "bytes", "what it did"])
+            line = join([dim(f"from byte {step.window.start:,}  "), _digits(step.window)], "")
+            parts.append(element("pre", line, style=f"{_PRE};padding:.2em 0;background:none"))
+        blocks.append(element("div", parts, style=f"border-top:{LINE};padding:.35em 0"))
+    return join(blocks, "")
 
 
 def _regrouping(step: DecodingStep, after: Window) -> Markup:

@@ -15,6 +15,7 @@ from vzlab.render.html import (
     Cell,
     Content,
     Markup,
+    Tone,
     callout,
     card,
     columns,
@@ -223,25 +224,32 @@ def _files(recording: Recording) -> Markup:
 
 
 def _requests(columns: RequestColumns) -> Markup:
-    codes = _codes(columns)
+    n = len(columns.file)
+    is_one_file = len(columns.urls) == 1
     rows: list[Sequence[Content | Cell]] = []
-    for number in range(min(len(codes), SHOWN_REQUESTS)):
+    for number in range(min(n, SHOWN_REQUESTS)):
         start, end = float(columns.started_s[number]), float(columns.ended_s[number])
-        is_repeat = bool(columns.is_repeat[number])
+        tone: Tone | None = "warn" if columns.is_repeat[number] else None
+        url = columns.urls[int(columns.file[number])]
         rows.append(
             [
                 f"{number + 1:,}",
-                Cell(content=_kind(columns, number), tone="warn" if is_repeat else None),
-                name(shorten(url_name(columns.urls[int(columns.file[number])]), 60)),
+                Cell(content=_unbroken(_kind(columns, number)), tone=tone),
                 f"{int(columns.offsets[number]):,}",
                 f"{int(columns.lengths[number]):,}",
                 f"{1000 * start:.1f}",
                 f"{1000 * (end - start):.1f}",
+                *([] if is_one_file else [_unbroken(shorten(url_name(url), 60))]),
             ]
         )
-    more = len(codes) - len(rows)
-    listed = table(rows, header=["", "for", "file", "from byte", "bytes", "began, ms", "took, ms"])
-    return join([listed, dim(f"and {more:,} more") if more else None], "")
+    header = ["", "for", "from byte", "bytes", "began, ms", "took, ms", *([] if is_one_file else ["file"])]
+    return join(
+        [table(rows, header=header), dim(f"and {n - len(rows):,} more") if n > len(rows) else None], ""
+    )
+
+
+def _unbroken(text: str) -> Markup:
+    return element("span", text, style="white-space:nowrap")
 
 
 def _kind(columns: RequestColumns, number: int) -> str:

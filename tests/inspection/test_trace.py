@@ -18,7 +18,7 @@ import vzlab as vz
 from tests.archives import DailyFile, write_daily_file, write_daily_files
 from tests.corpus import CorpusEntry, corpus_params
 from tests.inspection.arrays import virtual_array
-from vzlab.errors import UnreachableChunkError, VirtualArrayError, VzlabError
+from vzlab.errors import CodecError, UnreachableChunkError, VirtualArrayError, VzlabError
 from vzlab.inspection.trace import Trace, trace
 
 NUMBERS = np.arange(35, dtype="<i4").reshape(5, 7) * 1001
@@ -344,6 +344,16 @@ def test_what_cannot_be_traced_is_told(tmp_path: Path) -> None:
         trace(3, "x", 0)
     with pytest.raises(UnreachableChunkError, match=r"Chunk \(0, 0\)"):
         trace(virtual_array((2, 2)), "x", (0, 0))
+
+
+def test_a_damaged_chunk_is_named(tmp_path: Path) -> None:
+    path = write_daily_file(tmp_path / "day.nc")
+    chunk = trace(path, "sst", (1, 3, 7)).chunk
+    content = bytearray(path.read_bytes())
+    content[chunk.offset : chunk.offset + chunk.length] = bytes(chunk.length)
+    path.write_bytes(content)
+    with pytest.raises(CodecError, match=r"Chunk \(1, 0, 0\) of 'sst' does not decode: .*zlib"):
+        trace(path, "sst", (1, 3, 7))
 
 
 GOLDEN = """\

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from vzlab.codecs import Stage, decode_stages
+from vzlab.errors import CodecError
 from vzlab.inspection.decoding_steps import (
     DecodingStep,
     PlaceInChunk,
@@ -258,7 +259,13 @@ def _fetch(
         ):
             fetched = _fetch_part(resolved, reference, read, shape, place)
         else:
-            fetched = _decode(resolved, read(0, reference.length), shape, place)
+            data = read(0, reference.length)
+            try:
+                fetched = _decode(resolved, data, shape, place)
+            except CodecError as error:
+                raise CodecError(
+                    f"Chunk {chunk_index} of {resolved.path!r} does not decode: {error}"
+                ) from error
     url = reference.source.url if reference.source is not None else None
     requests = tuple(request for request in log.requests if request.url == url and request.kind == "chunk")
     return _Fetched(**{**vars(fetched), "requests": requests})

@@ -207,7 +207,9 @@ def main() -> None:
         app()
     except (VzlabError, FileNotFoundError, IndexError, KeyError, ValueError) as error:
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
-        Console(stderr=True).print(f"vzlab: {message}", style="red", markup=False, highlight=False)
+        Console(stderr=True).print(
+            f"vzlab: {message}", style="red", markup=False, highlight=False, soft_wrap=True
+        )
         sys.exit(UNUSABLE)
 
 
@@ -225,7 +227,7 @@ def _print(text: str) -> None:
 
 
 def _progress(text: str) -> None:
-    Console(stderr=True).print(text, style="dim", markup=False, highlight=False)
+    Console(stderr=True).print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def _selection(text: str) -> tuple[Any, ...]:

@@ -318,6 +318,7 @@ def test_real_files_are_inspected_or_refused_at_parse(entry: CorpusEntry):
                 and dataset.chunks
                 and variable.counts
                 and not variable.counts.inline
+                and dataset.id.get_num_chunks() <= 500  # the library goes through the whole index for each
             ):
                 chunks = [dataset.id.get_chunk_info(i) for i in range(dataset.id.get_num_chunks())]
                 inside = sum(bool(np.all(np.less(chunk.chunk_offset, dataset.shape))) for chunk in chunks)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Sequence
 
 from vzlab.inspection.cost import Cost
@@ -25,7 +24,7 @@ from vzlab.render.html import (
     strong,
     table,
 )
-from vzlab.render.printable import fold, printable
+from vzlab.render.printable import fold, printable, terminal_size
 from vzlab.storage import url_name
 
 MAX_COSTS = 20
@@ -237,7 +236,7 @@ def _files(cost: Cost) -> Markup:
 
 def to_text(costs: Sequence[Cost], *, width: int | None = None) -> str:
     """Costs for a terminal of `width` columns; the terminal's own if not given."""
-    columns = max(width or shutil.get_terminal_size((100, 40)).columns, 40)
+    columns = max(width or terminal_size().columns, 40)
     shown = costs[:MAX_COSTS]
     title, about = _heading(costs)
     lines = [

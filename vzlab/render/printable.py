@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 import textwrap
 
+_NO_TERMINAL = os.terminal_size((100, 40))
+"""Columns and lines where text does not go to a terminal: the same wherever it is made, in a notebook or a pipe."""
+
 _BLANKS = "\n\t\N{NO-BREAK SPACE}"
+
+
+def terminal_size() -> os.terminal_size:
+    """Columns and lines to write for."""
+    return shutil.get_terminal_size(_NO_TERMINAL) if sys.stdout.isatty() else _NO_TERMINAL
 
 
 def printable(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from io import StringIO
 
 from rich.console import Console, Group, RenderableType
@@ -13,9 +12,7 @@ from rich.text import Text
 from vzlab.inspection import Finding, GroupInspection, Inspection, UnreadableInspection, VariableInspection
 from vzlab.inspection.words import format_count, format_dims, format_list, format_value, shorten
 from vzlab.render import lines
-
-_DEFAULT_SIZE = (100, 40)
-"""Columns and lines where there is no terminal to ask."""
+from vzlab.render.printable import terminal_size
 
 _STYLES = {"good": "cyan", "note": "yellow", "warn": "yellow", "bad": "red", "info": "blue", "plain": "dim"}
 _BLANKS = "\n\t\N{NO-BREAK SPACE}"
@@ -44,7 +41,7 @@ def to_text(
     color : bool
         Whether to write colours, as ANSI codes.
     """
-    size = shutil.get_terminal_size(_DEFAULT_SIZE)
+    size = terminal_size()
     columns = max(width or size.columns, 40)
     height = size.lines - 1 if max_lines is None else max_lines
     body = _variable_page(inspection[variable]) if variable else _overview(inspection, columns)

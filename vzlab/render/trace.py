@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 
 from vzlab.inspection.decoding_steps import DecodingStep, Window
@@ -27,7 +26,7 @@ from vzlab.render.html import (
     pipeline,
     strong,
 )
-from vzlab.render.printable import fold, printable
+from vzlab.render.printable import fold, printable, terminal_size
 
 BYTES_PER_LINE = 16
 MAX_STEPS = 24
@@ -305,7 +304,7 @@ def to_text(trace: Trace, *, width: int | None = None) -> str:
             moved = [f"{move.before:,} → {move.after:,}: {move.byte:02x}" for move in step.moves[:8]]
             lines.append(f"  the value's bytes {', '.join(moved)}")
     lines += ["", *_aligned(_value_facts(trace))]
-    columns = max(width or shutil.get_terminal_size((100, 40)).columns, 40)
+    columns = max(width or terminal_size().columns, 40)
     return "\n".join(
         wrapped
         for line in lines

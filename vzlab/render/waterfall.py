@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,7 +31,7 @@ from vzlab.render.html import (
     table,
 )
 from vzlab.render.png import encode_png
-from vzlab.render.printable import fold, printable
+from vzlab.render.printable import fold, printable, terminal_size
 from vzlab.storage import url_name
 
 WIDTH_PX = 640
@@ -262,7 +261,7 @@ def _kind(columns: RequestColumns, number: int) -> str:
 
 def to_text(recordings: Sequence[Recording], *, width: int | None = None) -> str:
     """Recordings for a terminal of `width` columns; the terminal's own if not given."""
-    wide = max(width or shutil.get_terminal_size((100, 40)).columns, 40)
+    wide = max(width or terminal_size().columns, 40)
     if len(recordings) > 1:
         lines = [_comparison(recordings), ""]
         rows = [("", [shorten(r.title, 30) for r in recordings]), *_rows(recordings)]

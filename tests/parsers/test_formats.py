@@ -65,7 +65,7 @@ def test_remote_zarr_stores_are_known(tmp_path: Path) -> None:
     ("name", "content", "key", "advice"),
     [
         ("page.nc", b"  <!DOCTYPE html>\n<html>Please log in", "html", "login"),
-        ("packed.nc.gz", gzip.compress(b"x"), "gzip", "Unpack"),
+        ("packed.nc.gz", gzip.compress(b"x", mtime=0), "gzip", "Unpack"),
         ("pointer.nc", b"version https://git-lfs.github.com/spec/v1\noid", "git-lfs", "git lfs pull"),
         ("refs.json", b'{"version": 1, "refs": {".zgroup": "{}"}}', "kerchunk", "parser="),
         ("picture.tif", b"II*\0\x08\0\0\0", "tiff", "parser="),

@@ -27,8 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--repeats", type=int, metavar="N", help="rounds of the quick cases")
     parser.add_argument("--files", type=Path, metavar="FOLDER", help="where the files that are read are kept")
     options = parser.parse_args(arguments)
-    if options.write and (options.small or options.only):
-        parser.error("--write keeps the tables of a whole run: leave out --small and --only")
+    if options.write and options.only:
+        parser.error("--write keeps the tables of a whole run: leave out --only")
     scale = SMALL if options.small else FULL
     files = Files(folder=options.files) if options.files else Files.in_temporary_folder()
     parts, failed, began = [], False, time.perf_counter()

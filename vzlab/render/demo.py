@@ -19,7 +19,8 @@ import xarray as xr
 report = vz.check_combine("archive/*.nc")                 # who differs, in what
 cube = vz.open_virtual_mfdataset(files)                   # refused if it would change a number
 cube.vzlab.to_icechunk("icechunk")                        # references, no copies
-ds = xr.open_zarr(vz.open_icechunk("icechunk").store, consolidated=False)
+session = vz.open_icechunk("icechunk").readonly_session("main")
+ds = xr.open_zarr(session.store, consolidated=False)
 print(vz.compare("icechunk", files))                      # virtual against native"""
 
 

@@ -28,6 +28,8 @@ MODULES = sorted((ROOT / "vzlab").rglob("*.py"))
 
 CONDA_NAMES = {
     "dask": ("dask-core", "distributed"),
+    "eccodes": ("python-eccodes",),
+    "eccodeslib": ("eccodes",),
     "playwright": ("playwright-python",),
 }
 """Of the distributions that conda-forge names otherwise than the package index does."""

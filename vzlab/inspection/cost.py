@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from vzlab.display import Displayed
 from vzlab.inspection.plain_json import to_json
 from vzlab.inspection.ranges import merge_ranges
 from vzlab.inspection.rechunking import Rechunking, rechunk
@@ -27,7 +26,6 @@ LISTED_FILES = 100
 """Files that are told one by one, those with the most bytes first."""
 
 # Views stand above this module: they are found by name, when something is displayed.
-_VIEW = "vzlab.render.cost"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +74,10 @@ class FileCost:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class Cost:
+class Cost(Displayed):
     """What reading a selection takes. Notebooks show it as HTML, terminals as text."""
+
+    _view: ClassVar = "cost"
 
     variable: str
     selection: str
@@ -167,29 +167,12 @@ class Cost:
             **{name: to_json(getattr(self, name)) for name in derived},
         }
 
-    def to_html(self, path: str | Path) -> Path:
-        """Write a page that stands alone, and give its path."""
-        written: Path = import_module("vzlab.render").to_html(self, path)
-        return written
-
-    def to_text(self, *, width: int | None = None) -> str:
-        """Give text for a terminal of `width` columns; the terminal's own if not given."""
-        text: str = import_module(_VIEW).to_text([self], width=width)
-        return text
-
-    def _repr_html_(self) -> str:
-        html: str = import_module(_VIEW).to_html([self])
-        return html
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    __repr__ = __str__
-
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class CostComparison:
+class CostComparison(Displayed):
     """Several selections, or several chunkings, side by side."""
+
+    _view: ClassVar = "cost"
 
     costs: tuple[Cost, ...]
 
@@ -202,25 +185,6 @@ class CostComparison:
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON form: that of each cost."""
         return {"schema": SCHEMA, "costs": [cost.to_dict() for cost in self.costs]}
-
-    def to_html(self, path: str | Path) -> Path:
-        """Write a page that stands alone, and give its path."""
-        written: Path = import_module("vzlab.render").to_html(self, path)
-        return written
-
-    def to_text(self, *, width: int | None = None) -> str:
-        """Give text for a terminal of `width` columns; the terminal's own if not given."""
-        text: str = import_module(_VIEW).to_text(self.costs, width=width)
-        return text
-
-    def _repr_html_(self) -> str:
-        html: str = import_module(_VIEW).to_html(self.costs)
-        return html
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    __repr__ = __str__
 
 
 def compare_costs(costs: Sequence[Cost]) -> CostComparison:

@@ -8,13 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from vzlab.display import Displayed
 from vzlab.inspection.plain_json import to_json
 from vzlab.inspection.ranges import merge_ranges
 from vzlab.storage import Request, RequestLog
@@ -23,7 +22,6 @@ SCHEMA = "vzlab-recording/1"
 """Name and version of the JSON form."""
 
 # Views stand above this module: they are found by name, when something is displayed.
-_VIEW = "vzlab.render.waterfall"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +35,13 @@ class FileRequests:
     """Bytes that came more than once, without their first coming."""
 
 
-class Recording:
+class Recording(Displayed):
     """The requests of a block. Notebooks show it as HTML, terminals as text.
 
     It fills while the block runs, and stays as it is after that.
     """
+
+    _view: ClassVar = "waterfall"
 
     def __init__(self, title: str = "Recording") -> None:
         self.title = title
@@ -148,25 +148,6 @@ class Recording:
         )
         return {"schema": SCHEMA, **{name: to_json(getattr(self, name)) for name in derived}}
 
-    def to_html(self, path: str | Path) -> Path:
-        """Write a page that stands alone, and give its path."""
-        written: Path = import_module("vzlab.render").to_html(self, path)
-        return written
-
-    def to_text(self, *, width: int | None = None) -> str:
-        """Give text for a terminal of `width` columns; the terminal's own if not given."""
-        text: str = import_module(_VIEW).to_text([self], width=width)
-        return text
-
-    def _repr_html_(self) -> str:
-        html: str = import_module(_VIEW).to_html([self])
-        return html
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    __repr__ = __str__
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RequestColumns:
@@ -252,8 +233,10 @@ def record(title: str = "Recording") -> Iterator[Recording]:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class RecordingComparison:
+class RecordingComparison(Displayed):
     """Several recordings on one scale of time."""
+
+    _view: ClassVar = "waterfall"
 
     recordings: tuple[Recording, ...]
 
@@ -265,25 +248,6 @@ class RecordingComparison:
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON form: that of each recording."""
         return {"schema": SCHEMA, "recordings": [recording.to_dict() for recording in self.recordings]}
-
-    def to_html(self, path: str | Path) -> Path:
-        """Write a page that stands alone, and give its path."""
-        written: Path = import_module("vzlab.render").to_html(self, path)
-        return written
-
-    def to_text(self, *, width: int | None = None) -> str:
-        """Give text for a terminal of `width` columns; the terminal's own if not given."""
-        text: str = import_module(_VIEW).to_text(self.recordings, width=width)
-        return text
-
-    def _repr_html_(self) -> str:
-        html: str = import_module(_VIEW).to_html(self.recordings)
-        return html
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    __repr__ = __str__
 
 
 def compare_recordings(recordings: Sequence[Recording]) -> RecordingComparison:

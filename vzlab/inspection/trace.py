@@ -6,13 +6,12 @@ import math
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from vzlab.codecs import Stage, decode_stages
+from vzlab.display import Displayed
 from vzlab.errors import CodecError
 from vzlab.inspection.decoding_steps import (
     DecodingStep,
@@ -41,7 +40,6 @@ HEAD_BYTES = 64
 """Stored bytes that are shown."""
 
 # Views stand above this module: they are found by name, when something is displayed.
-_VIEW = "vzlab.render.trace"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +65,10 @@ class ChunkPlace:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class Trace:
+class Trace(Displayed):
     """One value, from its bytes to its number. Notebooks show it as HTML, terminals as text."""
+
+    _view: ClassVar = "trace"
 
     variable: str
     index: tuple[int, ...]
@@ -125,25 +125,6 @@ class Trace:
         """Give the JSON form, of which ``schema`` is "vzlab-trace/1"."""
         document: dict[str, Any] = to_json(self)
         return {"schema": SCHEMA, "title": self.title, "agrees": self.agrees, **document}
-
-    def to_html(self, path: str | Path) -> Path:
-        """Write a page that stands alone, and give its path."""
-        written: Path = import_module("vzlab.render").to_html(self, path)
-        return written
-
-    def to_text(self, *, width: int | None = None) -> str:
-        """Give text for a terminal of `width` columns; the terminal's own if not given."""
-        text: str = import_module(_VIEW).to_text(self, width=width)
-        return text
-
-    def _repr_html_(self) -> str:
-        html: str = import_module(_VIEW).to_html(self)
-        return html
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    __repr__ = __str__
 
 
 def trace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from vzlab.inspection.cost import Cost
+from vzlab.inspection.cost import Cost, CostComparison
 from vzlab.inspection.words import format_bytes, format_count, format_dims, format_list, format_shape, shorten
 from vzlab.render.html import (
     Cell,
@@ -34,13 +34,14 @@ HIGH_AMPLIFICATION = 10
 """From here on a reader is told that most of what is fetched is thrown away."""
 
 
-def to_html(costs: Sequence[Cost], *, upgrade: bool = True) -> Markup:
-    """Costs as one self-contained element."""
-    return card(body(costs), upgrade=upgrade)
+def to_html(told: Cost | CostComparison, *, upgrade: bool = True) -> Markup:
+    """One or several as one self-contained element."""
+    return card(body(told), upgrade=upgrade)
 
 
-def body(costs: Sequence[Cost]) -> Markup:
-    """Costs without their card, to stand inside another view."""
+def body(told: Cost | CostComparison) -> Markup:
+    """One or several without their card, to stand inside another view."""
+    costs = _each(told)
     shown, first = costs[:MAX_COSTS], costs[0]
     parts: list[Content] = [heading(*_heading(costs))]
     if len(costs) == 1:
@@ -234,8 +235,13 @@ def _files(cost: Cost) -> Markup:
 # -- text ----------------------------------------------------------------------------------------------------
 
 
-def to_text(costs: Sequence[Cost], *, width: int | None = None) -> str:
-    """Costs for a terminal of `width` columns; the terminal's own if not given."""
+def _each(told: Cost | CostComparison) -> Sequence[Cost]:
+    return told.costs if isinstance(told, CostComparison) else (told,)
+
+
+def to_text(told: Cost | CostComparison, *, width: int | None = None) -> str:
+    """One or several for a terminal of `width` columns; the terminal's own if not given."""
+    costs = _each(told)
     columns = max(width or terminal_size().columns, 40)
     shown = costs[:MAX_COSTS]
     title, about = _heading(costs)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vzlab.inspection.record import Recording, RequestColumns
+from vzlab.inspection.record import Recording, RecordingComparison, RequestColumns
 from vzlab.inspection.words import format_bytes, format_count, format_list, shorten
 from vzlab.render.html import (
     Cell,
@@ -46,13 +46,14 @@ _NAMES = ("", "metadata", "chunks", "bytes that came before")
 _PALETTE = np.array([(128, 128, 128, 20), *((*colour, 255) for colour in _COLOURS[1:])], np.uint8)
 
 
-def to_html(recordings: Sequence[Recording], *, upgrade: bool = True) -> Markup:
-    """Recordings as one self-contained element."""
-    return card(body(recordings), upgrade=upgrade)
+def to_html(told: Recording | RecordingComparison, *, upgrade: bool = True) -> Markup:
+    """One or several as one self-contained element."""
+    return card(body(told), upgrade=upgrade)
 
 
-def body(recordings: Sequence[Recording]) -> Markup:
-    """Recordings without their card, to stand inside another view."""
+def body(told: Recording | RecordingComparison) -> Markup:
+    """One or several without their card, to stand inside another view."""
+    recordings = _each(told)
     longest_s = max((recording.elapsed_s for recording in recordings), default=0.0)
     if len(recordings) == 1:
         return join([heading(shorten(recordings[0].title, 120)), *_one(recordings[0], longest_s)], "")
@@ -259,8 +260,13 @@ def _kind(columns: RequestColumns, number: int) -> str:
 # -- text ----------------------------------------------------------------------------------------------------
 
 
-def to_text(recordings: Sequence[Recording], *, width: int | None = None) -> str:
-    """Recordings for a terminal of `width` columns; the terminal's own if not given."""
+def _each(told: Recording | RecordingComparison) -> Sequence[Recording]:
+    return told.recordings if isinstance(told, RecordingComparison) else (told,)
+
+
+def to_text(told: Recording | RecordingComparison, *, width: int | None = None) -> str:
+    """One or several for a terminal of `width` columns; the terminal's own if not given."""
+    recordings = _each(told)
     wide = max(width or terminal_size().columns, 40)
     if len(recordings) > 1:
         lines = [_comparison(recordings), ""]

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import xarray as xr
 
 from vzlab.manifests.array import ManifestArray
+from vzlab.manifests.tabular import Tabular
 
 if TYPE_CHECKING:
     from vzlab.inspection import Inspection
+    from vzlab.manifests import ChunkManifest
 
 
-class _VirtualAccessor:
+class _VirtualAccessor(Tabular):
     """What datasets and trees share."""
 
     def __init__(self, data: xr.Dataset | xr.DataTree) -> None:
@@ -30,6 +32,19 @@ class _VirtualAccessor:
             variable._data
             for dataset in self._datasets()
             for variable in dataset.variables.values()
+            if isinstance(variable._data, ManifestArray)
+        ]
+
+    def _manifests(self) -> list[tuple[str, ChunkManifest]]:
+        nodes = (
+            [(node.path.strip("/"), node.to_dataset(inherit=False)) for node in self._data.subtree]
+            if isinstance(self._data, xr.DataTree)
+            else [("", self._data)]
+        )
+        return [
+            (f"{path}/{name}" if path else str(name), variable._data.manifest)
+            for path, dataset in nodes
+            for name, variable in dataset.variables.items()
             if isinstance(variable._data, ManifestArray)
         ]
 

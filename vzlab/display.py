@@ -41,3 +41,11 @@ class Displayed:
     @classmethod
     def _found_view(cls) -> ModuleType:
         return import_module(f"vzlab.render.{cls._view}")
+
+
+class Inspected:
+    """A value that a notebook shows as what `vzlab.inspect` says of it."""
+
+    def _repr_html_(self) -> str:
+        html: str = import_module("vzlab.inspection").inspect(self)._repr_html_()
+        return html

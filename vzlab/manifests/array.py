@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,19 +12,21 @@ import numpy.typing as npt
 from numpy.lib.array_utils import normalize_axis_tuple
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from vzlab.display import Inspected
 from vzlab.errors import VirtualArrayError
 from vzlab.manifests.chunk_grid import ChunkGrid
 from vzlab.manifests.codec_axes import drop_axis, insert_axis, is_uncompressed, permute_axes
 from vzlab.manifests.manifest import INLINE, ChunkManifest
 from vzlab.manifests.metadata import ArrayMetadata
 from vzlab.manifests.selection import AxisSelection, expand_key, plan_axis, settle_chunks
+from vzlab.manifests.tabular import Tabular
 
 MAX_SPLIT_CHUNKS = 10_000_000
 """A selection inside uncompressed chunks that would need more references than this is refused."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class ManifestArray(NDArrayOperatorsMixin):
+class ManifestArray(Inspected, Tabular, NDArrayOperatorsMixin):
     """References to the chunks of one array, with the Zarr metadata that says how to read them.
 
     It can be concatenated, stacked, broadcast, transposed and indexed as far as whole chunks (or byte ranges of
@@ -102,9 +103,8 @@ class ManifestArray(NDArrayOperatorsMixin):
         text = ", ".join(words)
         return text if len(text) <= max_width else text[: max(max_width - 1, 0)] + "…"
 
-    def _repr_html_(self) -> str:
-        # Views lie above values; a display hook is the one place that looks up to them, by name.
-        return importlib.import_module("vzlab.inspection").inspect(self)._repr_html_()  # type: ignore[no-any-return]
+    def _manifests(self) -> tuple[tuple[str, ChunkManifest], ...]:
+        return (("array", self.manifest),)
 
     def identical(self, other: ManifestArray) -> bool:
         """Whether both have the same metadata and refer to the same bytes."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from vzlab.display import Inspected
 from vzlab.manifests.array import ManifestArray
-from vzlab.manifests.manifest import SourceFile
+from vzlab.manifests.manifest import ChunkManifest, SourceFile
 from vzlab.manifests.metadata import same_json
+from vzlab.manifests.tabular import Tabular
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,7 @@ class UnreadableVariable:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ManifestGroup:
+class ManifestGroup(Inspected, Tabular):
     """A Zarr group of virtual arrays and subgroups.
 
     A value without registry or file handle: it pickles small and compares equal.
@@ -58,10 +59,6 @@ class ManifestGroup:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def _repr_html_(self) -> str:
-        # Views lie above values; a display hook is the one place that looks up to them, by name.
-        return importlib.import_module("vzlab.inspection").inspect(self)._repr_html_()  # type: ignore[no-any-return]
-
     def __getitem__(self, path: str) -> ManifestArray | ManifestGroup:
         """The array or group at a path such as ``"model/ocean/sst"``."""
         head, _, rest = path.strip("/").partition("/")
@@ -89,6 +86,9 @@ class ManifestGroup:
         for path, group in self.walk():
             for name, array in group.arrays.items():
                 yield (f"{path}/{name}" if path else name), array
+
+    def _manifests(self) -> Iterator[tuple[str, ChunkManifest]]:
+        return ((path, array.manifest) for path, array in self.walk_arrays())
 
     @property
     def sources(self) -> tuple[SourceFile, ...]:

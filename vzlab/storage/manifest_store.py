@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator
 from functools import cached_property
@@ -17,15 +16,17 @@ from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Sto
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 
 from vzlab.cf import to_zarr_attributes
+from vzlab.display import Inspected
 from vzlab.errors import ShortReadError, UnreachableChunkError, VzlabError, WriteError
 from vzlab.manifests import ChunkManifest, ManifestArray, ManifestGroup
 from vzlab.manifests.manifest import INLINE, MISSING
+from vzlab.manifests.tabular import Tabular
 from vzlab.storage.registry import as_registry
 
 _METADATA = "zarr.json"
 
 
-class ManifestStore(Store):
+class ManifestStore(Inspected, Tabular, Store):
     """Serve a `ManifestGroup` to any Zarr reader: metadata as ``zarr.json``, chunks from the files they lie in.
 
     A rectilinear chunk grid needs zarr's flag ``array.rectilinear_chunks``, without which zarr refuses to open even a group
@@ -270,9 +271,8 @@ class ManifestStore(Store):
 
     __hash__ = None  # type: ignore[assignment]
 
-    def _repr_html_(self) -> str:
-        # Views lie above values; a display hook is the one place that looks up to them, by name.
-        return importlib.import_module("vzlab.inspection").inspect(self)._repr_html_()  # type: ignore[no-any-return]
+    def _manifests(self) -> Iterator[tuple[str, ChunkManifest]]:
+        return ((path, array.manifest) for path, array in self._arrays.items())
 
     def __repr__(self) -> str:
         return f"<ManifestStore of {len(self._arrays)} arrays>"

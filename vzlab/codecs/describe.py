@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from vzlab.codecs.compare import decoding_form
 
 ZARR_PYTHON, ZARRS, GDAL, ZARRITA = "zarr-python", "zarrs", "GDAL", "zarrita.js"
 
@@ -27,6 +30,8 @@ class CodecDescription:
     """Zarr v3 readers that know this name, as their documentation or source says; empty when not known."""
     needs: str | None = None
     """What zarr-python needs besides itself, for example "vzlab"."""
+    decoding_form: str = ""
+    """JSON that is equal for two codecs that decode every chunk alike, whatever they were told when encoding."""
 
     def __str__(self) -> str:
         return f"{self.label} ({self.parameters})" if self.parameters else self.label
@@ -195,7 +200,12 @@ def describe_codec(codec: Mapping[str, Any]) -> CodecDescription:
     if entry is None:
         parameters = ", ".join(f"{key}={value}" for key, value in configuration.items())
         return CodecDescription(
-            name=name, label=name, parameters=parameters, decoding=f"decode {name}", readers=()
+            name=name,
+            label=name,
+            parameters=parameters,
+            decoding=f"decode {name}",
+            readers=(),
+            decoding_form=_form(codec),
         )
     try:
         parameters = entry.words(configuration)
@@ -209,7 +219,12 @@ def describe_codec(codec: Mapping[str, Any]) -> CodecDescription:
         decoding=entry.decoding,
         readers=entry.readers,
         needs="vzlab" if name.startswith("vzlab.") else None,
+        decoding_form=_form(codec),
     )
+
+
+def _form(codec: Mapping[str, Any]) -> str:
+    return json.dumps(decoding_form(codec), sort_keys=True, default=str)
 
 
 def describe_chain(codecs: Sequence[Mapping[str, Any]]) -> tuple[CodecDescription, ...]:

@@ -1,6 +1,7 @@
 """What anything contains: one frozen tree, worked out without reading what parsing did not read."""
 
 from vzlab.inspection.cost import Cost, CostComparison, compare_costs, cost
+from vzlab.inspection.diff import InspectionDiff, diff
 from vzlab.inspection.inspect import inspect
 from vzlab.inspection.model import (
     ChunkCounts,
@@ -23,6 +24,7 @@ __all__ = [
     "Finding",
     "GroupInspection",
     "Inspection",
+    "InspectionDiff",
     "Recording",
     "RecordingComparison",
     "SourceInspection",
@@ -32,6 +34,7 @@ __all__ = [
     "compare_costs",
     "compare_recordings",
     "cost",
+    "diff",
     "inspect",
     "record",
     "trace",

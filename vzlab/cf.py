@@ -116,6 +116,28 @@ def to_zarr_attributes(attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> d
     return document
 
 
+def from_zarr_attributes(attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> dict[str, Any]:
+    """Attributes of a Zarr v3 array as Python values: `to_zarr_attributes` undone.
+
+    A ``_FillValue`` that is not in the form of xarray's Zarr backend stays as it is.
+    """
+    plain = dict(attributes)
+    value = plain.get("_FillValue")
+    try:
+        if dtype.kind == "f" and isinstance(value, str):
+            plain["_FillValue"] = _plain_double(value)
+        elif dtype.kind == "c" and isinstance(value, list) and len(value) == 2:
+            plain["_FillValue"] = complex(*map(_plain_double, value))
+    except (ValueError, TypeError, struct.error):
+        pass
+    return plain
+
+
+def _plain_double(text: str) -> float:
+    number: float = struct.unpack("<d", base64.standard_b64decode(text))[0]
+    return number
+
+
 def _encode_missing(value: Any, dtype: np.dtype[Any]) -> Any:
     """``_FillValue`` in the form of xarray's Zarr backend; None where it cannot mean anything for the data type."""
     if isinstance(value, list | tuple) and len(value) == 1:

@@ -8,12 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vzlab.errors import SourceNotFoundError, UnsupportedFormatError
+from vzlab.errors import CorruptFileError, MissingDependencyError, SourceNotFoundError, UnsupportedFormatError
 from vzlab.storage import Source, StoreRegistry, as_registry, local_path, normalize_url, url_name
+from vzlab.storage.unpacking import unpack
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _HEAD_BYTES = 4096
 _FITS_CARD = b"SIMPLE  ="
+_KERCHUNK_MARKS = (
+    b'"refs"',
+    b'"templates"',
+    b'.zgroup"',
+    b'.zarray"',
+    b'.zattrs"',
+    b'.zmetadata"',
+    b'zarr.json"',
+)
+_PACKED_HEAD_BYTES = 160_000
+"""No block of Zstandard is longer (RFC 8878, 3.1.1.2.4: 128 KiB)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +51,19 @@ def _begins(*marks: bytes) -> Callable[[bytes], bool]:
 
 
 def _is_kerchunk(head: bytes) -> bool:
-    start = head.lstrip()[:2000]
-    return start.startswith((b"{", b"[")) and (
-        b'"refs"' in start or b".zgroup" in start or b".zarray" in start
-    )
+    start = head.lstrip()[:_HEAD_BYTES]
+    return start.startswith((b"{", b"[")) and any(mark in start for mark in _KERCHUNK_MARKS)
+
+
+def _is_packed_kerchunk(source: Source, head: bytes) -> bool:
+    """Whether gzip or Zstandard hold references, which are read as they are."""
+    if not head.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd")):
+        return False
+    packed = source.read(0, min(_PACKED_HEAD_BYTES, source.size_bytes))
+    try:
+        return _is_kerchunk(unpack(packed, _HEAD_BYTES, url=source.url, whole=False))
+    except (CorruptFileError, MissingDependencyError):
+        return False
 
 
 def _is_safetensors(head: bytes) -> bool:
@@ -99,8 +120,19 @@ FORMATS = (
     Format(name="FITS", key="fits", suffixes=(".fits", ".fit", ".fts"), recognise=_begins(_FITS_CARD)),
     Format(name="HDF4", key="hdf4", suffixes=(".hdf", ".hdf4"), recognise=_begins(b"\x0e\x03\x13\x01")),
     Format(name="DMR++", key="dmrpp", suffixes=(".dmrpp",), recognise=_is_dmrpp),
-    Format(name="Kerchunk references (JSON)", key="kerchunk", suffixes=(".json",), recognise=_is_kerchunk),
-    Format(name="Kerchunk references (Parquet)", key="kerchunk-parquet", suffixes=(".parquet", ".parq")),
+    Format(
+        name="Kerchunk references (JSON)",
+        key="kerchunk",
+        suffixes=(".json",),
+        recognise=_is_kerchunk,
+        parser="KerchunkParser",
+    ),
+    Format(
+        name="Kerchunk references (Parquet)",
+        key="kerchunk-parquet",
+        suffixes=(".parquet", ".parq"),
+        parser="KerchunkParser",
+    ),
     Format(name="safetensors", key="safetensors", suffixes=(".safetensors",), recognise=_is_safetensors),
     Format(name="Zarr", key="zarr", suffixes=(".zarr",)),
     Format(name="Icechunk", key="icechunk", suffixes=(".icechunk",)),
@@ -158,6 +190,13 @@ FORMATS = (
 
 _BY_KEY = {format_.key: format_ for format_ in FORMATS}
 
+# Where nothing is listed: consolidated metadata alone is Kerchunk's; Icechunk's specification 2 and 1.
+_REMOTE_MARKS = {
+    ".zmetadata": "kerchunk-parquet",
+    "repo": "icechunk",
+    "refs/branch.main/ref.json": "icechunk",
+}
+
 # What lies in a directory that is a store.
 _STORE_MARKS = {
     "zarr.json": "zarr",
@@ -199,6 +238,8 @@ def detect_format(url: str | os.PathLike[str], registry: Any = None) -> Format:
         raise UnsupportedFormatError(
             f"{location} is empty (0 bytes). It was not written or fetched to its end."
         )
+    if _is_packed_kerchunk(source, head):
+        return _BY_KEY["kerchunk"]
     for format_ in FORMATS:
         if format_.recognise is not None and format_.recognise(head):
             return format_
@@ -266,7 +307,7 @@ def _detect_directory(path: str) -> Format:
 
 def _remote_store(url: str, registry: StoreRegistry) -> Format | None:
     """Whether keys of a Zarr store lie below a url that is no object itself."""
-    for mark, key in _STORE_MARKS.items():
+    for mark, key in (_STORE_MARKS | _REMOTE_MARKS).items():
         try:
             _ = registry.open(f"{url.rstrip('/')}/{mark}").size_bytes
         except (SourceNotFoundError, OSError):

@@ -10,10 +10,19 @@ from vzlab.parsers.base import Parser
 
 if TYPE_CHECKING:
     from vzlab.parsers.hdf5.parser import HDF5Parser
+    from vzlab.parsers.kerchunk.parser import KerchunkParser
 
-__all__ = ["HDF5Parser", "Parser", "parser_for"]
+__all__ = [
+    "HDF5Parser",
+    "KerchunkParser",
+    "Parser",
+    "parser_for",
+]
 
-_HOMES = {"HDF5Parser": "vzlab.parsers.hdf5.parser"}
+_HOMES = {
+    "HDF5Parser": "vzlab.parsers.hdf5.parser",
+    "KerchunkParser": "vzlab.parsers.kerchunk.parser",
+}
 
 
 def parser_for(format_: Format) -> type[Parser]:

@@ -1,0 +1,1 @@
+"""Kerchunk references, as JSON, Parquet or Python objects, as virtual arrays."""

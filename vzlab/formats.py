@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,12 +103,14 @@ FORMATS = (
         key="netcdf3",
         suffixes=(".nc", ".nc3", ".cdf"),
         recognise=_begins(b"CDF\x01", b"CDF\x02", b"CDF\x05"),
+        parser="NetCDF3Parser",
     ),
     Format(
         name="TIFF",
         key="tiff",
         suffixes=(".tif", ".tiff", ".cog"),
         recognise=_begins(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+        parser="TIFFParser",
     ),
     Format(
         name="GRIB",
@@ -134,8 +135,8 @@ FORMATS = (
         parser="KerchunkParser",
     ),
     Format(name="safetensors", key="safetensors", suffixes=(".safetensors",), recognise=_is_safetensors),
-    Format(name="Zarr", key="zarr", suffixes=(".zarr",)),
-    Format(name="Icechunk", key="icechunk", suffixes=(".icechunk",)),
+    Format(name="Zarr", key="zarr", suffixes=(".zarr",), parser="ZarrParser"),
+    Format(name="Icechunk", key="icechunk", suffixes=(".icechunk",), parser="IcechunkParser"),
     Format(
         name="ZIP archive",
         key="zip",
@@ -205,12 +206,12 @@ _STORE_MARKS = {
 }
 
 
-def detect_format(url: str | os.PathLike[str], registry: Any = None) -> Format:
-    """Find out which format a file or directory is of.
+def detect_format(url: Any, registry: Any = None) -> Format:
+    """Find out which format a file, a directory, or an object that stands for one is of.
 
     Parameters
     ----------
-    url : str or path
+    url : str or path, dict of Kerchunk references, or object of Icechunk's
     registry : optional
         Anything that `vzlab.storage.as_registry` takes.
 
@@ -221,6 +222,10 @@ def detect_format(url: str | os.PathLike[str], registry: Any = None) -> Format:
     UnsupportedFormatError
         If it is empty, or neither its first bytes nor its suffix say what it is.
     """
+    if isinstance(url, dict):
+        return _BY_KEY["kerchunk"]
+    if is_icechunk(url):
+        return _BY_KEY["icechunk"]
     stores = as_registry(registry)
     location = normalize_url(url)
     path = local_path(location)
@@ -249,6 +254,11 @@ def detect_format(url: str | os.PathLike[str], registry: Any = None) -> Format:
     if by_suffix is not None and by_suffix.recognise is None:
         return by_suffix
     raise UnsupportedFormatError(_unknown(location, head, by_suffix))
+
+
+def is_icechunk(x: object) -> bool:
+    """Whether it is an object of Icechunk's: a repository, session, store or storage. Imports nothing."""
+    return type(x).__module__.partition(".")[0] == "icechunk"
 
 
 def no_parser(format_: Format) -> UnsupportedFormatError:

@@ -16,7 +16,8 @@ from vzlab.parsers import parser_for
 from vzlab.parsers.base import Parser
 from vzlab.storage import ManifestStore, StoreRegistry, as_registry, normalize_url, read_array
 
-type Location = str | os.PathLike[str]
+type Location = str | os.PathLike[str] | Any
+"""A path or url, a dict of Kerchunk references, or a repository, session or store of Icechunk's."""
 
 
 def open_virtual_dataset(
@@ -35,7 +36,8 @@ def open_virtual_dataset(
     Parameters
     ----------
     url : str or path
-        A path, or a ``file``, ``s3``, ``gs``, ``az``, ``http``, ``https`` or ``memory`` url.
+        A path, or a ``file``, ``s3``, ``gs``, ``az``, ``http``, ``https`` or ``memory`` url. Or an object that stands for
+        a file: a dict of Kerchunk references, or a repository, session or store of Icechunk's.
     parser : callable, optional
         ``(url, registry) -> ManifestGroup``; None takes the one for the format that the first bytes show.
     registry : optional
@@ -63,7 +65,7 @@ def open_virtual_dataset(
     UnreadableVariableWarning
         Names variables that cannot be virtualized and are left out, with the reason.
     """
-    location = normalize_url(url)
+    location = _location(url)
     stores = as_registry(registry, storage_options)
     used = _parser(location, stores, parser, group, drop_variables)
     return _dataset(
@@ -92,7 +94,7 @@ def open_virtual_datatree(
 
     A name in `loadable_variables` is loaded in every group that has it.
     """
-    location = normalize_url(url)
+    location = _location(url)
     stores = as_registry(registry, storage_options)
     used = _parser(location, stores, parser, group, drop_variables)
     root = _parse(used, location, stores, group, drop_variables)
@@ -131,13 +133,18 @@ def open_group(
     storage_options: Mapping[str, Any] | None = None,
 ) -> ManifestGroup:
     """Parse one file of any known format into a `ManifestGroup`."""
-    location = normalize_url(url)
+    location = _location(url)
     stores = as_registry(registry, storage_options)
     return _parse(_parser(location, stores, parser, None, None), location, stores, None, None)
 
 
+def _location(url: Location) -> Any:
+    """The url of what was named; an object that stands for a file is its own."""
+    return normalize_url(url) if isinstance(url, str | os.PathLike) else url
+
+
 def _parser(
-    url: str, registry: StoreRegistry, parser: Any, group: str | None, drop_variables: Collection[str] | None
+    url: Any, registry: StoreRegistry, parser: Any, group: str | None, drop_variables: Collection[str] | None
 ) -> Any:
     if parser is not None:
         return parser
@@ -146,7 +153,7 @@ def _parser(
 
 
 def _parse(
-    parser: Any, url: str, registry: StoreRegistry, group: str | None, drop_variables: Collection[str] | None
+    parser: Any, url: Any, registry: StoreRegistry, group: str | None, drop_variables: Collection[str] | None
 ) -> ManifestGroup:
     parsed = parser(url, registry)
     chosen = getattr(parser, "group", None)
@@ -159,7 +166,7 @@ def _parse(
 
 def _dataset(
     group: ManifestGroup,
-    url: str,
+    url: Any,
     registry: StoreRegistry,
     *,
     parser: Any,

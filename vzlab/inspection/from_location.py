@@ -1,4 +1,4 @@
-"""Inspect a file at a path or url, of any format that a parser knows."""
+"""Inspect a file at a path or url, or an object that stands for one, of any format that a parser knows."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
+from vzlab.formats import is_icechunk
 from vzlab.inspection.from_manifests import inspect_group
 from vzlab.inspection.model import Inspection
 from vzlab.storage import as_registry, local_path, normalize_url, url_name
 
 
 def handles(x: Any) -> bool:
-    """Whether it is a path or a url."""
-    return isinstance(x, str | os.PathLike)
+    """Whether it is a path or a url, a dict of Kerchunk references, or an object of Icechunk's."""
+    return isinstance(x, str | os.PathLike | dict) or is_icechunk(x)
 
 
 def inspect(
-    x: str | os.PathLike[str],
+    x: Any,
     *,
     group: str | None = None,
     parser: Any = None,
@@ -29,13 +30,18 @@ def inspect(
     from vzlab.formats import detect_format
     from vzlab.parsers import parser_for
 
-    url = normalize_url(x)
+    named = isinstance(x, str | os.PathLike)
+    url = normalize_url(x) if named else x
     stores = as_registry(registry, storage_options)
     used = parser or parser_for(detect_format(url, stores))(group=group)
     # A parser that was given a group returns that group as the root; any other returns the whole tree.
     inner = None if getattr(used, "group", None) else group
     return inspect_group(
-        used(url, stores), kind="file", open_code=_open_code(x, url, group), group=inner, title=url_name(url)
+        used(url, stores),
+        kind="file" if named else "object",
+        open_code=_open_code(x, url, group) if named else "",
+        group=inner,
+        title=url_name(url) if named else type(x).__name__,
     )
 
 

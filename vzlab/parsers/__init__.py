@@ -10,18 +10,30 @@ from vzlab.parsers.base import Parser
 
 if TYPE_CHECKING:
     from vzlab.parsers.hdf5.parser import HDF5Parser
+    from vzlab.parsers.icechunk import IcechunkParser
     from vzlab.parsers.kerchunk.parser import KerchunkParser
+    from vzlab.parsers.netcdf3.parser import NetCDF3Parser
+    from vzlab.parsers.tiff.parser import TIFFParser
+    from vzlab.parsers.zarr.parser import ZarrParser
 
 __all__ = [
     "HDF5Parser",
+    "IcechunkParser",
     "KerchunkParser",
+    "NetCDF3Parser",
     "Parser",
+    "TIFFParser",
+    "ZarrParser",
     "parser_for",
 ]
 
 _HOMES = {
     "HDF5Parser": "vzlab.parsers.hdf5.parser",
+    "IcechunkParser": "vzlab.parsers.icechunk",
     "KerchunkParser": "vzlab.parsers.kerchunk.parser",
+    "NetCDF3Parser": "vzlab.parsers.netcdf3.parser",
+    "TIFFParser": "vzlab.parsers.tiff.parser",
+    "ZarrParser": "vzlab.parsers.zarr.parser",
 }
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from vzlab.errors import MissingDependencyError, WriteError
-from vzlab.storage import normalize_url
-from vzlab.writers.options import AzureOptions, GcsOptions, S3Options
+from vzlab.storage import local_path, normalize_url
+from vzlab.storage.icechunk_storage import SCHEMES, open_storage
+from vzlab.storage.options import AzureOptions, GcsOptions, S3Options
 
 try:
     import icechunk
@@ -27,64 +28,8 @@ type RepositoryLike = str | os.PathLike[str] | Storage | Repository | Session | 
 
 _ONE_REQUEST_BYTES = 12 * 2**20
 _MANY_REQUESTS = 18
-_SCHEMES = {
-    "file": "file",
-    "s3": "s3",
-    "s3a": "s3",
-    "gs": "gcs",
-    "gcs": "gcs",
-    "az": "azure",
-    "azure": "azure",
-    "abfs": "azure",
-    "http": "http",
-    "https": "http",
-}
-
 
 # -- reading -----------------------------------------------------------------------------------------------------------
-
-
-def open_storage(
-    location: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
-) -> Storage:
-    """Icechunk's storage at a path or url, with options named as for ``obstore``.
-
-    Raises
-    ------
-    WriteError
-        If Icechunk has no storage for the url.
-    """
-    url = normalize_url(location)
-    parts = urlsplit(url)
-    path = unquote(parts.path)
-    match _SCHEMES.get(parts.scheme):
-        case "file":
-            return icechunk.local_filesystem_storage(path)
-        case "s3":
-            options = S3Options.of(storage_options)
-            return icechunk.s3_storage(
-                bucket=parts.netloc,
-                prefix=path.strip("/") or None,
-                **options.address(),
-                **options.credentials(),
-            )
-        case "gcs":
-            return icechunk.gcs_storage(
-                bucket=parts.netloc,
-                prefix=path.strip("/") or None,
-                **GcsOptions.of(storage_options).credentials(),
-            )
-        case "azure":
-            azure = AzureOptions.of(storage_options)
-            return icechunk.azure_storage(
-                account=azure.account, container=parts.netloc, prefix=path.strip("/"), **azure.credentials()
-            )
-        case "http":
-            return icechunk.http_storage(url)
-    raise WriteError(
-        f"Icechunk has no storage for {parts.scheme}:// urls. Give a path, an s3://, gs:// or az:// url, or an "
-        "icechunk.Storage such as icechunk.in_memory_storage()"
-    )
 
 
 def repository_config(
@@ -107,6 +52,17 @@ def repository_config(
     except icechunk.NotFoundError as error:
         raise FileNotFoundError(f"No Icechunk repository at {x}") from error
     return icechunk.RepositoryConfig.default() if config is None else config
+
+
+def is_repository(location: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> bool:
+    """Whether there is an Icechunk repository at a path or url; asks only where there can be one."""
+    url = normalize_url(location)
+    if SCHEMES.get(urlsplit(url).scheme) not in {"file", "s3", "gcs", "azure"}:
+        return False
+    path = local_path(url)
+    if path is not None and not os.path.isdir(path):  # noqa: PTH112 - Icechunk would make the folder
+        return False
+    return icechunk.Repository.exists(open_storage(location, storage_options))
 
 
 def chunk_prefixes(x: RepositoryLike, *, storage_options: Mapping[str, Any] | None = None) -> tuple[str, ...]:
@@ -194,7 +150,7 @@ def single_requests(storage: Storage) -> icechunk.StorageSettings:
 def _credentials(
     container: VirtualChunkContainer, *, anonymous: bool, storage_options: Mapping[str, Any] | None
 ) -> Any:
-    match _SCHEMES.get(urlsplit(container.url_prefix).scheme):
+    match SCHEMES.get(urlsplit(container.url_prefix).scheme):
         case "file":
             return icechunk.credentials.LocalFileSystemAccess
         case "http":
@@ -245,7 +201,7 @@ def prefixes_for(urls: Iterable[str]) -> tuple[str, ...]:
     found: set[str] = set()
     for url in urls:
         parts = urlsplit(url)
-        kind = _SCHEMES.get(parts.scheme)
+        kind = SCHEMES.get(parts.scheme)
         if kind is None:
             raise WriteError(
                 f"Icechunk cannot read {parts.scheme}:// urls such as {url}. Copy the file to a disk or a bucket, and "
@@ -271,7 +227,7 @@ def prefixes_for(urls: Iterable[str]) -> tuple[str, ...]:
 def container_for(prefix: str, source_options: Mapping[str, Any] | None = None) -> VirtualChunkContainer:
     """The container for a prefix, which says where its bucket is and never holds a secret."""
     store: Any
-    match _SCHEMES[urlsplit(prefix).scheme]:
+    match SCHEMES[urlsplit(prefix).scheme]:
         case "file":
             store = icechunk.local_filesystem_store(prefix.removeprefix("file://"))
         case "http":

@@ -15,10 +15,10 @@ import icechunk
 
 from vzlab.errors import WriteError
 from vzlab.storage import as_registry, local_path, normalize_url
+from vzlab.storage.icechunk_storage import open_storage
 from vzlab.writers.containers import (
     container_for,
     icechunk_credentials,
-    open_storage,
     prefixes_for,
     repository_config,
     single_requests,
@@ -46,7 +46,7 @@ class Target:
     location: str | None = None
     """Path or url of the repository, if it was given so."""
 
-    def commit(self, message: str) -> str | None:
+    def commit(self, message: str, metadata: Mapping[str, Any] | None = None) -> str | None:
         """Commit, and give the snapshot; None if that is the caller's business.
 
         Containers are saved before: one too many does no harm, references without theirs cannot be read.
@@ -55,7 +55,7 @@ class Target:
             return None
         if self.new_containers:
             self.repository.save_config()
-        return self.session.commit(message)
+        return self.session.commit(message, dict(metadata or {}))
 
 
 @contextmanager

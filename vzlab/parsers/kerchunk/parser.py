@@ -20,7 +20,7 @@ from vzlab.storage import Source, StoreRegistry, as_registry, normalize_url, url
 MAX_SETS = 10_000
 """Reference sets that one file may list."""
 
-_IN_MEMORY = "The references"
+_IN_MEMORY = "references"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,20 +81,23 @@ class KerchunkParser(Parser):
             references, group=self.group, drops=self.drops, url=url, format=f"Kerchunk references ({how})"
         )
 
-    def load_variable(self, url: str | os.PathLike[str], registry: Any, path: str) -> LoadedVariable:
+    def load_variable(
+        self, url: str | os.PathLike[str] | Mapping[str, Any], registry: Any, path: str
+    ) -> LoadedVariable:
         """Read a variable with zarr-python, which has codecs of Zarr v2 that Zarr v3 lacks."""
         stores = as_registry(registry)
-        location = normalize_url(url)
-        if is_parquet(location, stores):
+        location = None if isinstance(url, Mapping) else normalize_url(url)
+        if location is not None and is_parquet(location, stores):
             return load_with_zarr(_parquet(location, stores), path, location)
-        content = read_document(stores.open(location))
+        content = url if location is None else read_document(stores.open(location))
         if isinstance(content, list):
             number, _, path = path.partition("/")
             if not number.isdecimal() or int(number) >= len(content):
                 raise KeyError(f"No group {number!r} in {location}")
             content = content[int(number)]
-        references = read_references(content, base=location, registry=stores, url=location)
-        return load_with_zarr(references, path, location)
+        shown = location or _IN_MEMORY
+        references = read_references(content, base=location, registry=stores, url=shown)
+        return load_with_zarr(references, path, shown)
 
 
 def is_parquet(url: str, registry: StoreRegistry) -> bool:

@@ -25,7 +25,7 @@ from vzlab.parsers.zarr_documents import (
     read_json,
     unreadable_from,
 )
-from vzlab.storage import StoreRegistry
+from vzlab.storage import StoreRegistry, url_name
 
 MAX_DOCUMENT_BYTES = 64 * 2**20
 """A metadata document that lies elsewhere may be this long."""
@@ -212,6 +212,9 @@ def read_group(
             made[node.path] = unreadable_from(
                 error, node.document, node.attributes, loadable=loadable and _is_v2(node)
             )
+    if "" in made:
+        # A hierarchy that is nothing but one array: it needs a name.
+        made[url_name(url).partition(".")[0] or "array"] = made.pop("")
     return build_tree(made, nodes.groups, format=format)
 
 

@@ -47,51 +47,65 @@ def open_references(references: Mapping[str, Any] | str) -> Any:
     return system
 
 
-def manifests_of(references: Any, grids: Mapping[str, ChunkGrid]) -> dict[str, ChunkManifest]:
-    """A manifest for each array of a reference set that is held in memory; nothing for one in Parquet.
+def manifests_of(
+    references: Any, grids: Mapping[str, ChunkGrid]
+) -> dict[str, tuple[ChunkManifest | None, int]]:
+    """A manifest, and the number of references outside of the grid, for each array of a reference set.
+
+    The manifest is None if a reference names a whole file, whose length it does not say.
 
     Parameters
     ----------
-    references : dict
+    references : mapping
         Store keys to ``[url, offset, length]``, ``[url]`` or bytes, templates filled in.
     grids : mapping
         The chunk grid of each array by path.
     """
-    if not isinstance(references, dict):
-        return {}
-    by_array: dict[str, list[tuple[str, Any]]] = {path: [] for path in grids}
+    by_array: dict[str, tuple[list[str], list[Any]]] = {path: ([], []) for path in grids}
     for key, entry in references.items():
         path, _, chunk = key.rpartition("/")
         if chunk not in _DOCUMENTS and path in by_array:
-            by_array[path].append((chunk, entry))
-    made = {path: _manifest(entries, grids[path].grid_shape) for path, entries in by_array.items()}
-    return {path: manifest for path, manifest in made.items() if manifest is not None}
+            keys, entries = by_array[path]
+            keys.append(chunk)
+            entries.append(entry)
+    return {path: _manifest(*columns, grids[path].grid_shape) for path, columns in by_array.items()}
 
 
-def _manifest(entries: list[tuple[str, Any]], shape: tuple[int, ...]) -> ChunkManifest | None:
-    """None if an entry names a whole file, whose length the reference does not say."""
+def _manifest(
+    keys: list[str], entries: list[Any], shape: tuple[int, ...]
+) -> tuple[ChunkManifest | None, int]:
     index = np.full(shape, MISSING, np.uint32)
     offsets, lengths = np.zeros(shape, np.uint64), np.zeros(shape, np.uint64)
-    sources: dict[str, int] = {}
-    inline: list[bytes] = []
-    for chunk, entry in entries:
-        at = tuple(map(int, chunk.split("."))) if shape else ()
-        if isinstance(entry, list | tuple) and len(entry) == 3:
-            index[at] = sources.setdefault(entry[0], len(sources))
-            offsets[at], lengths[at] = entry[1], entry[2]
-        elif isinstance(entry, str | bytes):
-            data = entry.encode("latin-1", "replace") if isinstance(entry, str) else entry
-            index[at], offsets[at], lengths[at] = INLINE, len(inline), len(data)
-            inline.append(data)
+    places = np.zeros((len(keys), len(shape)), np.intp)
+    if keys and shape:
+        places = np.array(".".join(keys).split("."), dtype=np.intp).reshape(len(keys), len(shape))
+    inside = (places < np.array(shape, np.intp)).all(axis=1)
+    held: list[bytes] = []
+    ranges: list[tuple[str, int, int]] = []
+    for entry in entries:
+        if isinstance(entry, str | bytes):
+            held.append(entry.encode("latin-1", "replace") if isinstance(entry, str) else entry)
+            ranges.append(("", len(held) - 1, len(held[-1])))
+        elif len(entry) == 3:
+            ranges.append(entry)
         else:
-            return None
-    return ChunkManifest(
+            return None, 0
+    sources: dict[str, int] = {}
+    if ranges:
+        urls, starts, sizes = zip(*ranges, strict=True)
+        at = tuple(places[inside].T)
+        codes = [INLINE if not url else sources.setdefault(url, len(sources)) for url in urls]
+        index[at] = np.array(codes, np.uint32)[inside]
+        offsets[at] = np.array(starts, np.uint64)[inside]
+        lengths[at] = np.array(sizes, np.uint64)[inside]
+    manifest = ChunkManifest(
         sources=[normalize_url(url) for url in sources],
         source_index=index,
         offsets=offsets,
         lengths=lengths,
-        inline=inline,
+        inline=held,
     )
+    return manifest, int((~inside).sum())
 
 
 def urls_of(references: Any) -> tuple[str, ...]:

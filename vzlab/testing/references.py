@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,29 +11,22 @@ import numpy.typing as npt
 from vzlab.manifests import ChunkManifest, SourceFile
 from vzlab.manifests.codec_axes import is_uncompressed
 from vzlab.manifests.manifest import INLINE, MISSING
-from vzlab.storage import StoreRegistry, local_path
+from vzlab.storage import StoreRegistry
 from vzlab.testing.arrangement import Arrangement
 from vzlab.testing.comparison import Finding
 from vzlab.testing.native_files import NativeFiles
 from vzlab.testing.native_index import check_native_index
 from vzlab.testing.record import Record
+from vzlab.testing.source_files import FileFacts, Unavailable, look_up, what_changed
 from vzlab.testing.virtual_side import VirtualSide, VirtualVariable
 
 _LEVEL = "L2"
-_MTIME_TOLERANCE_S = 1.0
-"""Stores and file systems keep times to the second."""
 
 STALE = "stale file: it was changed after it was parsed"
 TRUNCATED = "truncated or replaced file: references reach past its end"
 
 
-@dataclass(frozen=True, kw_only=True)
-class FileFacts:
-    """What a file is now."""
-
-    size_bytes: int
-    etag: str | None
-    last_modified: datetime
+type Looked = Mapping[str, FileFacts | Unavailable]
 
 
 def check_references(
@@ -45,105 +36,92 @@ def check_references(
     registry: StoreRegistry,
     record: Record,
 ) -> None:
-    """Check the references of every variable of which they are known, whole columns at a time."""
-    manifests = {
-        path: variable.manifest
-        for path, variable in virtual.variables.items()
-        if variable.manifest is not None
-    }
-    facts: dict[str, FileFacts | None] = {}
-    recorded: dict[str, SourceFile] = {}
-    for manifest in manifests.values():
-        for source in manifest.sources:
-            known = recorded.get(source.url)
-            if known is None or (known.etag, known.last_modified) == (None, None):
-                recorded[source.url] = source
-    urls = tuple(recorded) or virtual.urls or ()
-    for url in urls:
-        facts[url] = _look_up(url, registry, record)
-        if facts[url] is not None and url in recorded:
-            _check_unchanged(recorded[url], facts[url], record)
+    """Check the references of every variable of which they are known, and hold them against the native library's index."""
+    looked = check_against_files(virtual, registry, record)
+    sizes = {url: facts.size_bytes for url, facts in looked.items() if isinstance(facts, FileFacts)}
+    for path, manifest in known_manifests(virtual).items():
+        if arrangement.known(path):
+            check_native_index(virtual.variables[path], manifest, native, arrangement, record, sizes)
+
+
+def known_manifests(virtual: VirtualSide) -> dict[str, ChunkManifest]:
+    """Where the chunks of each variable lie, of those that say it."""
+    return {path: v.manifest for path, v in virtual.variables.items() if v.manifest is not None}
+
+
+def check_against_files(
+    virtual: VirtualSide,
+    registry: StoreRegistry,
+    record: Record,
+    *,
+    seen: Mapping[str, SourceFile] | None = None,
+) -> Looked:
+    """Check all references against their files and each other, whole columns at a time, and give what the files are.
+
+    Parameters
+    ----------
+    seen : mapping, optional
+        What files were when they were parsed, by url, where manifests do not say it themselves.
+    """
+    manifests = known_manifests(virtual)
+    recorded = {**sources_seen(manifests.values()), **(seen or {})}
+    urls = tuple(dict.fromkeys([*sources_seen(manifests.values()), *(virtual.urls or ())]))
+    looked = look_up(urls, registry)
+    for url, facts in looked.items():
+        if isinstance(facts, Unavailable):
+            _find_unavailable(url, facts, record)
+        elif url in recorded:
+            _check_unchanged(recorded[url], facts, record)
     if not manifests:
         stored = [path for path, variable in virtual.variables.items() if variable.array is not None]
         if stored:
             where = f", but {len(urls):,} source files are there" if urls else ""
             record.impossible(_LEVEL, "", f"the virtual side does not say where its chunks lie{where}")
-        return
-    spans = []
+        return looked
     for path, manifest in manifests.items():
         variable = virtual.variables[path]
-        _check_ranges(variable, manifest, facts, record)
+        _check_ranges(variable, manifest, looked, record)
         if variable.codecs is not None and is_uncompressed(variable.codecs):
             _check_uncompressed(variable, manifest, record)
-        spans.append((path, manifest))
-        n = manifest.n_virtual
-        record.cover(_LEVEL, n, n, "references")
-        if arrangement.known(path):
-            check_native_index(
-                variable,
-                manifest,
-                native,
-                arrangement,
-                record,
-                {u: f.size_bytes for u, f in facts.items() if f},
-            )
-    _check_overlaps(spans, record)
+        record.cover(_LEVEL, manifest.n_virtual, manifest.n_virtual, "references")
+    _check_overlaps(list(manifests.items()), record)
+    return looked
+
+
+def sources_seen(manifests: Iterable[ChunkManifest]) -> dict[str, SourceFile]:
+    """Every file that manifests refer to, by url, each with what is known of it."""
+    recorded: dict[str, SourceFile] = {}
+    for manifest in manifests:
+        for source in manifest.sources:
+            known = recorded.get(source.url)
+            if known is None or (known.etag, known.last_modified) == (None, None):
+                recorded[source.url] = source
+    return recorded
 
 
 # -- files ------------------------------------------------------------------------------------------------------------
 
 
-def _look_up(url: str, registry: StoreRegistry, record: Record) -> FileFacts | None:
-    try:
-        return file_facts(url, registry)
-    except FileNotFoundError:
-        cause = "the file was moved or deleted"
-        record.find(
-            Finding(
-                level=_LEVEL, variable="", message="file: it is not there", cause=cause, source=url, file=url
-            )
+def _find_unavailable(url: str, file: Unavailable, record: Record) -> None:
+    if file.state == "absent":
+        finding = Finding(
+            level=_LEVEL, variable="", message="file: it is not there", cause="the file was moved or deleted"
         )
-    except Exception as error:  # noqa: BLE001 - stores raise errors of their own kinds
-        message = f"file: it cannot be reached ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
-        record.find(Finding(level=_LEVEL, variable="", message=message, source=url, file=url))
-    return None
+    else:
+        finding = Finding(level=_LEVEL, variable="", message=f"file: it cannot be reached ({file.reason})")
+    record.find(replace(finding, source=url, file=url))
 
 
-def file_facts(url: str, registry: StoreRegistry) -> FileFacts:
-    """Size, entity tag and time of the last change of a file or object, as they are now."""
-    path = local_path(url)
-    if path is not None:
-        status = os.stat(path)  # noqa: PTH116 - a path out of a url
-        return FileFacts(
-            size_bytes=status.st_size, etag=None, last_modified=datetime.fromtimestamp(status.st_mtime, UTC)
-        )
-    import obstore
-
-    store, key = registry.resolve(url)
-    meta = obstore.head(store, key)
-    return FileFacts(size_bytes=meta["size"], etag=meta.get("e_tag"), last_modified=meta["last_modified"])
-
-
-def _check_unchanged(source: SourceFile, facts: FileFacts | None, record: Record) -> None:
-    assert facts is not None
-    seen: list[tuple[str, Any, Any]] = []
-    if source.size_bytes is not None and source.size_bytes != facts.size_bytes:
-        seen.append(("size", facts.size_bytes, source.size_bytes))
-    if source.etag is not None and facts.etag is not None and source.etag != facts.etag:
-        seen.append(("entity tag", facts.etag, source.etag))
-    elif source.etag is None and source.last_modified is not None:
-        later = abs((facts.last_modified - source.last_modified).total_seconds()) > _MTIME_TOLERANCE_S
-        if later:
-            seen.append(("time of change", facts.last_modified.isoformat(), source.last_modified.isoformat()))
-    for what, now, then in seen:
+def _check_unchanged(source: SourceFile, facts: FileFacts, record: Record) -> None:
+    for what, now, then in what_changed(source, facts):
         record.find(
             Finding(
                 level=_LEVEL,
                 variable="",
                 message=f"file: its {what} is {now}, and was {then} when it was parsed. Parse it again",
                 cause=STALE,
-                virtual_value=str(then),
-                native_value=str(now),
+                virtual_value=then,
+                native_value=now,
                 source=source.url,
                 file=source.url,
             )
@@ -153,9 +131,7 @@ def _check_unchanged(source: SourceFile, facts: FileFacts | None, record: Record
 # -- ranges -----------------------------------------------------------------------------------------------------------
 
 
-def _check_ranges(
-    variable: VirtualVariable, manifest: ChunkManifest, facts: dict[str, FileFacts | None], record: Record
-) -> None:
+def _check_ranges(variable: VirtualVariable, manifest: ChunkManifest, looked: Looked, record: Record) -> None:
     index = manifest.source_index
     sourced = index < INLINE
     _report(
@@ -165,7 +141,11 @@ def _check_ranges(
         return
     unlimited = np.iinfo(np.uint64).max
     sizes = np.array(
-        [f.size_bytes if (f := facts.get(s.url)) else unlimited for s in manifest.sources], np.uint64
+        [
+            f.size_bytes if isinstance(f := looked.get(s.url), FileFacts) else unlimited
+            for s in manifest.sources
+        ],
+        np.uint64,
     )
     size = sizes[np.where(sourced, index, 0)]
     # offset + length may not fit into 64 bits: what is left of the file is compared instead.
@@ -199,26 +179,31 @@ def _report(
     cause: str,
     record: Record,
 ) -> None:
-    n = int(np.count_nonzero(wrong))
-    if not n:
+    """Take a finding for each file that has such chunks."""
+    if not wrong.any():
         return
-    at = tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
-    entry = manifest.reference(at)
-    url = entry.source.url if entry.source else "(inline)"
-    record.find(
-        Finding(
-            level=_LEVEL,
-            variable=variable.path,
-            message=message,
-            cause=cause,
-            file=url,
-            chunk=at,
-            source=url,
-            offset=entry.offset,
-            length=entry.length,
-            n_alike=n,
-        )
+    flat = np.flatnonzero(wrong)
+    _, first, counts = np.unique(
+        manifest.source_index.reshape(-1)[flat], return_index=True, return_counts=True
     )
+    for position, n in zip(flat[first].tolist(), counts.tolist(), strict=True):
+        at = tuple(int(i) for i in np.unravel_index(position, wrong.shape))
+        entry = manifest.reference(at)
+        url = entry.source.url if entry.source else "(inline)"
+        record.find(
+            Finding(
+                level=_LEVEL,
+                variable=variable.path,
+                message=message,
+                cause=cause,
+                file=url,
+                chunk=at,
+                source=url,
+                offset=entry.offset,
+                length=entry.length,
+                n_alike=n,
+            )
+        )
 
 
 # -- overlaps ---------------------------------------------------------------------------------------------------------
@@ -247,21 +232,22 @@ def _check_overlaps(spans: list[tuple[str, ChunkManifest]], record: Record) -> N
     neighbours = (file[1:] == file[:-1]) & (start[1:] < stop[:-1])
     same = (start[1:] == start[:-1]) & (stop[1:] == stop[:-1])
     found = np.flatnonzero(neighbours & ~same)
-    if not len(found):
-        return
-    first = int(found[0])
     urls = list(table)
-    paths = [spans[int(owner[i])][0] for i in (first, first + 1)]
-    record.find(
-        Finding(
-            level=_LEVEL,
-            variable=paths[1],
-            message=f"overlap: {int(stop[first] - start[first + 1])} bytes belong to references of {paths[0]} and {paths[1]}",
-            cause="a wrong offset or length",
-            file=urls[int(file[first])],
-            source=urls[int(file[first])],
-            offset=int(start[first + 1]),
-            length=int(stop[first + 1] - start[first + 1]),
-            n_alike=len(found),
+    _, firsts, counts = np.unique(file[found], return_index=True, return_counts=True)
+    for first, n in zip(found[firsts].tolist(), counts.tolist(), strict=True):
+        paths = [spans[int(owner[i])][0] for i in (first, first + 1)]
+        url = urls[int(file[first])]
+        shared = int(stop[first] - start[first + 1])
+        record.find(
+            Finding(
+                level=_LEVEL,
+                variable=paths[1],
+                message=f"overlap: {shared} bytes belong to references of {paths[0]} and {paths[1]}",
+                cause="a wrong offset or length",
+                file=url,
+                source=url,
+                offset=int(start[first + 1]),
+                length=int(stop[first + 1] - start[first + 1]),
+                n_alike=n,
+            )
         )
-    )

@@ -39,6 +39,8 @@ class VirtualVariable:
     """Decoded values, if not to be had by opening the store with xarray: in memory, or lazy."""
     manifest: ChunkManifest | None = None
     """Where its chunks lie, if known."""
+    n_outside: int = 0
+    """References to places outside of its chunk grid."""
     codecs: tuple[Mapping[str, Any], ...] | None = None
     """Zarr v3 codec chain, if there is one."""
     implied_fill: Any = None

@@ -166,13 +166,13 @@ def _nodes(x: xr.Dataset | xr.DataTree) -> Iterator[tuple[str, xr.Dataset]]:
 def _of_opened(path: str, variable: xr.Variable) -> VirtualVariable:
     """A variable that is in memory, or lazy over a Zarr array."""
     array = _zarr_array_under(variable)
-    manifest = None
+    manifest, n_outside = None, 0
     store = None if array is None else array.store
     if isinstance(store, ManifestStore):
         found = store.group[array.path]
         manifest = found.manifest if isinstance(found, ManifestArray) else None
     elif array is not None:
-        manifest = chunk_manifest(store, array.path, _grid(array).grid_shape)
+        manifest, n_outside = chunk_manifest(store, array.path, _grid(array).grid_shape)
     return VirtualVariable(
         path=path,
         dims=tuple(map(str, variable.dims)),
@@ -183,6 +183,7 @@ def _of_opened(path: str, variable: xr.Variable) -> VirtualVariable:
         array=array,
         decoded=decode_variable(posixpath.basename(path), variable),
         manifest=manifest,
+        n_outside=n_outside,
         codecs=_codecs(array) if array is not None else None,
     )
 
@@ -216,7 +217,7 @@ def _store_urls(store: Any) -> tuple[str, ...] | None:
         return tuple(dict.fromkeys(source.url for source in store.group.sources))
     session: Any = getattr(store, "session", None)
     if hasattr(session, "all_virtual_chunk_locations"):
-        return tuple(sorted({normalize_url(url) for url in session.all_virtual_chunk_locations()}))
+        return tuple(sorted(map(normalize_url, set(session.all_virtual_chunk_locations()))))
     return None
 
 
@@ -228,6 +229,9 @@ def _of_zarr(group: Any, *, description: str, manifests: Mapping[str, Any] | Non
             groups[path] = dict(node.attrs)
             continue
         try:
+            manifest, n_outside = (manifests or {}).get(path) or chunk_manifest(
+                group.store, node.path, _grid(node).grid_shape
+            )
             variables[path] = VirtualVariable(
                 path=path,
                 dims=_dims(node),
@@ -236,8 +240,8 @@ def _of_zarr(group: Any, *, description: str, manifests: Mapping[str, Any] | Non
                 attributes=_zarr_attributes(node),
                 grid=_grid(node),
                 array=node,
-                manifest=(manifests or {}).get(path)
-                or chunk_manifest(group.store, node.path, _grid(node).grid_shape),
+                manifest=manifest,
+                n_outside=n_outside,
                 codecs=_codecs(node),
                 implied_fill=node.fill_value if node.metadata.zarr_format == 2 else None,
             )

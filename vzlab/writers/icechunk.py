@@ -22,6 +22,7 @@ from vzlab.writers.contents import GroupContents, sources_of, take_apart
 from vzlab.writers.hierarchy import Hierarchy
 from vzlab.writers.plan import LoadedWrite, Region, StoredGroup, WritePlan, plan_create
 from vzlab.writers.references import missing_keys, native_chunks, set_references
+from vzlab.writers.sources_seen import sources_metadata
 from vzlab.writers.targets import open_target
 
 if TYPE_CHECKING:
@@ -143,7 +144,9 @@ def write_icechunk(
             if mode == "w":
                 hierarchy.clear((group or "").strip("/"))
             n_native = execute(hierarchy, plan, checksums=checksums)
-        snapshot = opened.commit(message or _message(contents, append_dim, region))
+        snapshot = opened.commit(
+            message or _message(contents, append_dim, region), sources_metadata(sources_of(contents))
+        )
         prefixes = tuple(sorted(opened.session.config.virtual_chunk_containers or {}))
     return IcechunkWrite(
         snapshot_id=snapshot,

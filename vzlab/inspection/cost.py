@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from vzlab.display import Displayed
 from vzlab.inspection.plain_json import to_json
-from vzlab.inspection.ranges import merge_ranges
+from vzlab.storage.ranges import merge_ranges
 from vzlab.inspection.rechunking import Rechunking, rechunk
 from vzlab.inspection.resolve import resolve_array
 from vzlab.inspection.touched import Touched, touch_chunks
@@ -232,7 +232,7 @@ def cost(
     gap_bytes : int
         Ranges of one file with at most this many bytes between them are merged into one request.
     max_request_bytes : int, optional
-        Merged ranges that are longer are fetched in parts of this size.
+        Merged ranges that are longer are fetched in parts of about this size, broken between chunks.
     latency_s, bandwidth_bytes_s, concurrency, price_per_request, price_per_gb
         See `Prices`.
     chunks : sequence or mapping of int, optional
@@ -308,7 +308,7 @@ def _read(
     merged = merge_ranges(numbers, offsets, lengths, gap_bytes=gap_bytes, max_bytes=max_request_bytes)
     n_sources = len(manifest.sources)
     n_chunks = np.bincount(numbers, minlength=n_sources)
-    n_merged = np.bincount(merged.source, weights=merged.n_requests, minlength=n_sources).astype(np.int64)
+    n_merged = np.bincount(merged.source, minlength=n_sources)
     stored = np.bincount(numbers, weights=lengths, minlength=n_sources)
     used = np.flatnonzero(n_chunks)
     largest = used[np.argsort(-stored[used], kind="stable")[:LISTED_FILES]]
@@ -317,7 +317,7 @@ def _read(
         "n_missing": n_missing,
         "n_inline": source.size - n_missing - int(np.count_nonzero(virtual)),
         "n_requests": len(numbers),
-        "n_merged": int(merged.n_requests.sum()),
+        "n_merged": len(merged),
         "stored_bytes": int(lengths.sum()),
         "merged_bytes": int(merged.lengths.sum()),
         "n_files": len(used),

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from vzlab.display import Displayed
 from vzlab.inspection.plain_json import to_json
-from vzlab.inspection.ranges import merge_ranges
+from vzlab.storage.ranges import merge_ranges
 from vzlab.storage import Request, RequestLog
 
 SCHEMA = "vzlab-recording/1"

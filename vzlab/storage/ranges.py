@@ -7,16 +7,27 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+REMOTE_GAP_BYTES = 2**20
+"""Ranges of a remote object with at most this much between them are read by one request."""
+
+REMOTE_REQUEST_BYTES = 16 * 2**20
+"""Longest request that is made by merging."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MergedRanges:
-    """Ranges that are asked for together; each column has shape ``(n,)``, ordered by source and offset."""
+    """Ranges that are asked for together; columns have shape ``(n_requests,)``, ordered by source and offset."""
 
     source: npt.NDArray[np.int64]
     offsets: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
-    n_requests: npt.NDArray[np.int64]
-    """Parts that each is fetched in: 1 unless it is longer than allowed."""
+    order: npt.NDArray[np.int64]
+    """Positions of the single ranges, shape ``(n_ranges,)``: those of the first request, then those of the second, ..."""
+    first: npt.NDArray[np.int64]
+    """Where in `order` the ranges of each request begin."""
+
+    def __len__(self) -> int:
+        return len(self.offsets)
 
 
 def merge_ranges(
@@ -31,23 +42,34 @@ def merge_ranges(
 
     Parameters
     ----------
-    source, offsets, lengths : arrays of int, shape ``(n,)``
+    source, offsets, lengths : arrays of int, shape ``(n_ranges,)``
     gap_bytes : int
     max_bytes : int, optional
-        Longer merged ranges count as several requests.
+        Merged ranges that are longer are broken between two of their ranges: a range begins a request of its own wherever
+        it begins in another multiple of `max_bytes` from where the merged range begins.
     """
     numbers, starts, sizes = (np.asarray(column).astype(np.int64) for column in (source, offsets, lengths))
+    order = np.arange(len(starts))
     if not _is_sorted(numbers, starts):
         order = np.lexsort((starts, numbers))
         numbers, starts, sizes = numbers[order], starts[order], sizes[order]
     reach = _reach(numbers, starts + sizes)
     begins = np.ones(len(starts), bool)
     begins[1:] = (numbers[1:] != numbers[:-1]) | (starts[1:] > reach[:-1] + gap_bytes)
+    if max_bytes is not None and len(starts):
+        run_start = starts[np.flatnonzero(begins)][np.cumsum(begins) - 1]
+        part = (starts - run_start) // max_bytes
+        begins[1:] |= part[1:] != part[:-1]
     first = np.flatnonzero(begins)
-    last = np.append(first[1:], len(starts))[: len(first)] - 1
-    merged = reach[last] - starts[first]
-    parts = np.ones(len(first), np.int64) if max_bytes is None else -(-merged // max_bytes)
-    return MergedRanges(source=numbers[first], offsets=starts[first], lengths=merged, n_requests=parts)
+    # Not `reach`, which counts what an earlier request of the same run holds.
+    ends = np.maximum.reduceat(starts + sizes, first) if len(first) else starts
+    return MergedRanges(
+        source=numbers[first],
+        offsets=starts[first],
+        lengths=ends - starts[first],
+        order=order,
+        first=first,
+    )
 
 
 def _is_sorted(numbers: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]) -> bool:

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
         open_virtual_datatree,
         open_virtual_mfdataset,
     )
-    from vzlab.inspection import Cost, Inspection, Recording, Trace, cost, inspect, record, trace
+    from vzlab.inspection import Cost, Inspection, Recording, Trace, cost, diff, inspect, record, trace
     from vzlab.manifests import ArrayMetadata, ChunkGrid, ChunkManifest, ManifestArray, ManifestGroup
     from vzlab.storage import ManifestStore, RequestLog, StoreRegistry
     from vzlab.testing.compare import compare
+    from vzlab.testing.verify import verify
     from vzlab.writers import chunk_prefixes, icechunk_credentials, open_icechunk
 
 __version__ = "0.1.0"
@@ -46,6 +47,7 @@ _HOMES = {
     "chunk_prefixes": "vzlab.writers",
     "compare": "vzlab.testing",
     "cost": "vzlab.inspection",
+    "diff": "vzlab.inspection",
     "icechunk_credentials": "vzlab.writers",
     "inspect": "vzlab.inspection",
     "open_group": "vzlab.datasets",
@@ -56,6 +58,7 @@ _HOMES = {
     "open_virtual_mfdataset": "vzlab.datasets",
     "record": "vzlab.inspection",
     "trace": "vzlab.inspection",
+    "verify": "vzlab.testing",
 }
 _MODULES = frozenset({"errors", "parsers", "samples", "storage", "testing"})
 
@@ -76,6 +79,7 @@ __all__ = [
     "chunk_prefixes",
     "compare",
     "cost",
+    "diff",
     "errors",
     "icechunk_credentials",
     "inspect",
@@ -91,6 +95,7 @@ __all__ = [
     "storage",
     "testing",
     "trace",
+    "verify",
 ]
 
 

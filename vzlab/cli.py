@@ -68,6 +68,24 @@ def inspect(
     _show(inspection, html, as_json)
 
 
+@app.command()
+def diff(
+    left: Annotated[str, typer.Argument(help="A file: path or url.")],
+    right: Annotated[str, typer.Argument(help="Another one.")],
+    html: HtmlFile = None,
+    as_json: AsJson = False,
+    group: Group = None,
+    anonymous: Anonymous = False,
+    option: Options = None,
+) -> None:
+    """Show what differs between two files, and what follows from it. Exit code 1 if anything does."""
+    from vzlab.inspection import diff as diff_of
+
+    found = diff_of(left, right, group=group, storage_options=_storage_options(anonymous, option))
+    _show(found, html, as_json)
+    raise typer.Exit(DIFFERENT if found else FINE)
+
+
 @app.command(context_settings={"ignore_unknown_options": True})
 def trace(
     url: Annotated[str, typer.Argument(help="A file: path or url.")],
@@ -192,6 +210,23 @@ def compare(
     comparison = compare_reads(virtual, native, exact=exact, seed=seed, progress=True)
     _show(comparison, html, as_json)
     raise typer.Exit(FINE if comparison.verdict == "PASS" else DIFFERENT)
+
+
+@app.command()
+def verify(
+    dest: Annotated[str, typer.Argument(help="Icechunk repository, Kerchunk references, or a file.")],
+    branch: Annotated[str, typer.Option("--branch", help="Of a repository.")] = "main",
+    html: HtmlFile = None,
+    as_json: AsJson = False,
+    anonymous: Anonymous = False,
+    option: Options = None,
+) -> None:
+    """Check references against their files, without reading data. Exit code 1 unless the verdict is PASS."""
+    from vzlab.testing import verify as verify_references
+
+    report = verify_references(dest, branch=branch, storage_options=_storage_options(anonymous, option))
+    _show(report, html, as_json)
+    raise typer.Exit(report.exit_code)
 
 
 @app.callback(invoke_without_command=True)

@@ -49,29 +49,31 @@ def body(verification: Verification) -> Markup:
         dim(_took(verification)),
     ]
     if verification.files:
-        rows = [
+        files: list[Sequence[Content | Cell]] = [
             [file.url, Cell(content=file.state, tone="bad"), file.reason]
             for file in verification.files[:SHOWN]
         ]
         parts += [
             label("Files", f"{len(verification.files):,}"),
-            table(rows, header=["url", "state", "why"]),
+            table(files, header=["url", "state", "why"]),
             _more(len(verification.files)),
         ]
     if verification.findings:
-        rows = [
+        wrong: list[Sequence[Content | Cell]] = [
             [mono(f.variable or "files"), f.message, f"{f.n_alike:,}", _place(f)]
             for f in verification.findings[:SHOWN]
         ]
         parts += [
             label("What is wrong", f"{len(verification.findings):,}"),
-            table(rows, header=["variable", "what", "times", "first at"]),
+            table(wrong, header=["variable", "what", "times", "first at"]),
             _more(len(verification.findings)),
         ]
     if verification.gaps:
-        rows = [[gap.variable or "all", gap.reason] for gap in verification.gaps[:SHOWN]]
-        parts += [label("Not verified"), table(rows, header=["variable", "why"])]
-    chunks = [
+        gaps: list[Sequence[Content | Cell]] = [
+            [gap.variable or "all", gap.reason] for gap in verification.gaps[:SHOWN]
+        ]
+        parts += [label("Not verified"), table(gaps, header=["variable", "why"])]
+    chunks: list[Sequence[Content | Cell]] = [
         [mono(a.path), f"{a.n_virtual:,}", f"{a.n_held:,}", f"{a.n_missing:,}", _codecs(a), _readers(a)]
         for a in verification.arrays[:SHOWN]
     ]

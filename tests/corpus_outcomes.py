@@ -20,6 +20,8 @@ from vzlab.storage import as_registry, read_array
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "hdf5": ("hdf5", "netcdf4", "nwb"),
+    "netcdf3": ("netcdf3",),
+    "zarr": ("zarr", "zarr-zip"),
 }
 """Formats of the collection that are read, by family: each family has a page in ``docs/corpus``."""
 

@@ -5,15 +5,24 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from fnmatch import fnmatchcase
+from glob import has_magic
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from vzlab.errors import UnknownUrlError
-from vzlab.storage.request_log import RequestLog
+from vzlab.errors import UnknownUrlError, UnreachableChunkError
+from vzlab.storage.listing import (
+    Listing,
+    directories_local,
+    directories_of_objects,
+    list_local,
+    list_objects,
+)
+from vzlab.storage.request_log import RequestLog, logs_of, timed
 from vzlab.storage.source import LocalSource, ObjectSource, Source
-from vzlab.storage.urls import local_path, normalize_url, split_url
+from vzlab.storage.urls import join_url, local_path, normalize_url, split_url
 
 MAX_OPEN_SOURCES = 256
 """Sources kept open, least recently used ones closed first: well below a usual limit of 1,024 open files."""
@@ -129,6 +138,34 @@ class StoreRegistry:
             store = self._made[base] = self._make_store(base)
         return store, key
 
+    def glob(self, pattern: str) -> list[str]:
+        """The urls of all objects that match a pattern such as ``s3://bucket/prefix/**/*.nc``, sorted.
+
+        ``*``, ``?`` and ``[...]`` stay within one segment of a key; ``**`` stands for any number of segments. One
+        listing is asked for, below the last segment before the first of these.
+
+        Raises
+        ------
+        UnknownUrlError
+            If no store serves the url.
+        """
+        import obstore
+
+        scheme, _, rest = pattern.partition("://")
+        segments = rest.split("/")
+        n_fixed = next((i for i, part in enumerate(segments) if has_magic(part)), len(segments) - 1)
+        base = normalize_url(f"{scheme}://{'/'.join(segments[:n_fixed])}")
+        store, prefix = self.resolve(base)
+        n_skipped = len(prefix.strip("/")) + 1 if prefix.strip("/") else 0
+        keys = (
+            entry["path"][n_skipped:]
+            for page in obstore.list(store, prefix=prefix.strip("/") or None)
+            for entry in page
+        )
+        return sorted(
+            join_url(base + "/", key) for key in keys if _matches(key.split("/"), segments[n_fixed:])
+        )
+
     def _ask_resolver(self, url: str) -> tuple[Any, str]:
         """Let the resolver choose the store, and take the store's own prefix off the key, segment by segment."""
         try:
@@ -174,6 +211,43 @@ class StoreRegistry:
         make: Any = from_url  # its overloads are by store; ours is by url
         return make(base, client_options=client, retry_config=retry, **options)
 
+    def list_prefix(self, location: str | os.PathLike[str]) -> Listing:
+        """Every file below a directory, or object under a prefix, at any depth.
+
+        Raises
+        ------
+        UnreachableChunkError
+            If it cannot be listed: the store forbids it or, as with HTTP, has no way to.
+        """
+        url, path = self._directory(location)
+        with timed(logs_of(self.log), url, 0, 0, "open"):
+            return list_local(path) if path is not None else list_objects(*self._listable(url), url)
+
+    def list_dir(self, location: str | os.PathLike[str]) -> list[str]:
+        """Names of the directories, or prefixes, directly below a url; see `list_prefix`."""
+        url, path = self._directory(location)
+        with timed(logs_of(self.log), url, 0, 0, "open"):
+            if path is not None:
+                return directories_local(path)
+            return directories_of_objects(*self._listable(url), url)
+
+    def _directory(self, location: str | os.PathLike[str]) -> tuple[str, str | None]:
+        url = normalize_url(location).rstrip("/")
+        path = local_path(url)
+        if path is not None and self.resolver is not None:
+            self._ask_resolver(url)  # whether it may be read
+        return url, path
+
+    def _listable(self, url: str) -> tuple[Any, str]:
+        from obstore.store import HTTPStore
+
+        store, prefix = self.resolve(url)
+        if isinstance(store, HTTPStore):
+            raise UnreachableChunkError(
+                f"{url} cannot be listed: HTTP has no way to ask what lies below a url"
+            )
+        return store, prefix.rstrip("/")
+
     def with_log(self, log: RequestLog) -> StoreRegistry:
         """The same stores, with requests recorded."""
         return StoreRegistry(
@@ -185,6 +259,15 @@ class StoreRegistry:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["stores"], resolver=state["resolver"], storage_options=state["storage_options"])  # type: ignore[misc]
+
+
+def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether the segments of a key match those of a glob."""
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":
+        return any(_matches(parts[i:], pattern[1:]) for i in range(len(parts) + 1))
+    return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
 
 
 def as_registry(registry: Any = None, storage_options: Mapping[str, Any] | None = None) -> StoreRegistry:

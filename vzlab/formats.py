@@ -117,6 +117,7 @@ FORMATS = (
         key="grib",
         suffixes=(".grib", ".grib1", ".grib2", ".grb", ".grb2", ".gb2"),
         recognise=_is_grib,
+        parser="GRIBParser",
     ),
     Format(name="FITS", key="fits", suffixes=(".fits", ".fit", ".fts"), recognise=_begins(_FITS_CARD)),
     Format(name="HDF4", key="hdf4", suffixes=(".hdf", ".hdf4"), recognise=_begins(b"\x0e\x03\x13\x01")),

@@ -111,6 +111,37 @@ def _szip(c: Mapping[str, Any]) -> str:
     return f"{coding}, {c['bits_per_pixel']}-bit samples, blocks of {c['pixels_per_block']}"
 
 
+_TIFF_COMPRESSIONS = {
+    1: "uncompressed",
+    2: "CCITT RLE",
+    3: "CCITT fax 3",
+    4: "CCITT fax 4",
+    5: "LZW",
+    7: "JPEG",
+    8: "deflate",
+    32773: "PackBits",
+    32946: "deflate",
+    34887: "LERC",
+    34925: "LZMA",
+    34926: "Zstandard",
+    34927: "WebP",
+    50000: "Zstandard",
+    50001: "WebP",
+    50013: "deflate",
+}
+
+
+def _tiff(c: Mapping[str, Any]) -> str:
+    parts = [_TIFF_COMPRESSIONS.get(c["compression"], f"compression {c['compression']}")]
+    parts += [f"predictor {c['predictor']}"] if "predictor" in c else []
+    parts += [f"{c['bits']}-bit samples"] if "bits" in c else []
+    return ", ".join(parts)
+
+
+def _grib(c: Mapping[str, Any]) -> str:
+    return f"{c.get('what', 'values')} as {c.get('dtype', 'float64')}"
+
+
 def _scale(c: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {c[key]}" for key in ("scale", "offset", "astype") if key in c)
 
@@ -166,6 +197,7 @@ _ENTRIES: dict[str, _Entry] = {
     "vzlab.blosc2": _ours("Blosc2", "decompress Blosc2", _nothing),
     "vzlab.crop": _ours("crop", "cut off the padding", _shape("stored_shape", "stored as")),
     "vzlab.float_bits": _ours("float layout", "widen to IEEE floats", _float_bits),
+    "vzlab.grib": _ours("GRIB", "decode the field of a GRIB message", _grib),
     "vzlab.jpegls": _ours("JPEG-LS", "decode JPEG-LS", _nothing),
     "vzlab.lz4_hdf5": _ours("LZ4 (HDF5 blocks)", "decompress LZ4", _nothing),
     "vzlab.lzf": _ours("LZF", "decompress LZF", _nothing),
@@ -177,6 +209,7 @@ _ENTRIES: dict[str, _Entry] = {
     "vzlab.scaleoffset": _ours("scale-offset", "add the minimum back", _scaleoffset),
     "vzlab.shuffle": _ours("shuffle", "unshuffle", _elements),
     "vzlab.szip": _ours("szip", "decompress szip", _szip),
+    "vzlab.tiff": _ours("TIFF strip or tile", "decode the TIFF segment", _tiff),
     "vzlab.zfp": _ours("ZFP", "decompress ZFP", _nothing),
 }
 

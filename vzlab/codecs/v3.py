@@ -81,6 +81,10 @@ class FloatBitsCodec(ArchiveBytesCodec, codec_name="vzlab.float_bits"):
     """See `vzlab.codecs.floats.FloatBits`."""
 
 
+class GribCodec(ArchiveBytesCodec, codec_name="vzlab.grib"):
+    """See `vzlab.codecs.grib.Grib`."""
+
+
 class JpegLsCodec(ArchiveBytesCodec, codec_name="vzlab.jpegls"):
     """See `vzlab.codecs.compressors.JpegLs`."""
 
@@ -115,6 +119,10 @@ class ShuffleCodec(ArchiveBytesCodec, codec_name="vzlab.shuffle"):
 
 class SzipCodec(ArchiveBytesCodec, codec_name="vzlab.szip"):
     """See `vzlab.codecs.compressors.Szip`."""
+
+
+class TiffSegmentCodec(ArchiveBytesCodec, codec_name="vzlab.tiff"):
+    """See `vzlab.codecs.tiff.TiffSegment`."""
 
 
 class ZfpCodec(ArchiveBytesCodec, codec_name="vzlab.zfp"):

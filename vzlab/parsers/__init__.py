@@ -9,6 +9,7 @@ from vzlab.formats import Format, no_parser
 from vzlab.parsers.base import Parser
 
 if TYPE_CHECKING:
+    from vzlab.parsers.grib.parser import GRIBParser
     from vzlab.parsers.hdf5.parser import HDF5Parser
     from vzlab.parsers.icechunk import IcechunkParser
     from vzlab.parsers.kerchunk.parser import KerchunkParser
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from vzlab.parsers.zarr.parser import ZarrParser
 
 __all__ = [
+    "GRIBParser",
     "HDF5Parser",
     "IcechunkParser",
     "KerchunkParser",
@@ -28,6 +30,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "GRIBParser": "vzlab.parsers.grib.parser",
     "HDF5Parser": "vzlab.parsers.hdf5.parser",
     "IcechunkParser": "vzlab.parsers.icechunk",
     "KerchunkParser": "vzlab.parsers.kerchunk.parser",

@@ -76,6 +76,16 @@ def _is_grib(head: bytes) -> bool:
     return at >= 0 and head[at + 7 : at + 8] in {b"\x00", b"\x01", b"\x02"}
 
 
+def _is_fits(head: bytes) -> bool:
+    # Files that gzip compresses as a whole are common, and each reader of FITS opens them.
+    if not head.startswith(b"\x1f\x8b"):
+        return head.startswith(_FITS_CARD)
+    try:
+        return unpack(head, len(_FITS_CARD), url="the file", whole=False).startswith(_FITS_CARD)
+    except CorruptFileError:
+        return False
+
+
 def _is_dmrpp(head: bytes) -> bool:
     return b"<Dataset" in head and b"opendap.org/ns/DAP/4.0" in head
 
@@ -119,9 +129,15 @@ FORMATS = (
         recognise=_is_grib,
         parser="GRIBParser",
     ),
-    Format(name="FITS", key="fits", suffixes=(".fits", ".fit", ".fts"), recognise=_begins(_FITS_CARD)),
+    Format(
+        name="FITS",
+        key="fits",
+        suffixes=(".fits", ".fit", ".fts", ".fits.gz"),
+        recognise=_is_fits,
+        parser="FITSParser",
+    ),
     Format(name="HDF4", key="hdf4", suffixes=(".hdf", ".hdf4"), recognise=_begins(b"\x0e\x03\x13\x01")),
-    Format(name="DMR++", key="dmrpp", suffixes=(".dmrpp",), recognise=_is_dmrpp),
+    Format(name="DMR++", key="dmrpp", suffixes=(".dmrpp",), recognise=_is_dmrpp, parser="DMRPPParser"),
     Format(
         name="Kerchunk references (JSON)",
         key="kerchunk",
@@ -143,7 +159,7 @@ FORMATS = (
         key="zip",
         suffixes=(".zip",),
         recognise=_begins(b"PK\x03\x04", b"PK\x05\x06"),
-        advice=_UNPACK,
+        parser="ZipParser",
     ),
     Format(
         name="gzip-compressed file",

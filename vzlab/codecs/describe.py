@@ -196,6 +196,9 @@ _ENTRIES: dict[str, _Entry] = {
     "vzlab.blosc": _ours("Blosc (Snappy)", "decompress Blosc", _nothing),
     "vzlab.blosc2": _ours("Blosc2", "decompress Blosc2", _nothing),
     "vzlab.crop": _ours("crop", "cut off the padding", _shape("stored_shape", "stored as")),
+    "vzlab.cut": _ours("part", "cut out", lambda c: f"{c['length']} bytes at {c['offset']}"),
+    "vzlab.fits_column": _ours("FITS column", "decode cells", lambda c: str(c["kind"])),
+    "vzlab.fits_tile": _ours("FITS tile", "decompress the tile", lambda c: str(c["compression"])),
     "vzlab.float_bits": _ours("float layout", "widen to IEEE floats", _float_bits),
     "vzlab.grib": _ours("GRIB", "decode the field of a GRIB message", _grib),
     "vzlab.jpegls": _ours("JPEG-LS", "decode JPEG-LS", _nothing),
@@ -211,6 +214,7 @@ _ENTRIES: dict[str, _Entry] = {
     "vzlab.szip": _ours("szip", "decompress szip", _szip),
     "vzlab.tiff": _ours("TIFF strip or tile", "decode the TIFF segment", _tiff),
     "vzlab.zfp": _ours("ZFP", "decompress ZFP", _nothing),
+    "vzlab.zip_member": _ours("member of a ZIP archive", "take out of the archive", _nothing),
 }
 
 

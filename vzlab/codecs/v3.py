@@ -77,6 +77,27 @@ class Blosc2Codec(ArchiveBytesCodec, codec_name="vzlab.blosc2"):
     """See `vzlab.codecs.compressors.Blosc2`."""
 
 
+class CutCodec(ArchiveBytesCodec, codec_name="vzlab.cut"):
+    """See `vzlab.codecs.fits.Cut`."""
+
+
+class FitsColumnCodec(ArchiveBytesCodec, codec_name="vzlab.fits_column"):
+    """See `vzlab.codecs.fits.FitsColumn`."""
+
+
+class FitsTileCodec(ArchiveBytesCodec, codec_name="vzlab.fits_tile"):
+    """See `vzlab.codecs.fits.FitsTile`; a tile of which no shape is given has that of its chunk."""
+
+    def _decode_sync(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> Buffer:
+        if "shape" in self.configuration:
+            return super()._decode_sync(chunk_data, chunk_spec)
+        codec = numcodecs.get_codec(
+            {"id": self.codec_name, **self.configuration, "shape": list(chunk_spec.shape)}
+        )
+        decoded = codec.decode(chunk_data.as_numpy_array())
+        return chunk_spec.prototype.buffer.from_array_like(np.frombuffer(decoded, dtype="B"))
+
+
 class FloatBitsCodec(ArchiveBytesCodec, codec_name="vzlab.float_bits"):
     """See `vzlab.codecs.floats.FloatBits`."""
 
@@ -123,6 +144,10 @@ class SzipCodec(ArchiveBytesCodec, codec_name="vzlab.szip"):
 
 class TiffSegmentCodec(ArchiveBytesCodec, codec_name="vzlab.tiff"):
     """See `vzlab.codecs.tiff.TiffSegment`."""
+
+
+class ZipMemberCodec(ArchiveBytesCodec, codec_name="vzlab.zip_member"):
+    """See `vzlab.codecs.zip_member.ZipMember`."""
 
 
 class ZfpCodec(ArchiveBytesCodec, codec_name="vzlab.zfp"):

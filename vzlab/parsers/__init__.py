@@ -9,15 +9,20 @@ from vzlab.formats import Format, no_parser
 from vzlab.parsers.base import Parser
 
 if TYPE_CHECKING:
+    from vzlab.parsers.dmrpp.parser import DMRPPParser
     from vzlab.parsers.grib.parser import GRIBParser
+    from vzlab.parsers.fits.parser import FITSParser
     from vzlab.parsers.hdf5.parser import HDF5Parser
     from vzlab.parsers.icechunk import IcechunkParser
     from vzlab.parsers.kerchunk.parser import KerchunkParser
     from vzlab.parsers.netcdf3.parser import NetCDF3Parser
     from vzlab.parsers.tiff.parser import TIFFParser
     from vzlab.parsers.zarr.parser import ZarrParser
+    from vzlab.parsers.zip.parser import ZipParser
 
 __all__ = [
+    "DMRPPParser",
+    "FITSParser",
     "GRIBParser",
     "HDF5Parser",
     "IcechunkParser",
@@ -26,10 +31,13 @@ __all__ = [
     "Parser",
     "TIFFParser",
     "ZarrParser",
+    "ZipParser",
     "parser_for",
 ]
 
 _HOMES = {
+    "DMRPPParser": "vzlab.parsers.dmrpp.parser",
+    "FITSParser": "vzlab.parsers.fits.parser",
     "GRIBParser": "vzlab.parsers.grib.parser",
     "HDF5Parser": "vzlab.parsers.hdf5.parser",
     "IcechunkParser": "vzlab.parsers.icechunk",
@@ -37,6 +45,7 @@ _HOMES = {
     "NetCDF3Parser": "vzlab.parsers.netcdf3.parser",
     "TIFFParser": "vzlab.parsers.tiff.parser",
     "ZarrParser": "vzlab.parsers.zarr.parser",
+    "ZipParser": "vzlab.parsers.zip.parser",
 }
 
 

@@ -67,6 +67,10 @@ class ZarrParser(Parser):
         """
         stores = as_registry(registry)
         location = normalize_url(url).rstrip("/")
+        if location.lower().partition("?")[0].endswith(".zip"):
+            from vzlab.parsers.zip.parser import ZipParser
+
+            return ZipParser(inner_parser=self)(location, stores)
         keys = DirectoryKeys(location, stores, max_probes=self.max_probes)
         return self.parse_keys(keys, stores, name=url_name(location.partition("?")[0])).without(
             self.drop_variables

@@ -1,0 +1,1 @@
+"""ZIP archives: where members lie, and the formats inside them."""

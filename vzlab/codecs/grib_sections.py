@@ -74,23 +74,25 @@ def message_length(message: Bytes) -> int:
     return (length & ~_LARGE) * 120 - short + 4 if short < 120 else length
 
 
-def fields(message: Bytes) -> list[Field]:
+def fields(message: Bytes, *, whole: bool = False) -> list[Field]:
     """Every field of a message, in order.
 
     Parameters
     ----------
     message : bytes
         A whole message, or the beginning of one up to where a field ends.
+    whole : bool
+        Whether it must be a whole one.
 
     Raises
     ------
     CodecError
         If lengths contradict each other or the number of bytes.
     """
-    whole = message_length(message)
-    if whole < len(message):
-        raise CodecError(f"Found {len(message)} bytes; the GRIB message has {whole}.")
-    return [_field_1(message, whole)] if _number(message, 7, 1) == 1 else _fields_2(message, whole)
+    length = message_length(message)
+    if length < len(message) or (whole and length > len(message)):
+        raise CodecError(f"Found {len(message)} bytes; the GRIB message has {length}.")
+    return [_field_1(message, length)] if _number(message, 7, 1) == 1 else _fields_2(message, length)
 
 
 def single_field(message: bytes, field: Field) -> bytes:

@@ -48,7 +48,9 @@ def arrange(named: Sequence[tuple[str, Cube]]) -> list[Shelf]:
     if len(by_level) == 1 and all(len(shelves) == 1 for shelves in by_level.values()):
         return [shelf for shelves in by_level.values() for shelf in shelves]
     return [
-        Shelf(cubes=shelf.cubes, level=level, shared=shelf.shared, path="/".join(filter(None, (level, label))))
+        Shelf(
+            cubes=shelf.cubes, level=level, shared=shelf.shared, path="/".join(filter(None, (level, label)))
+        )
         for level, shelves in by_level.items()
         for shelf, label in zip(shelves, _labels(shelves), strict=True)
     ]
@@ -56,7 +58,18 @@ def arrange(named: Sequence[tuple[str, Cube]]) -> list[Shelf]:
 
 _SHARED_KEYS = (*GROUP_KEYS, "md5GridSection", "gridType", "numberOfPoints")
 _OF_VARIABLES = ("stepType", "dataType", "paramId")
-_TELLING = ("stepType", "level", "step", "time", "number", "dataType", "gridType", "numberOfPoints", "edition", "paramId")
+_TELLING = (
+    "stepType",
+    "level",
+    "step",
+    "time",
+    "number",
+    "dataType",
+    "gridType",
+    "numberOfPoints",
+    "edition",
+    "paramId",
+)
 """What groups at one kind of level are named after, where there are several: the first few that tell them apart."""
 
 
@@ -84,9 +97,13 @@ def _label(shelf: Shelf, key: str) -> str:
         words = told if len(told) <= 3 else [told[0], "etc"]
         return "-".join(words)
     values = shelf.shared.get(key)
+    if values is None:
+        return f"no_{key}"
     if not isinstance(values, list):
         return f"{key}_{values}"
-    shown = [_shown(key, values[0])] if len(values) == 1 else [_shown(key, values[0]), _shown(key, values[-1])]
+    shown = (
+        [_shown(key, values[0])] if len(values) == 1 else [_shown(key, values[0]), _shown(key, values[-1])]
+    )
     count = f"_n{len(values)}" if len(values) > 2 else ""
     return f"{key}_{'_to_'.join(shown)}{count}"
 

@@ -158,8 +158,9 @@ def _place(field: FieldKeys) -> tuple[Any, ...]:
 
 
 def matches(field: FieldKeys, wanted: Mapping[str, Any]) -> bool:
-    """Whether a field has these values of keys; of several where a list is given."""
+    """Whether a field has these values of keys; one of several where a list is given."""
+    told = read_keys(field.place, wanted) if wanted else {}
     return all(
-        field.more[key] in (value if isinstance(value, list | tuple | set | frozenset) else (value,))
+        told[key] in (value if isinstance(value, list | tuple | set | frozenset) else (value,))
         for key, value in wanted.items()
     )

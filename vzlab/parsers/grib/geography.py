@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,14 +12,15 @@ import numpy.typing as npt
 from vzlab.codecs._eccodes import eccodes
 from vzlab.codecs.grib import open_message, read_doubles
 from vzlab.errors import CodecError, UnvirtualizableError
-from vzlab.parsers.grib.keys import get_key
+from vzlab.parsers.grib.keeping import Kept
+from vzlab.parsers.grib.keys import FieldKeys, get_key
 
 MAX_INLINE_POINTS = 4_096
 """Coordinates of more points are held as a header, out of which they are computed when they are read."""
 MAX_POINTS_TRIED = 2**18
-"""For a larger grid of a type that eccodes knows, it is not tried whether it computes the coordinates."""
+"""For a larger grid that is not regular, it is not tried whether eccodes computes its coordinates."""
 MAX_POINTS_COMPUTED = 2**25
-"""Coordinates of grids with more points are not computed while parsing."""
+"""Regular grids of more points are computed here, out of their first and last points."""
 MAX_POINTS = 2**34
 """No grid has more points: a header that says so is damaged."""
 
@@ -33,9 +33,14 @@ _KNOWN_TO_ECCODES = (
     "lambert",
     "lambert_azimuthal_equal_area",
     "mercator",
+    "space_view",
+    "healpix",
     "polar_stereographic",
 )
 _NOT_GRIDS = ("sh", "rotated_sh", "stretched_sh", "stretched_rotated_sh", "unknown")
+
+
+_GRID_KEYS = ("edition", "gridType", "numberOfPoints", "md5GridSection")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,16 +57,11 @@ class Geography:
     """Every second row, of so many values, is stored backwards."""
 
 
-@lru_cache(maxsize=64)
-def read_geography(grid_section: bytes, header: bytes) -> Geography:
-    """The grid of a field.
+_KNOWN = Kept[Geography](64)
 
-    Parameters
-    ----------
-    grid_section : bytes
-        What the grid depends on, so that fields on one grid share what was computed.
-    header : bytes
-        A message with the field's metadata.
+
+def read_geography(keys: FieldKeys) -> Geography:
+    """The grid of a field; fields on one grid share what was computed.
 
     Raises
     ------
@@ -70,6 +70,12 @@ def read_geography(grid_section: bytes, header: bytes) -> Geography:
     CodecError
         If eccodes does not take the header.
     """
+    grid = tuple(keys.key(name) for name in _GRID_KEYS)
+    header = keys.place.header
+    return _KNOWN.get(grid if keys.key("md5GridSection") else header, lambda: _read(header))
+
+
+def _read(header: bytes) -> Geography:
     with open_message(header) as handle:
         return _geography(handle)
 
@@ -157,7 +163,7 @@ def _along(
     n_points = int(np.prod(size, dtype=np.int64))
     if n_points > MAX_POINTS_TRIED and get_key(handle, "gridType") in _KNOWN_TO_ECCODES:
         computed = ("latitude", "longitude")
-    elif n_points <= MAX_POINTS_COMPUTED:
+    elif n_points <= MAX_POINTS_TRIED:
         latitude, longitude = (_computed(handle, name, size) for name in ("latitude", "longitude"))
         if latitude is not None and longitude is not None:
             if n_points <= MAX_INLINE_POINTS:

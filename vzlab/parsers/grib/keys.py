@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from vzlab.codecs._eccodes import eccodes
 from vzlab.codecs.grib import open_message
+from vzlab.parsers.grib.keeping import Kept
 from vzlab.parsers.grib.scanning import FieldPlace
 
-GROUP_KEYS = ("edition", "centre", "centreDescription", "subCentre")
+GROUP_KEYS = ("edition", "centre", "subCentre")
 """What variables of one group have in common."""
 
 VARIABLE_KEYS = (
@@ -37,7 +38,7 @@ IDENTITY_KEYS = (
 )
 """All that two fields of one variable must agree in: `paramId` alone is 0 for every parameter that is not known."""
 
-NAME_KEYS = ("shortName", "units", "name", "cfName", "cfVarName")
+_NAME_KEYS = ("shortName", "units", "name", "cfName", "cfVarName")
 _MORE_KEYS = ("totalNumber", "numberOfDirections", "numberOfFrequencies", "NV", "gridDefinitionDescription")
 
 # What the grids of one type are told apart by, for attributes.
@@ -76,9 +77,7 @@ GRID_KEYS: Mapping[str, tuple[str, ...]] = {
     "rotated_ll": (*_LATLON, *_ROTATION),
     "regular_gg": (*_LATLON, "N"),
     "rotated_gg": (*_LATLON, *_ROTATION, "N"),
-    "reduced_ll": tuple(
-        key for key in _LATLON if not key.startswith(("i", "longitude")) and key != "Nx"
-    ),
+    "reduced_ll": tuple(key for key in _LATLON if not key.startswith(("i", "longitude")) and key != "Nx"),
     "reduced_gg": ("N", "pl"),
     "sh": ("M", "K", "J"),
     "lambert": (
@@ -100,6 +99,8 @@ DIMENSIONS = ("number", "time", "step", "level", "directionNumber", "frequencyNu
 _STEP_SECONDS = {0: 60, 1: 3600, 2: 86400, 10: 10800, 11: 21600, 12: 43200, 13: 1, 14: 900, 15: 1800}
 """Code table 4.4 of edition 2, which table 4 of edition 1 agrees with; as eccodes has it for `stepUnits`."""
 _UNKNOWN = ("undef", "unknown")
+_FRACTIONS = ("topLevel", "bottomLevel")
+_ATTRIBUTES = Kept[dict[str, Any]](4_096)
 _NOT_GIVEN = (None, *_UNKNOWN)
 
 
@@ -112,15 +113,13 @@ class FieldKeys:
     """Values of `IDENTITY_KEYS`."""
     coordinates: Mapping[str, float | int]
     """What is known of `DIMENSIONS`: time in seconds since 1970, step in hours."""
-    more: Mapping[str, Any] = field(default_factory=dict)
-    """Values of keys that were asked for besides."""
 
     def key(self, name: str) -> Any:
         """One value of the identity."""
         return self.identity[IDENTITY_KEYS.index(name)]
 
 
-def read_field_keys(place: FieldPlace, more: Iterable[str] = ()) -> FieldKeys:
+def read_field_keys(place: FieldPlace) -> FieldKeys:
     """What a field is, and where along which dimension it belongs.
 
     Raises
@@ -135,15 +134,18 @@ def read_field_keys(place: FieldPlace, more: Iterable[str] = ()) -> FieldKeys:
             coordinates={
                 name: value for name, value in _coordinates(handle).items() if value not in _NOT_GIVEN
             },
-            more={key: get_key(handle, key) for key in more},
         )
 
 
 def read_attributes(place: FieldPlace) -> dict[str, Any]:
     """Attributes of a variable, from one of its fields: those of CF, and ``GRIB_`` with the name of a key."""
-    with open_message(place.header) as handle:
+    return dict(_ATTRIBUTES.get(place.header, lambda: _attributes(place.header)))
+
+
+def _attributes(header: bytes) -> dict[str, Any]:
+    with open_message(header) as handle:
         grid = GRID_KEYS.get(get_key(handle, "gridType"), ())
-        keys = (*VARIABLE_KEYS, *NAME_KEYS, *_MORE_KEYS, *sorted(grid))
+        keys = (*VARIABLE_KEYS, *_NAME_KEYS, *_MORE_KEYS, *sorted(grid))
         values = {key: get_key(handle, key) for key in keys}
     told = {key: value for key, value in values.items() if value not in _UNKNOWN and value is not None}
     attributes = {f"GRIB_{key}": value for key, value in told.items()}
@@ -152,6 +154,16 @@ def read_attributes(place: FieldPlace) -> dict[str, Any]:
     attributes["units"] = told.get("units", "1")
     if "cfName" in told:
         attributes["standard_name"] = told["cfName"]
+    return attributes
+
+
+def read_group_attributes(place: FieldPlace) -> dict[str, Any]:
+    """Attributes of a group, from one of its fields."""
+    told = read_keys(place, (*GROUP_KEYS, "centreDescription"))
+    attributes = {f"GRIB_{key}": value for key, value in told.items() if value not in _NOT_GIVEN}
+    attributes["Conventions"] = "CF-1.7"
+    if "GRIB_centreDescription" in attributes:
+        attributes["institution"] = attributes["GRIB_centreDescription"]
     return attributes
 
 
@@ -166,7 +178,7 @@ def get_key(handle: int, key: str, kind: type | None = None) -> Any:
     try:
         if key == "pl":
             return eccodes.codes_get_array(handle, key).tolist()
-        return eccodes.codes_get(handle, key, kind)
+        return eccodes.codes_get(handle, key, float if key in _FRACTIONS else kind)
     except (eccodes.CodesInternalError, UnicodeDecodeError):
         return None
 

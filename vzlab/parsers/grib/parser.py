@@ -14,17 +14,27 @@ import numpy as np
 import numpy.typing as npt
 
 from vzlab.errors import CodecError, UnvirtualizableError
-from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray, ManifestGroup, SourceFile, UnreadableVariable
+from vzlab.manifests import (
+    ArrayMetadata,
+    ChunkManifest,
+    ManifestArray,
+    ManifestGroup,
+    SourceFile,
+    UnreadableVariable,
+)
 from vzlab.parsers.base import LoadedVariable, Parser, check_bounds
 from vzlab.parsers.grib.arranging import Shelf, arrange
 from vzlab.parsers.grib.coordinates import attributes_of, valid_times
 from vzlab.parsers.grib.cubes import Cube, matches, sort_into_cubes
 from vzlab.parsers.grib.geography import Geography, read_geography
-from vzlab.parsers.grib.keys import NAME_KEYS, FieldKeys, read_attributes, read_field_keys, read_keys
-from vzlab.parsers.grib.scanning import FieldIndexes
+from vzlab.parsers.grib.keeping import Kept
+from vzlab.parsers.grib.keys import FieldKeys, read_attributes, read_field_keys, read_group_attributes
+from vzlab.parsers.grib.scanning import scan_fields
 from vzlab.storage import Source, StoreRegistry, as_registry, read_array
 
-_INDEXES = FieldIndexes()
+type _Index = tuple[tuple[FieldKeys, ...], Mapping[str, UnreadableVariable]]
+
+_INDEXES = Kept[_Index](32)
 FORMAT = "GRIB"
 _LITTLE = {"name": "bytes", "configuration": {"endian": "little"}}
 
@@ -69,20 +79,15 @@ class GRIBParser(Parser):
             raise ValueError(f"Found dtype {self.dtype!r}; expected 'float64' or 'float32'")
 
     def _parse(self, source: Source, registry: StoreRegistry) -> ManifestGroup:
-        known: list[FieldKeys] = []
-        unreadable: dict[str, UnreadableVariable] = {}
-        for number, place in enumerate(_INDEXES.of(source)):
-            try:
-                known.append(read_field_keys(place, self.filter_by_keys))
-            except CodecError as error:
-                unreadable[f"field_{number}"] = UnreadableVariable(reason=f"{error}.", loadable=False)
+        file = source.source_file()
+        known, unreadable = _INDEXES.get(file, lambda: _index(source))
         cubes = sort_into_cubes(keys for keys in known if matches(keys, self.filter_by_keys))
         shelves = arrange([(_name(cube), cube) for cube in cubes])
-        builder = _Builder(source.source_file(), self.dtype, squeeze=self.squeeze)
+        builder = _Builder(file, self.dtype, squeeze=self.squeeze)
         tree = _tree(shelves, builder, unreadable)
         chosen = tree[self.group] if self.group else tree
         if not isinstance(chosen, ManifestGroup):
-            raise KeyError(f"{self.group!r} is a variable of {source.url}, not a group")  # noqa: TRY004
+            raise KeyError(f"{self.group!r} is a variable of {source.url}, not a group")
         return chosen
 
     def load_variable(self, url: str | os.PathLike[str], registry: Any, path: str) -> LoadedVariable:
@@ -101,6 +106,18 @@ class GRIBParser(Parser):
         )
 
 
+def _index(source: Source) -> _Index:
+    """Every field of a file with its metadata, and those of which eccodes gives none."""
+    known: list[FieldKeys] = []
+    unreadable: dict[str, UnreadableVariable] = {}
+    for number, place in enumerate(scan_fields(source)):
+        try:
+            known.append(read_field_keys(place))
+        except CodecError as error:
+            unreadable[f"field_{number}"] = UnreadableVariable(reason=str(error), loadable=False)
+    return tuple(known), unreadable
+
+
 class _Builder:
     """Makes groups of virtual arrays."""
 
@@ -116,7 +133,7 @@ class _Builder:
         for name, cube in shelf.cubes.items():
             attributes = read_attributes(cube.first.place)
             try:
-                geography = _geography(cube)
+                geography = read_geography(cube.first)
                 coordinates = self._header_coordinates(cube, shelf.level) | self._where(cube, geography)
                 variable = self._variable(cube, geography, attributes, coordinates)
             except (CodecError, UnvirtualizableError) as error:
@@ -126,13 +143,10 @@ class _Builder:
             else:
                 arrays |= {key: value for key, value in coordinates.items() if key not in arrays}
                 arrays[_free(name, arrays)] = variable
-        first = next(iter(shelf.cubes.values())).first
-        told = {key: first.key(key) for key in ("edition", "centre", "centreDescription", "subCentre")}
-        attributes = {f"GRIB_{key}": value for key, value in told.items() if value not in (None, "unknown")}
-        attributes["Conventions"] = "CF-1.7"
-        if "GRIB_centreDescription" in attributes:
-            attributes["institution"] = attributes["GRIB_centreDescription"]
-        return ManifestGroup(arrays=arrays, unreadable=unreadable, attributes=attributes, format=FORMAT)
+        first = next(iter(shelf.cubes.values())).first.place
+        return ManifestGroup(
+            arrays=arrays, unreadable=unreadable, attributes=read_group_attributes(first), format=FORMAT
+        )
 
     def _dimensions(self, cube: Cube) -> tuple[str, ...]:
         """Dimensions of a variable's fields, by their names in `keys.DIMENSIONS`."""
@@ -194,10 +208,10 @@ class _Builder:
             dims = (shown,) if name in kept else ()
             found[shown] = _held(data, dims, attributes_of(shown, name))
         if "time" in values and "step" in values:
-            dims = tuple(name for name in ("time", "step") if name in kept)
+            both = tuple(name for name in ("time", "step") if name in kept)
             data = valid_times(values["time"], values["step"])
-            shape = tuple(len(values[name]) for name in dims)
-            found["valid_time"] = _held(data.reshape(shape), dims, attributes_of("valid_time", "valid_time"))
+            shape = tuple(len(values[name]) for name in both)
+            found["valid_time"] = _held(data.reshape(shape), both, attributes_of("valid_time", "valid_time"))
         return found
 
     def _where(self, cube: Cube, geography: Geography) -> dict[str, ManifestArray]:
@@ -224,18 +238,12 @@ class _Builder:
         return found
 
 
-def _geography(cube: Cube) -> Geography:
-    header = cube.first.place.header
-    # The header but for what is no part of the grid would do; the digest that eccodes gives of the grid is shorter.
-    return read_geography(repr(cube.first.identity).encode(), header)
-
-
 def _name(cube: Cube) -> str:
     """As cfgrib names it: by eccodes' name for CF, else by the short name."""
-    told = read_keys(cube.first.place, NAME_KEYS)
-    for key in ("cfVarName", "shortName"):
-        if told[key] not in (None, "undef", "unknown"):
-            return str(told[key]).replace("/", "-")
+    attributes = read_attributes(cube.first.place)
+    for key in ("GRIB_cfVarName", "GRIB_shortName"):
+        if key in attributes:
+            return str(attributes[key]).replace("/", "-")
     numbers = ("discipline", "parameterCategory", "parameterNumber", "table2Version", "indicatorOfParameter")
     words = [str(cube.first.key(key)) for key in numbers if cube.first.key(key) is not None]
     return "_".join(["unknown", *words])
@@ -259,9 +267,7 @@ def _held(
         dimension_names=dimensions,
     )
     data = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
-    return ManifestArray(
-        metadata=metadata, manifest=ChunkManifest.from_inline([data], (1,) * values.ndim)
-    )
+    return ManifestArray(metadata=metadata, manifest=ChunkManifest.from_inline([data], (1,) * values.ndim))
 
 
 def _free(name: str, taken: Mapping[str, Any]) -> str:

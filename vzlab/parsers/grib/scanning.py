@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from vzlab.codecs.grib_sections import fields, header_only, message_length
 from vzlab.errors import CodecError, CorruptFileError
@@ -20,7 +17,6 @@ _MANY_BYTES = 65_536
 """A request where messages are small, so that it holds several of them, and where the next one is searched for."""
 _FEW_BYTES = 2_048
 """A request where messages are large: the end of one and the header of the next."""
-_KEPT_INDEXES = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,28 +33,6 @@ class FieldPlace:
     """A message with its metadata and no data."""
 
 
-class FieldIndexes:
-    """The fields of the files that were scanned last, kept for as long as the files stay as they were."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[Any, tuple[FieldPlace, ...]] = OrderedDict()
-
-    def of(self, source: Source) -> tuple[FieldPlace, ...]:
-        """Every field of a file, scanned unless that was done before; see `scan_fields`."""
-        key = (source.url, source.size_bytes, source.etag, source.last_modified)
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        found = tuple(scan_fields(source))
-        with self._lock:
-            self._kept[key] = found
-            while len(self._kept) > _KEPT_INDEXES:
-                self._kept.popitem(last=False)
-        return found
-
-
 def scan_fields(source: Source) -> Iterator[FieldPlace]:
     """Every field of a file, in order.
 
@@ -72,11 +46,9 @@ def scan_fields(source: Source) -> Iterator[FieldPlace]:
     while (found := _next_mark(window, position)) is not None:
         try:
             length = message_length(_View(window, found, window.size - found))
-            if length > window.size - found:
-                raise CodecError(f"It has {length} bytes, and the file ends {window.size - found} bytes on.")
-            message = _View(window, found, length)
+            message = _View(window, found, min(length, window.size - found))
             window.step = _FEW_BYTES if length > _MANY_BYTES else _MANY_BYTES
-            for field in fields(message):
+            for field in fields(message, whole=True):
                 yield FieldPlace(
                     message=number, offset=found, length=field.stop, header=header_only(message, field)
                 )

@@ -13,7 +13,7 @@ import icechunk
 import xarray as xr
 
 from vzlab.datasets import CompatibilityReport, check_combine, combine_virtual, open_virtual_dataset
-from vzlab.datasets.compatibility import expand_sources
+from vzlab.datasets.sources import expand_sources
 from vzlab.errors import IncompatibleFilesError, WriteError
 from vzlab.inspection import inspect
 from vzlab.samples import make_daily_archive

@@ -12,6 +12,7 @@
     ├── VirtualArrayError           (NotImplementedError)  an operation that needs values a reference does not hold
     ├── IncompatibleArraysError     (ValueError)           arrays that do not make one honest array
     ├── IncompatibleFilesError      (ValueError)           files that do not make one honest dataset; has `.report`
+    ├── MemoryBudgetError           (MemoryError)          what was asked for would take more memory than was allowed
     ├── UnreachableChunkError       (OSError)              a referenced chunk that is there by name, and cannot be had
     │   └── ShortReadError                                 fewer bytes came than the reference says
     ├── SourceNotFoundError         (FileNotFoundError)    no such file or object
@@ -79,6 +80,10 @@ class IncompatibleFilesError(VzlabError, ValueError):
     def __init__(self, message: str, *, report: Any = None) -> None:
         super().__init__(message)
         self.report = report
+
+
+class MemoryBudgetError(VzlabError, MemoryError):
+    """What was asked for would hold more in memory than was allowed."""
 
 
 class UnreachableChunkError(VzlabError, OSError):

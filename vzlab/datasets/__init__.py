@@ -1,15 +1,25 @@
 """Virtual arrays as xarray datasets: open, check, combine."""
 
 from vzlab.datasets.assemble import dataset_to_group, is_virtual, manifest_array, virtual_variable
-from vzlab.datasets.combine import combine_virtual, open_virtual_mfdataset
-from vzlab.datasets.compatibility import check_combine
+from vzlab.datasets.check import check_combine
+from vzlab.datasets.compatibility import Rules
 from vzlab.datasets.findings import CompatibilityReport, Finding, Holders
+from vzlab.datasets.mfdataset import (
+    combine_virtual,
+    open_virtual_mfdataset,
+    open_virtual_mfdatatree,
+    reencode_plan,
+)
 from vzlab.datasets.open import open_group, open_manifest_store, open_virtual_dataset, open_virtual_datatree
+from vzlab.datasets.reencode import Reencoding, ReencodingPlan
 
 __all__ = [
     "CompatibilityReport",
     "Finding",
     "Holders",
+    "Reencoding",
+    "ReencodingPlan",
+    "Rules",
     "check_combine",
     "combine_virtual",
     "dataset_to_group",
@@ -20,5 +30,7 @@ __all__ = [
     "open_virtual_dataset",
     "open_virtual_datatree",
     "open_virtual_mfdataset",
+    "open_virtual_mfdatatree",
+    "reencode_plan",
     "virtual_variable",
 ]

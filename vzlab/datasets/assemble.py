@@ -189,6 +189,20 @@ def is_virtual(variable: xr.Variable | xr.DataArray) -> bool:
     return isinstance(inner._data, ManifestArray)
 
 
+def references_of(variable: xr.Variable) -> ManifestArray:
+    """The virtual array that a variable wraps, as it is: without the variable's attributes.
+
+    Raises
+    ------
+    TypeError
+        If the variable is not virtual.
+    """
+    data: Any = variable._data
+    if not isinstance(data, ManifestArray):
+        raise TypeError(f"The variable holds a {type(data).__name__}; expected references")
+    return data
+
+
 def manifest_array(variable: xr.Variable | xr.DataArray) -> ManifestArray:
     """The virtual array of a variable, with the variable's attributes and dimension names in its metadata.
 
@@ -200,9 +214,7 @@ def manifest_array(variable: xr.Variable | xr.DataArray) -> ManifestArray:
         If the variable has lost attributes such as ``scale_factor`` that it was opened with.
     """
     inner = variable.variable if isinstance(variable, xr.DataArray) else variable
-    if not isinstance(inner._data, ManifestArray):
-        raise TypeError(f"The variable holds a {type(inner._data).__name__}; expected references")
-    array = inner._data
+    array = references_of(inner)
     lost = [name for name in meaning_of(array.metadata.attributes) if name not in inner.attrs]
     if lost:
         raise LostMeaningError(

@@ -2,118 +2,162 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+import itertools
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
-from vzlab.cf import ENCODING_ATTRIBUTES
-from vzlab.datasets.assemble import is_virtual
-from vzlab.datasets.compatibility import check_combine, expand_sources
-from vzlab.datasets.open import open_virtual_dataset
-from vzlab.errors import IncompatibleFilesError
-from vzlab.storage import as_registry, normalize_url, url_name
+from vzlab.cf import ENCODING_ATTRIBUTES, meaning_of
+from vzlab.datasets.absent import fill_absent
+from vzlab.datasets.assemble import is_virtual, references_of
+from vzlab.datasets.compatibility import Rules, same_value
+from vzlab.datasets.findings import ALLOWABLE
+from vzlab.datasets.tiling import Tiling
+
+type AttributePolicy = Literal["drop_varying", "keep_varying", "first"]
+type CombineAttrs = Any
+
+NOTHING_LOST = "varying_attributes"
+"""Attribute of the combined dataset under which `attrs="keep_varying"` keeps what differs from file to file."""
 
 
-def open_virtual_mfdataset(
-    urls: Any,
-    *,
-    combine: Literal["by_coords", "nested"] = "by_coords",
-    concat_dim: str | None = None,
-    preprocess: Callable[[xr.Dataset], xr.Dataset] | None = None,
-    parallel: Literal["threads"] | Executor | None = None,
-    progress: bool = True,
-    registry: Any = None,
-    storage_options: dict[str, Any] | None = None,
-    **open_options: Any,
+@dataclass(frozen=True, kw_only=True)
+class Manner:
+    """How files that agree are put together."""
+
+    rules: Rules = field(default_factory=Rules)
+    allow: frozenset[str] = frozenset()
+    """Refusals allowed by name."""
+    attrs: AttributePolicy = "drop_varying"
+    combine_attrs: CombineAttrs = None
+    """xarray's own way of combining attributes instead; None for `attrs`."""
+
+    def __post_init__(self) -> None:
+        if unknown := sorted(self.allow - set(ALLOWABLE)):
+            known = "; ".join(f"{name!r}: {meaning}" for name, meaning in ALLOWABLE.items())
+            raise ValueError(f"allow names {', '.join(map(repr, unknown))}; what can be allowed is {known}")
+        if self.attrs not in ("drop_varying", "keep_varying", "first"):
+            raise ValueError(
+                f"Found attrs={self.attrs!r}; expected 'drop_varying', 'keep_varying' or 'first'"
+            )
+
+
+def combine_tiles(
+    datasets: Sequence[xr.Dataset], tiling: Tiling, manner: Manner, names: Sequence[str]
 ) -> xr.Dataset:
-    """Open many files as one virtual dataset.
-
-    The files are compared first (`check_combine`): what would change the meaning of a number is refused, and nothing is
-    overridden silently. Attributes that are not the same in every file are dropped.
-
-    Parameters
-    ----------
-    urls : str, path, or list of them
-        Files, or a glob for local ones.
-    combine : {"by_coords", "nested"}
-        Whether the coordinate along `concat_dim` puts the files in order, or the order given stands.
-    concat_dim : str, optional
-        The dimension along which the files follow each other; None finds it.
-    preprocess : callable, optional
-        Applied to each file's virtual dataset before it is compared.
-    parallel : "threads" or concurrent.futures.Executor, optional
-        Open files at the same time.
-    progress : bool
-        Show a progress bar on stderr where that is a terminal.
-    registry, storage_options, **open_options
-        As for `open_virtual_dataset`.
-
-    Raises
-    ------
-    IncompatibleFilesError
-        With the compatibility report as ``.report``.
-    """
-    locations = [normalize_url(item) for item in expand_sources(urls)]
-    stores = as_registry(registry, storage_options)
-
-    def open_one(url: str) -> xr.Dataset:
-        dataset = open_virtual_dataset(url, registry=stores, **open_options)
-        return dataset if preprocess is None else preprocess(dataset)
-
-    datasets = _open_all(locations, open_one, parallel, progress)
-    return combine_virtual(
-        datasets,
-        combine=combine,
-        concat_dim=concat_dim,
-        registry=stores,
-        names=[url_name(url) for url in locations],
-    )
-
-
-def combine_virtual(
-    datasets: Sequence[xr.Dataset],
-    *,
-    combine: Literal["by_coords", "nested"] = "by_coords",
-    concat_dim: str | None = None,
-    registry: Any = None,
-    names: Sequence[str] | None = None,
-) -> xr.Dataset:
-    """Compare virtual datasets and concatenate them; parameters are those of `open_virtual_mfdataset`.
-
-    Raises
-    ------
-    IncompatibleFilesError
-        With the compatibility report as ``.report``.
-    """
-    report = check_combine(list(datasets), concat_dim=concat_dim, registry=registry, names=names)
-    if not report.compatible:
-        raise IncompatibleFilesError(str(report), report=report)
+    """Concatenate datasets that were compared, dimension by dimension, the innermost first."""
     if len(datasets) == 1:
         return datasets[0]
-    order = report.order if combine == "by_coords" else range(len(datasets))
-    dim = report.concat_dim
-    assert dim is not None  # the report of files without one is not compatible
-    combined = xr.concat(
-        [datasets[i] for i in order],
-        dim,
-        data_vars="minimal",
-        coords="minimal",
-        # Compared already, bit for bit: check_combine found no difference.
-        compat="override",
-        join="override",
-        combine_attrs=_constant_attributes,
-    )
+    prepared = [_with_dimensions(dataset, tiling.dims) for dataset in datasets]
+    if "absent" in manner.allow:
+        prepared = fill_absent(prepared, tiling)
+    repeated = _repeated(prepared, tiling, manner.rules)
+    placed = {place: prepared[i] for i, place in enumerate(tiling.positions)}
+    for axis in reversed(range(len(tiling.dims))):
+        rows = itertools.groupby(sorted(placed), key=lambda place: place[:axis])
+        placed = {
+            head: _concat([placed[place] for place in places], tiling.dims[axis], manner, repeated)
+            for head, places in rows
+        }
+    combined = placed[()]
     combined.encoding = dict(datasets[0].encoding)
+    combined.attrs = _attributes([dataset.attrs for dataset in datasets], manner)
+    if manner.attrs == "keep_varying":
+        combined.attrs |= _varying(datasets, tiling, names)
     for name, variable in combined.variables.items():
         if not is_virtual(variable):
-            _forget_varying_packing(variable, [dataset.variables[name].encoding for dataset in datasets])
+            encodings = [d._variables[name].encoding for d in datasets if name in d._variables]
+            _forget_varying_packing(variable, encodings)
     return combined
 
 
-def _forget_varying_packing(variable: xr.Variable, encodings: Sequence[dict[Any, Any]]) -> None:
+def _with_dimensions(dataset: xr.Dataset, dims: Sequence[str]) -> xr.Dataset:
+    """A dataset over all combined dimensions: a scalar coordinate, or nothing at all, becomes a dimension of length 1."""
+    for dim in dims:
+        if dim not in dataset.dims:
+            dataset = dataset.expand_dims(dim)
+    return dataset
+
+
+def _repeated(datasets: Sequence[xr.Dataset], tiling: Tiling, rules: Rules) -> frozenset[Hashable]:
+    """Variables without a combined dimension that are to have one, as `data_vars` and `coords` say."""
+    chosen: set[Hashable] = set()
+    first = datasets[0]
+    for name, variable in first._variables.items():
+        if any(dim in variable.dims for dim in tiling.dims) or name in first.dims:
+            continue
+        is_coordinate = name in first._coord_names
+        if rules.gets_dimension(str(name), is_coordinate=is_coordinate) or (
+            rules.may_get_dimension(is_coordinate=is_coordinate)
+            and not all(_same_variable(d._variables[name], variable) for d in datasets[1:])
+        ):
+            chosen.add(name)
+    return frozenset(chosen)
+
+
+def _same_variable(a: xr.Variable, b: xr.Variable) -> bool:
+    """Whether two variables are known to hold the same; two virtual ones only if they refer to the same bytes."""
+    if is_virtual(a) or is_virtual(b):
+        return is_virtual(a) and is_virtual(b) and references_of(a).identical(references_of(b))
+    return bool(a.equals(b))  # type: ignore[no-untyped-call]
+
+
+def _concat(
+    datasets: Sequence[xr.Dataset], dim: str, manner: Manner, repeated: frozenset[Hashable]
+) -> xr.Dataset:
+    if len(datasets) == 1:
+        return datasets[0]
+    first = datasets[0]
+    return xr.concat(
+        datasets,
+        dim,
+        data_vars=[n for n, v in first.data_vars.items() if dim in v.dims or n in repeated],
+        coords=[n for n, v in first.coords.items() if dim in v.dims or n in repeated],
+        # Compared already, bit for bit: no difference was found, or it was allowed.
+        compat="override",
+        join="override",
+        combine_attrs=lambda attributes, context=None: _attributes(attributes, manner),  # noqa: ARG005
+    )
+
+
+def _attributes(attributes: Sequence[Mapping[Any, Any]], manner: Manner) -> dict[Any, Any]:
+    """Those attributes of one variable, or of the dataset, that stand for all files."""
+    if manner.combine_attrs is not None:
+        merged = _merge_as_xarray(attributes, manner.combine_attrs)
+        # What gives stored numbers their meaning is the same in all files, and never dropped.
+        return {**merged, **meaning_of(attributes[0])}
+    first, *others = attributes
+    if manner.attrs == "first":
+        return dict(first)
+    return {
+        name: value
+        for name, value in first.items()
+        if all(name in other and same_value(other[name], value) for other in others)
+    }
+
+
+def _merge_as_xarray(attributes: Sequence[Mapping[Any, Any]], combine_attrs: CombineAttrs) -> dict[Any, Any]:
+    """Attributes merged by xarray's own function, through an empty dataset for each file."""
+    empty = [xr.Dataset(attrs=dict(each)) for each in attributes]
+    return dict(xr.merge(empty, combine_attrs=combine_attrs).attrs)
+
+
+def _varying(datasets: Sequence[xr.Dataset], tiling: Tiling, names: Sequence[str]) -> dict[str, Any]:
+    """What differs in the attributes of the files, by file: ``{"granule_id": {"a.nc": "G1", ...}}`` in order."""
+    keys = sorted({str(key) for dataset in datasets for key in dataset.attrs})
+    table: dict[str, dict[str, Any]] = {}
+    for key in keys:
+        held = {names[i]: datasets[i].attrs[key] for i in tiling.order if key in datasets[i].attrs}
+        first = next(iter(held.values()))
+        if len(held) < len(datasets) or not all(same_value(value, first) for value in held.values()):
+            table[key] = {name: np.asarray(value).tolist() for name, value in held.items()}
+    return {NOTHING_LOST: table} if table else {}
+
+
+def _forget_varying_packing(variable: xr.Variable, encodings: Sequence[Mapping[Any, Any]]) -> None:
     """Leave loaded values unpacked, if no one packing held them all: packed again by the first, they would lose digits."""
     packings = {repr([encoding.get(name) for name in ENCODING_ATTRIBUTES]) for encoding in encodings}
     if len(packings) > 1:
@@ -121,44 +165,6 @@ def _forget_varying_packing(variable: xr.Variable, encodings: Sequence[dict[Any,
             variable.encoding.pop(name, None)
 
 
-def _constant_attributes(
-    attributes: Sequence[dict[str, Any]],
-    context: Any = None,  # noqa: ARG001  xarray passes it by name
-) -> dict[str, Any]:
-    """Attributes that every file has with the same value."""
-    first, *others = attributes
-    return {
-        name: value
-        for name, value in first.items()
-        if all(
-            name in other and np.array_equal(other[name], value, equal_nan=_is_float(value))
-            for other in others
-        )
-    }
-
-
-def _is_float(value: Any) -> bool:
-    return bool(np.asarray(value).dtype.kind == "f")
-
-
-def _open_all(
-    urls: Sequence[str],
-    open_one: Callable[[str], xr.Dataset],
-    parallel: Literal["threads"] | Executor | None,
-    progress: bool,
-) -> list[xr.Dataset]:
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    shown = progress and console.is_terminal and len(urls) > 1
-
-    def tracked(datasets: Any) -> list[xr.Dataset]:
-        return list(track(datasets, "Opening", total=len(urls), console=console) if shown else datasets)
-
-    if parallel == "threads":
-        with ThreadPoolExecutor() as pool:
-            return tracked(pool.map(open_one, urls))
-    if parallel is not None:
-        return tracked(parallel.map(open_one, urls))
-    return tracked(map(open_one, urls))
+def as_names(allow: str | Collection[str]) -> frozenset[str]:
+    """Names from one name or several."""
+    return frozenset([allow] if isinstance(allow, str) else allow)

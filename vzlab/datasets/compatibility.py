@@ -1,393 +1,243 @@
-"""Tell before combining whether files make one honest dataset."""
+"""Compare open datasets variable by variable: few distinct signatures, however many files."""
 
 from __future__ import annotations
 
-import glob
-import os
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
-from vzlab.cf import Packing, packing_of
-from vzlab.datasets.assemble import is_virtual, manifest_array
-from vzlab.datasets.coordinates import (
-    check_concat_coordinate,
-    check_static,
-    propose_concat_dim,
-    propose_order,
-)
-from vzlab.datasets.findings import CompatibilityReport, Finding, Holders, Severity, differing
-from vzlab.datasets.open import open_virtual_dataset
-from vzlab.datasets.signatures import Signature, signature_of
-from vzlab.storage import as_registry, normalize_url, url_name
+from vzlab.cf import packing_of
+from vzlab.datasets.coordinates import check_concat_coordinate, check_tiling, show
+from vzlab.datasets.facets import Variants, compare_attributes, compare_variants
+from vzlab.datasets.findings import CompatibilityReport, Finding, Holders
+from vzlab.datasets.signatures import Signatures, value_words
+from vzlab.datasets.static import check_static
+from vzlab.datasets.tiling import Tiling, propose_tiling
+from vzlab.storage import StoreRegistry
+
+type VariableChoice = Literal["minimal", "all", "different"] | Collection[str]
 
 
-def check_combine(
-    sources: Any,
-    *,
-    concat_dim: str | None = None,
-    registry: Any = None,
-    storage_options: dict[str, Any] | None = None,
-    names: Sequence[str] | None = None,
-    **open_options: Any,
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What is asked of files, in xarray's terms."""
+
+    data_vars: VariableChoice = "minimal"
+    """Which data variables without a combined dimension get one."""
+    coords: VariableChoice = "minimal"
+    """Which coordinates without a combined dimension get one."""
+    compat: Literal["equals", "identical", "override", "no_conflicts", "broadcast_equals"] = "equals"
+    """How alike variables must be that stay without: `override` takes the first file's unseen."""
+    override_indexes: bool = False
+    """Whether labels along other dimensions are taken from the first file unseen."""
+
+    def gets_dimension(self, name: str, *, is_coordinate: bool) -> bool:
+        """Whether a variable without the combined dimension is repeated along it, however it differs."""
+        choice = self.coords if is_coordinate else self.data_vars
+        return choice == "all" if isinstance(choice, str) else name in choice
+
+    def may_get_dimension(self, *, is_coordinate: bool) -> bool:
+        """Whether it is if it differs."""
+        return (self.coords if is_coordinate else self.data_vars) == "different"
+
+
+def check_datasets(
+    datasets: Sequence[xr.Dataset],
+    concat_dim: str | Sequence[str] | None,
+    tiling: Tiling | None,
+    registry: StoreRegistry,
+    names: Sequence[str],
+    rules: Rules,
 ) -> CompatibilityReport:
-    """Compare files variable by variable, before anything is combined.
-
-    Parameters
-    ----------
-    sources : str, path, dataset, or list of them
-        Urls, paths, globs, or virtual datasets as `open_virtual_dataset` gives them.
-    concat_dim : str, optional
-        The dimension along which the files follow each other; None finds the one whose coordinate differs.
-    registry, storage_options
-        As for `open_virtual_dataset`. Static variables are read to be compared.
-    names : list of str, optional
-        What to call the sources; their file names by default.
-    **open_options
-        Passed to `open_virtual_dataset` for sources that are not open yet.
-
-    Returns
-    -------
-    CompatibilityReport
-    """
-    items = expand_sources(sources)
-    stores = as_registry(registry, storage_options)
-    datasets = [
-        item if isinstance(item, xr.Dataset) else open_virtual_dataset(item, registry=stores, **open_options)
-        for item in items
-    ]
-    if names is None:
-        names = [_name_of(item, position) for position, item in enumerate(items)]
-    if not datasets:
-        raise ValueError("There is nothing to compare: no sources were given, or a glob found no files")
-    dim = concat_dim or propose_concat_dim(datasets)
-    variables = tuple(dict.fromkeys(str(name) for dataset in datasets for name in dataset.variables))
-    findings: list[Finding] = []
-    for variable in variables:
-        holders = [i for i, dataset in enumerate(datasets) if variable in dataset.variables]
-        if len(holders) < len(datasets):
-            findings.append(_absent(variable, holders, len(datasets)))
-        found = [signature_of(datasets[i].variables[variable]) for i in holders]
-        findings += _compare(variable, holders, found, datasets, names, dim)
-        static = [i for i in holders if dim not in datasets[i].variables[variable].dims]
-        if len(static) > 1 and len({s.shape for s in found}) == 1:
-            findings += check_static(variable, static, datasets, stores)
-    order = propose_order(datasets, dim)
-    findings += check_concat_coordinate(datasets, dim, order, names)
-    findings += _partial_chunks(variables, datasets, dim, order, names)
+    """Compare datasets that are open; `tiling` says their places, None to find them. See `check_combine`."""
+    tiling = tiling or propose_tiling(datasets, concat_dim)
+    table = Signatures()
+    columns: dict[str, npt.NDArray[np.int32]] = {}
+    for i, dataset in enumerate(datasets):
+        for name, variable in dataset._variables.items():
+            column = columns.get(str(name))
+            if column is None:
+                column = columns[str(name)] = np.full(len(datasets), -1, np.int32)
+            column[i] = table.number_of(variable)
+    findings = check_tiling(datasets, tiling, names)
+    for name, column in columns.items():
+        findings += _check_variable(name, column, table, datasets, tiling, registry, names, rules)
+    findings += check_concat_coordinate(datasets, tiling, names)
     return CompatibilityReport(
         files=tuple(names),
-        variables=variables,
-        concat_dim=dim,
-        order=order,
-        findings=(*findings, *_varying_global_attributes(datasets)),
+        variables=tuple(columns),
+        concat_dims=tiling.dims,
+        positions=tiling.positions if tiling.dims else (),
+        findings=(*findings, *_check_attributes(datasets)),
     )
 
 
-def expand_sources(sources: Any) -> list[Any]:
-    """A list of urls and datasets from one of them, a glob, or a list."""
-    if isinstance(sources, str | os.PathLike):
-        text = os.fspath(sources)
-        if glob.has_magic(text) and "://" not in text and not Path(text).exists():
-            return sorted(glob.glob(text, recursive=True))  # noqa: PTH207  Path.glob wants a root
-        return [sources]
-    if isinstance(sources, xr.Dataset):
-        return [sources]
-    if isinstance(sources, Iterable):
-        return [item for source in sources for item in expand_sources(source)]
-    raise TypeError(f"Found a {type(sources).__name__}; expected urls, paths, a glob, or virtual datasets")
-
-
-def _name_of(item: Any, position: int) -> str:
-    if not isinstance(item, xr.Dataset):
-        return url_name(normalize_url(item))
-    urls = {
-        url
-        for variable in item.variables.values()
-        if is_virtual(variable)
-        for url in manifest_array(variable).manifest.urls
-    }
-    return url_name(urls.pop()) if len(urls) == 1 else f"dataset {position}"
-
-
-def _absent(variable: str, holders: Sequence[int], n_files: int) -> Finding:
-    absent = [i for i in range(n_files) if i not in set(holders)]
-    return Finding(
-        variable=variable,
-        facet="presence",
-        severity="refused",
-        sentence=f"{variable} is in {len(holders)} of {n_files} files.",
-        holders=(
-            Holders(value="has it", files=tuple(holders)),
-            Holders(value="lacks it", files=tuple(absent)),
-        ),
-        fix=f'vz.open_virtual_mfdataset(files, drop_variables=["{variable}"])',
-    )
-
-
-def _compare(
-    variable: str,
-    positions: Sequence[int],
-    found: Sequence[Signature],
+def _check_variable(
+    name: str,
+    column: npt.NDArray[np.int32],
+    table: Signatures,
     datasets: Sequence[xr.Dataset],
+    tiling: Tiling,
+    registry: StoreRegistry,
     names: Sequence[str],
-    dim: str | None,
+    rules: Rules,
 ) -> list[Finding]:
-    if len(set(map(_hashable, found))) == 1:
-        return []
+    """All that is to be said about one variable; `column` numbers its signature in each file, -1 where it lacks."""
     findings: list[Finding] = []
-
-    def compare(facet: str, values: Sequence[str], severity: Severity, sentence: str, fix: str) -> bool:
-        if len(set(values)) == 1:
-            return False
-        groups = _holders(values, positions)
-        text = sentence.format(variable=variable, odd=_odd(groups, names))
-        findings.append(
-            Finding(variable=variable, facet=facet, severity=severity, sentence=text, holders=groups, fix=fix)
+    numbers = np.unique(column)
+    if numbers[0] < 0:
+        findings.append(_absent(name, column))
+        numbers = numbers[1:]
+    found = [table.values[number] for number in numbers.tolist()]
+    dims = found[0].dims
+    if len(found) > 1:
+        variants = Variants(
+            variable=name,
+            signatures=found,
+            files=[np.flatnonzero(column == number) for number in numbers],
+            names=names,
+            packings=lambda i: packing_of(datasets[i]._variables[name].attrs),
+            time_example=lambda usual, odd: _time_example(
+                datasets[usual]._variables[name], datasets[odd]._variables[name]
+            ),
         )
-        return True
-
-    load = f'vz.open_virtual_mfdataset(files, loadable_variables=["{variable}", ...])'
-    if len({signature.virtual for signature in found}) > 1:
-        compare(
-            "shape, dtype",
-            ["virtual" if s.virtual else "in memory" for s in found],
-            "refused",
-            "{variable} is virtual in some files and loaded in others.",
-            load,
-        )
-        return findings
-    compare(
-        "shape, dtype",
-        [s.dtype for s in found],
-        "refused",
-        "{variable} has another data type in {odd}.",
-        load,
-    )
-    if compare(
-        "shape, dtype",
-        [str(s.dims) for s in found],
-        "refused",
-        "{variable} has other dimensions in {odd}.",
-        load,
+        findings += compare_variants(variants, tiling.dims)
+    if any(dim in tiling.dims and signature.partial and signature.partial[axis]
+           for signature in found for axis, dim in enumerate(signature.dims)):  # fmt: skip
+        findings += _partial_chunks(name, column, table, tiling, names)
+    holders = frozenset(np.flatnonzero(column >= 0).tolist())
+    is_coordinate = name in datasets[min(holders)]._coord_names
+    alike = len({(s.shape, s.dims, s.dtype, s.meaning, s.units if s.virtual else "") for s in found}) == 1
+    if (
+        all(dim in dims for dim in tiling.dims)
+        or not alike
+        or rules.compat == "override"
+        or rules.gets_dimension(name, is_coordinate=is_coordinate)
+        or (rules.override_indexes and dims == (name,))
     ):
         return findings
-    axis = found[0].dims.index(dim) if dim in found[0].dims else None
-    compare(
-        "shape, dtype",
-        [str(_without(s.shape, axis)) for s in found],
-        "refused",
-        "{variable} has another shape in {odd}: only the length along the combined dimension may differ.",
-        "",
-    )
-    compare(
-        "chunks",
-        [str(_without(s.chunks, axis)) for s in found],
-        "re-encode",
-        "{variable} is cut into other chunks in {odd}: one array has one chunk shape off the combined dimension.",
-        load,
-    )
-    if axis is not None:
-        along = [str(s.chunks[axis]) if s.chunks else "" for s in found]
-        compare(
-            "chunks",
-            [f"{length} along {dim}" for length in along],
-            "rectilinear",
-            "{variable} has chunks of several lengths: they make a rectilinear chunk grid, which Icechunk keeps and "
-            "Kerchunk cannot say.",
-            "",
-        )
-    if not compare(
-        "codecs",
-        [s.decoding for s in found],
-        "re-encode",
-        "{variable} is encoded otherwise in {odd}: a chunk would be decoded with the wrong codecs.",
-        load,
-    ):
-        compare(
-            "codecs",
-            [s.codecs for s in found],
-            "harmless",
-            "{variable} differs in how it was encoded; it decodes alike.",
-            "",
-        )
-    compare(
-        "packing, fill",
-        [f"unwritten chunks read as {s.fill_value}" for s in found],
-        "re-encode",
-        "{variable} has another value for unwritten chunks in {odd}.",
-        load,
-    )
-    if len({s.meaning for s in found}) > 1:
-        findings.append(_packing_finding(variable, positions, found, datasets, names))
-    if found[0].virtual:
-        compare(
-            "units",
-            [s.units for s in found],
-            "silently wrong elsewhere",
-            "{variable} has other units in {odd}, and the first file's would be taken for all.",
-            load,
-        )
-    else:
-        compare(
-            "units",
-            [s.units for s in found],
-            "harmless",
-            "{variable} is stored in several units; it is decoded first.",
-            "",
-        )
-    varying = sorted(
-        {
-            name
-            for s in found
-            for name in s.attributes
-            if len({other.attributes.get(name) for other in found}) > 1
-        }
-    )
-    if varying:
-        findings.append(
-            Finding(
-                variable=variable,
-                facet="attributes",
-                severity="harmless",
-                sentence=f"{variable}: {', '.join(varying)} differ between files and are dropped.",
-            )
-        )
+    for group in tiling.groups(dims):
+        members = [i for i in group if i in holders]
+        if len(members) > 1:
+            found_static = check_static(name, members, datasets, names, registry)
+            if found_static and rules.may_get_dimension(is_coordinate=is_coordinate):
+                found_static = [f for f in found_static if f.kind != "static"]
+            if found_static:
+                return findings + found_static
     return findings
 
 
-def _packing_finding(
-    variable: str,
-    positions: Sequence[int],
-    found: Sequence[Signature],
-    datasets: Sequence[xr.Dataset],
-    names: Sequence[str],
-) -> Finding:
-    """The difference that other tools turn into wrong numbers, with one number as an example."""
-    groups = _holders([s.meaning for s in found], positions)
-    usual, odd = groups[0], groups[-1]
-    attributes = [datasets[group.files[0]].variables[variable].attrs for group in (usual, odd)]
-    example = _example(
-        packing_of(attributes[0]), packing_of(attributes[1]), str(attributes[0].get("units", ""))
-    )
-    name = names[odd.files[0]]
-    others = f"the other {len(usual.files)}" if len(groups) == 2 else f"{len(usual.files)} files"
-    values = [group.value for group in groups]
-    sentence = (
-        f"{variable} in {name}{_and_more(odd)} is stored with {differing(odd.value, values)}; {others} with "
-        f"{differing(usual.value, values)}. {example}"
-    )
-    left_out = ", ".join(repr(names[i]) for i in odd.files[:3])
-    fix = (
-        f"# leave {name}{_and_more(odd)} out, or read {variable} of all files into memory, decoded:\n"
-        f"vz.open_virtual_mfdataset([f for f in files if Path(f).name not in {{{left_out}}}])\n"
-        f'vz.open_virtual_mfdataset(files, loadable_variables=["time", "{variable}", ...])'
-    )
+def _absent(name: str, column: npt.NDArray[np.int32]) -> Finding:
+    has, lacks = np.flatnonzero(column >= 0), np.flatnonzero(column < 0)
     return Finding(
-        variable=variable,
-        facet="packing, fill",
-        severity="silently wrong elsewhere",
-        sentence=sentence,
-        holders=groups,
-        fix=fix,
+        variable=name,
+        facet="presence",
+        kind="absent",
+        severity="refused",
+        sentence=f"{name} is in {len(has)} of {len(column)} files.",
+        holders=tuple(
+            sorted(
+                (Holders.of("has it", has.tolist()), Holders.of("lacks it", lacks.tolist())),
+                key=lambda holders: -holders.n_files,
+            )
+        ),
+        fix=f'vz.open_virtual_mfdataset(files, drop_variables=["{name}"])\n'
+        'vz.open_virtual_mfdataset(files, allow=["absent"])    # missing values where a file lacks it',
     )
-
-
-def _example(usual: Packing, odd: Packing, units: str) -> str:
-    if (usual.scale_factor, usual.add_offset) != (odd.scale_factor, odd.add_offset):
-        stored = 273
-        right, wrong = replace(odd, missing=()).decode(stored), replace(usual, missing=()).decode(stored)
-        return (
-            f"A stored {stored} there means {right:.6g} {units}".rstrip()
-            + f" and would read {wrong:.6g}, and nothing would say so."
-        )
-    lost = [value for value in odd.missing if value not in usual.missing]
-    if lost:
-        return f"Its missing data, stored as {lost[0]:g}, would read as a measured {usual.decode(lost[0]):.6g} {units}.".replace(
-            " .", "."
-        )
-    return "Its numbers would be read with the wrong meaning, and nothing would say so."
 
 
 def _partial_chunks(
-    variables: Sequence[str],
-    datasets: Sequence[xr.Dataset],
-    dim: str | None,
-    order: Sequence[int],
-    names: Sequence[str],
+    name: str, column: npt.NDArray[np.int32], table: Signatures, tiling: Tiling, names: Sequence[str]
 ) -> list[Finding]:
-    """Variables whose last chunk is partial in a file that others follow."""
+    """Files in which the last chunk is partial along a dimension on which others follow them."""
     findings = []
-    for name in variables:
+    for dim in tiling.dims:
         partial = []
-        for i in order[:-1]:
-            variable = datasets[i].variables.get(name)
-            if variable is None or not is_virtual(variable) or dim not in variable.dims:
-                continue
-            if manifest_array(variable).metadata.grid.last_is_partial(variable.dims.index(dim)):
-                partial.append(i)
-        if partial:
-            findings.append(
-                Finding(
-                    variable=name,
-                    facet="chunks",
-                    severity="rectilinear",
-                    sentence=f"{name} has a partial last chunk along {dim} in {names[partial[0]]} and {len(partial) - 1} more "
-                    "files that others follow: it keeps its own length in a rectilinear chunk grid, which Icechunk keeps "
-                    "and Kerchunk cannot say.",
-                    holders=(Holders(value="partial last chunk", files=tuple(sorted(partial))),),
-                )
+        for line in tiling.lines(dim):
+            present = [i for i in line if column[i] >= 0]
+            for i in present[:-1]:
+                signature = table.values[column[i]]
+                if (
+                    dim in signature.dims
+                    and signature.partial
+                    and signature.partial[signature.dims.index(dim)]
+                ):
+                    partial.append(i)
+        if not partial:
+            continue
+        partial.sort()
+        more = f" and {len(partial) - 1} more files" if len(partial) > 1 else ""
+        findings.append(
+            Finding(
+                variable=name,
+                facet="chunks",
+                kind="partial",
+                severity="needs a rectilinear grid",
+                sentence=f"{name} has a partial last chunk along {dim} in {names[partial[0]]}{more} that others follow: it keeps "
+                "its own length in a rectilinear chunk grid, which Icechunk keeps and Kerchunk cannot say.",
+                holders=(Holders.of("partial last chunk", partial),),
+                short=f"partial ×{len(partial)}",
             )
+        )
     return findings
 
 
-def _varying_global_attributes(datasets: Sequence[xr.Dataset]) -> list[Finding]:
-    keys = sorted({str(key) for dataset in datasets for key in dataset.attrs})
-    first = datasets[0].attrs
-    varying = [key for key in keys if any(not _same(d.attrs.get(key), first.get(key)) for d in datasets)]
-    if not varying:
-        return []
-    return [
-        Finding(
-            variable="",
-            facet="attributes",
-            severity="harmless",
-            sentence=f"Attributes that are true of one file only are dropped: {', '.join(varying)}.",
+def _time_example(usual: xr.Variable, odd: xr.Variable) -> str:
+    """One stored time by its own units and by another file's."""
+    stored = 10.0
+    try:
+        right, wrong = (
+            show(
+                xr.conventions.decode_cf_variable(
+                    "time", xr.Variable((), stored, _time_attributes(v))
+                ).values[()]
+            )
+            for v in (odd, usual)
         )
-    ]
+    except (ValueError, OverflowError):
+        return ""
+    return f"A stored {stored:g} there means {right} and would read {wrong}."
 
 
-def _same(a: Any, b: Any) -> bool:
-    return bool(np.array_equal(a, b)) if not (a is None or b is None) else a is b
+def _time_attributes(variable: xr.Variable) -> dict[str, Any]:
+    return {name: variable.attrs[name] for name in ("units", "calendar") if name in variable.attrs}
 
 
-def _hashable(signature: Signature) -> Signature:
-    return replace(signature, attributes=tuple(sorted(signature.attributes.items())))  # type: ignore[arg-type]
+def _check_attributes(datasets: Sequence[xr.Dataset]) -> list[Finding]:
+    """What differs in the attributes of the datasets themselves."""
+    first = datasets[0].attrs
+    if all(dataset.attrs is first or _same_attributes(dataset.attrs, first) for dataset in datasets):
+        return []
+    keys = {str(key) for dataset in datasets for key in dataset.attrs}
+    members: dict[tuple[tuple[str, str], ...], list[int]] = {}
+    varying = {key for key in keys if not _is_constant(datasets, key)}
+    for i, dataset in enumerate(datasets):
+        words = tuple(
+            sorted((key, value_words(value)) for key, value in dataset.attrs.items() if key in varying)
+        )
+        members.setdefault(words, []).append(i)
+    return compare_attributes(
+        [dict(words) for words in members], [np.array(files) for files in members.values()]
+    )
 
 
-def _holders(values: Sequence[str], positions: Sequence[int]) -> tuple[Holders, ...]:
-    """Files grouped by value, the largest group first."""
-    members: dict[str, list[int]] = {}
-    for value, position in zip(values, positions, strict=True):
-        members.setdefault(value, []).append(position)
-    counts = Counter({value: len(files) for value, files in members.items()})
-    return tuple(Holders(value=value, files=tuple(members[value])) for value, _ in counts.most_common())
+def _is_constant(datasets: Sequence[xr.Dataset], key: str) -> bool:
+    first = datasets[0].attrs.get(key)
+    return all(key in d.attrs and same_value(d.attrs[key], first) for d in datasets)
 
 
-def _odd(groups: Sequence[Holders], names: Sequence[str]) -> str:
-    odd = groups[-1]
-    return f"{names[odd.files[0]]}{_and_more(odd)} ({odd.value}, not {groups[0].value})"
+def _same_attributes(a: Mapping[Any, Any], b: Mapping[Any, Any]) -> bool:
+    return a.keys() == b.keys() and all(same_value(value, b[name]) for name, value in a.items())
 
 
-def _and_more(holders: Holders) -> str:
-    rest = len(holders.files) - 1
-    return f" and {rest} more" if rest else ""
-
-
-def _without(values: tuple[Any, ...], axis: int | None) -> tuple[Any, ...]:
-    return values if axis is None else values[:axis] + values[axis + 1 :]
+def same_value(a: Any, b: Any) -> bool:
+    """Whether two attributes have the same value; a NaN is like any other."""
+    if isinstance(a, str) or isinstance(b, str):
+        return bool(isinstance(a, str) and isinstance(b, str) and a == b)
+    both = np.asarray(a), np.asarray(b)
+    floats = all(array.dtype.kind in "fc" for array in both)
+    return np.array_equal(*both, equal_nan=floats)

@@ -1,4 +1,4 @@
-"""What of a variable must agree between files: one small value for each facet, and its words."""
+"""What of a variable must agree between files: one small value for each facet, made once for all files that share it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import xarray as xr
 
 from vzlab.cf import ENCODING_ATTRIBUTES, MEANING_ATTRIBUTES, TIME_ATTRIBUTES
 from vzlab.codecs.compare import decoding_form
-from vzlab.datasets.assemble import manifest_array
 from vzlab.manifests import ManifestArray
 
 
@@ -26,6 +25,8 @@ class Signature:
     dtype: str
     chunks: tuple[Any, ...]
     """Stored chunk lengths of each dimension; empty if the variable is in memory."""
+    partial: tuple[bool, ...]
+    """Along which dimensions the last chunk reaches past the end of the array."""
     decoding: str
     """The codec chain without what matters only for encoding."""
     codecs: str
@@ -35,42 +36,84 @@ class Signature:
     """Packing and missing values."""
     units: str
     """Units and calendar."""
-    attributes: Mapping[str, str]
+    is_time: bool
+    """Whether the units count from a date."""
+    attributes: tuple[tuple[str, str], ...]
     """All others."""
+
+
+class Signatures:
+    """The distinct signatures of any number of files, each held once."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self.values: list[Signature] = []
+
+    def number_of(self, variable: xr.Variable) -> int:
+        """Position in `values` of a variable's signature; nothing is read."""
+        key = _key(variable)
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = len(self.values)
+            self.values.append(signature_of(variable))
+        return number
+
+
+def _key(variable: xr.Variable) -> str:
+    """A text that is equal only for variables whose signatures are."""
+    data: Any = variable._data
+    parts: list[Any] = [variable.dims, variable.attrs]
+    if isinstance(data, ManifestArray):
+        metadata = data.metadata
+        parts += [metadata.shape, metadata.chunks, metadata.data_type, metadata.codecs, metadata.fill_value]
+    else:
+        encoding = variable.encoding
+        parts += [variable.shape, str(variable.dtype), *(encoding.get(name) for name in MEANING_ATTRIBUTES)]
+    return json.dumps(parts, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    return dict(value) if isinstance(value, Mapping) else str(value)
 
 
 def signature_of(variable: xr.Variable) -> Signature:
     """Reduce a variable to its signature; nothing is read."""
     dims = tuple(map(str, variable.dims))
-    if not isinstance(variable._data, ManifestArray):
-        encoded = {name: variable.encoding[name] for name in MEANING_ATTRIBUTES if name in variable.encoding}
+    data: Any = variable._data
+    if not isinstance(data, ManifestArray):
+        encoded = {name: variable.encoding[name] for name in TIME_ATTRIBUTES if name in variable.encoding}
         return Signature(
             virtual=False,
             dims=dims,
             shape=variable.shape,
             dtype=_dtype_words(variable.dtype),
             chunks=(),
+            partial=(),
             decoding="",
             codecs="",
             fill_value="",
             meaning="",
-            units=_words(
-                {k: v for k, v in encoded.items() if k in TIME_ATTRIBUTES} or _units(variable.attrs)
-            ),
+            units=_words(encoded or _units(variable.attrs)),
+            is_time=bool(encoded),
             attributes=_other(variable.attrs),
         )
-    metadata = manifest_array(variable).metadata
+    metadata = data.metadata
+    grid = metadata.grid
     return Signature(
         virtual=True,
         dims=dims,
         shape=metadata.shape,
         dtype=_data_type_words(metadata.data_type),
         chunks=metadata.chunks,
+        partial=tuple(grid.last_is_partial(axis) for axis in range(len(dims))),
         decoding=" → ".join(_codec_words(decoding_form(codec)) for codec in metadata.codecs),
         codecs=" → ".join(_codec_words(codec) for codec in metadata.codecs),
-        fill_value=_value_words(metadata.fill_value),
+        fill_value=value_words(metadata.fill_value),
         meaning=_words({k: variable.attrs[k] for k in ENCODING_ATTRIBUTES if k in variable.attrs}),
         units=_words(_units(variable.attrs)),
+        is_time=" since " in str(variable.attrs.get("units", "")),
         attributes=_other(variable.attrs),
     )
 
@@ -79,17 +122,20 @@ def _units(attributes: Mapping[Any, Any]) -> dict[str, Any]:
     return {name: attributes[name] for name in TIME_ATTRIBUTES if name in attributes}
 
 
-def _other(attributes: Mapping[Any, Any]) -> dict[str, str]:
-    return {
-        str(name): _value_words(value) for name, value in attributes.items() if name not in MEANING_ATTRIBUTES
-    }
+def _other(attributes: Mapping[Any, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        sorted(
+            (str(name), value_words(v)) for name, v in attributes.items() if name not in MEANING_ATTRIBUTES
+        )
+    )
 
 
 def _words(attributes: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {_value_words(value)}" for name, value in attributes.items()) or "none"
+    return ", ".join(f"{name} {value_words(value)}" for name, value in attributes.items()) or "none"
 
 
-def _value_words(value: Any) -> str:
+def value_words(value: Any) -> str:
+    """A value of an attribute, in one form whatever type it was read as."""
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     if isinstance(value, str):
@@ -102,7 +148,7 @@ def _value_words(value: Any) -> str:
 
 def _codec_words(codec: Mapping[str, Any]) -> str:
     parameters = ", ".join(
-        f"{k}={_value_words(v)}" for k, v in sorted((codec.get("configuration") or {}).items())
+        f"{k}={value_words(v)}" for k, v in sorted((codec.get("configuration") or {}).items())
     )
     name = str(codec["name"]).removeprefix("numcodecs.").removeprefix("vzlab.")
     return f"{name}({parameters})" if parameters else name

@@ -1,8 +1,8 @@
-"""A compatibility report as HTML: the sentence that matters, a matrix of variables and differences, the code that mends."""
+"""A compatibility report as HTML and as text: the sentence that matters, a matrix of variables and differences, what mends."""
 
 from __future__ import annotations
 
-from vzlab.datasets.findings import FACETS, CompatibilityReport, Finding, Severity, differing
+from vzlab.datasets.findings import FACETS, SEVERITIES, CompatibilityReport, Finding, Severity, differing
 from vzlab.render.html import (
     Cell,
     Content,
@@ -20,17 +20,20 @@ from vzlab.render.html import (
     strong,
     table,
 )
+from vzlab.render.printable import fold, printable, terminal_size
 
 _TONES: dict[Severity, Tone] = {
     "merges": "good",
     "harmless": "note",
-    "rectilinear": "info",
-    "re-encode": "warn",
+    "needs a rectilinear grid": "info",
+    "needs re-encoding": "warn",
     "refused": "bad",
     "silently wrong elsewhere": "bad",
 }
 _DECISIVE = frozenset({"shape, dtype", "codecs", "packing, fill"})
 """Facets that decide what a number means: their agreement is worth a colour."""
+MAX_GROUPS = 6
+"""Groups of files that one finding lists in text."""
 MAX_ROWS = 60
 """More variables than this are folded: those without a finding go first."""
 
@@ -38,6 +41,27 @@ MAX_ROWS = 60
 def to_html(report: CompatibilityReport, *, upgrade: bool = True) -> Markup:
     """The report as one self-contained element."""
     return card(body(report), upgrade=upgrade)
+
+
+def to_text(report: CompatibilityReport, *, width: int | None = None) -> str:
+    """The report as text: the gravest findings first, who has what, the code that mends."""
+    columns = width or terminal_size().columns
+    lines = [report.headline]
+    for finding in sorted(report.findings, key=lambda f: SEVERITIES.index(f.severity)):
+        mark = "!!" if finding.is_problem else "--"
+        lines.append(f" {mark} {finding.sentence}  [{finding.severity}]")
+        for holders in finding.holders[:MAX_GROUPS]:
+            n_files = f"{holders.n_files:,} file{'s' * (holders.n_files != 1)}"
+            lines.append(f"      {n_files}: {holders.value}  ({holders.where}: {report.names_of(holders)})")
+        if len(finding.holders) > MAX_GROUPS:
+            lines.append(f"      and {len(finding.holders) - MAX_GROUPS:,} more groups of files")
+        lines += [f"      > {line}" for line in finding.fix.splitlines()]
+    return "\n".join(part for line in lines for part in _folded(printable(line), columns))
+
+
+def _folded(line: str, columns: int) -> list[str]:
+    """Code stays on its line, to be copied."""
+    return [line] if line.lstrip().startswith(">") else fold(line, columns, "      ")
 
 
 def body(report: CompatibilityReport) -> Markup:
@@ -78,16 +102,14 @@ def _matrix(report: CompatibilityReport) -> Markup:
     ]
     markup = table(rows, header=["", *facets])
     if len(shown) > MAX_ROWS:
-        markup = join(
-            [markup, dim(f"and {len(shown) - MAX_ROWS} more variables, the same in every file")], ""
-        )
+        markup = join([markup, dim(f"and {len(shown) - MAX_ROWS} more variables")], "")
     return markup
 
 
 def _cell(report: CompatibilityReport, variable: str, facet: str) -> Cell:
     finding = report.cell(variable, facet)
     if finding is None:
-        return Cell(content=dim("same"), tone="good" if facet in _DECISIVE else None)
+        return Cell(content=dim("merges"), tone="good" if facet in _DECISIVE else None)
     return Cell(content=_short(finding), tone=_TONES[finding.severity], note=finding.severity)
 
 
@@ -96,7 +118,7 @@ def _short(finding: Finding) -> Content:
     if finding.short or not finding.holders:
         return finding.short or "varies"
     values = [differing(holders.value, [h.value for h in finding.holders]) for holders in finding.holders[:3]]
-    counts = [len(holders.files) for holders in finding.holders]
+    counts = [holders.n_files for holders in finding.holders]
     text = [f"{value} ×{count}" for value, count in zip(values, counts, strict=False)]
     return join([strong(t) if finding.is_problem else t for t in text], element("br"))
 
@@ -107,8 +129,8 @@ def _holders(report: CompatibilityReport) -> Markup:
             finding.variable or "dataset",
             finding.facet,
             holders.value,
-            str(len(holders.files)),
-            report.names_of(holders),
+            f"{holders.n_files:,}",
+            f"{holders.where} ({report.names_of(holders)})",
         ]
         for finding in report.findings
         for holders in finding.holders

@@ -146,24 +146,17 @@ class StoreRegistry:
 
         Raises
         ------
-        UnknownUrlError
-            If no store serves the url.
+        UnreachableChunkError
+            If the store cannot list.
         """
-        import obstore
-
         scheme, _, rest = pattern.partition("://")
         segments = rest.split("/")
         n_fixed = next((i for i, part in enumerate(segments) if has_magic(part)), len(segments) - 1)
         base = normalize_url(f"{scheme}://{'/'.join(segments[:n_fixed])}")
-        store, prefix = self.resolve(base)
-        n_skipped = len(prefix.strip("/")) + 1 if prefix.strip("/") else 0
-        keys = (
-            entry["path"][n_skipped:]
-            for page in obstore.list(store, prefix=prefix.strip("/") or None)
-            for entry in page
-        )
         return sorted(
-            join_url(base + "/", key) for key in keys if _matches(key.split("/"), segments[n_fixed:])
+            join_url(base + "/", key)
+            for key in self.list_prefix(base).names
+            if _matches(key.split("/"), segments[n_fixed:])
         )
 
     def _ask_resolver(self, url: str) -> tuple[Any, str]:

@@ -10,7 +10,7 @@ from typing import Any
 import xarray as xr
 import zarr
 
-from vzlab.datasets.compatibility import expand_sources
+from vzlab.datasets.sources import expand_sources
 from vzlab.errors import VerificationError
 from vzlab.storage import StoreRegistry, as_registry, normalize_url
 from vzlab.testing.arrangement import Arrangement, arrange

@@ -7,6 +7,6 @@ from vzlab.errors import MissingDependencyError
 try:
     import imagecodecs
 except ImportError as error:
-    raise MissingDependencyError("imagecodecs", extra="hdf5", purpose="Decoding this HDF5 filter") from error
+    raise MissingDependencyError("imagecodecs", extra="hdf5", purpose="Decoding this compression") from error
 
 __all__ = ["imagecodecs"]

@@ -1,0 +1,68 @@
+"""FITS units as astropy gives them: images scaled, tables as the bytes of their columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tests.corpus import CorpusEntry
+from vzlab.datasets import open_group
+from vzlab.errors import VzlabError
+from vzlab.manifests import ManifestArray, ManifestGroup
+from vzlab.storage import as_registry, read_array
+
+
+def found(entry: CorpusEntry) -> dict[str, Any]:
+    """Values, or the reason of refusal, of each unit."""
+    group = open_group(entry.location)
+    units: dict[str, Any] = {name: variable.reason for name, variable in group.unreadable.items()}
+    for name, array in group.arrays.items():
+        units[name] = _attempt(lambda array=array: scaled(array))
+    for name, table in group.groups.items():
+        reasons = [f"{column}: {variable.reason}" for column, variable in table.unreadable.items()]
+        units[name] = reasons[0] if reasons else _attempt(lambda table=table: records(table))
+    return units
+
+
+def _attempt(read: Any) -> Any:
+    try:
+        return read()
+    except VzlabError as error:
+        return str(error)
+
+
+def scaled(array: ManifestArray) -> Any:
+    """Values as astropy scales them: small integers to float32, others to float64."""
+    values = read_array(array, as_registry(None))
+    attributes = array.metadata.attributes
+    if not {"scale_factor", "add_offset"} & set(attributes):
+        return values
+    wide = np.float32 if values.dtype.kind in "iu" and values.dtype.itemsize <= 2 else np.float64
+    if values.dtype.kind == "f":
+        wide = values.dtype.type
+    missing = values == attributes["_FillValue"] if "_FillValue" in attributes else None
+    result = values.astype(wide)
+    result *= wide(attributes.get("scale_factor", 1))
+    result += wide(attributes.get("add_offset", 0))
+    if missing is not None:
+        result[missing] = np.nan
+    return result
+
+
+def records(table: ManifestGroup) -> Any:
+    """Columns as one structured array; text as objects, as the collection's reader held it."""
+    columns = {name: _column(array) for name, array in table.arrays.items()}
+    dtype = np.dtype([(name, values.dtype, values.shape[1:]) for name, values in columns.items()])
+    (n_rows,) = {len(values) for values in columns.values()}
+    out = np.empty(n_rows, dtype)
+    for name, values in columns.items():
+        out[name] = values
+    return out
+
+
+def _column(array: ManifestArray) -> Any:
+    values = scaled(array)
+    if values.dtype.kind != "S":
+        return values
+    return np.char.rstrip(np.char.decode(values, "ascii", "replace")).astype(object)

@@ -1,0 +1,31 @@
+"""TIFF pages by number, as tifffile gives them with bands first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.corpus import CorpusEntry
+from vzlab.datasets import open_group
+from vzlab.errors import VzlabError
+from vzlab.storage import as_registry, read_array
+
+MAX_BYTES = 1 << 28
+"""The collection has no values of larger pages."""
+
+
+def found(entry: CorpusEntry) -> dict[str, Any]:
+    """Values, or the reason of refusal, of each page of the main chain."""
+    group = open_group(entry.location)
+    pages: dict[str, Any] = {}
+    for _, part in group.walk():
+        for variable in part.unreadable.values():
+            if "tiff_subifd" not in variable.attributes:
+                pages[str(variable.attributes["tiff_page"])] = variable.reason
+    for _, array in group.walk_arrays():
+        attributes = array.metadata.attributes
+        if "tiff_page" in attributes and "tiff_subifd" not in attributes and array.nbytes <= MAX_BYTES:
+            try:
+                pages[str(attributes["tiff_page"])] = read_array(array, as_registry(None))
+            except VzlabError as error:
+                pages[str(attributes["tiff_page"])] = str(error)
+    return pages

@@ -1,0 +1,1 @@
+"""FITS: images, tile-compressed images, and tables."""

@@ -1,0 +1,1 @@
+"""TIFF in all its flavours: GeoTIFF, COG, BigTIFF, OME-TIFF."""

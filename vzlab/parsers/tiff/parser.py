@@ -1,0 +1,213 @@
+"""TIFF files as virtual arrays: a variable for each page, a group for each level of overviews."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from vzlab.errors import CorruptFileError, UnvirtualizableError, VzlabError
+from vzlab.manifests import ManifestArray, ManifestGroup, SourceFile, UnreadableVariable
+from vzlab.parsers.base import LoadedVariable, Parser
+from vzlab.parsers.tiff.attributes import read_page_attributes, read_texts
+from vzlab.parsers.tiff.georeference import Georeference, coordinates, grid_mapping, read_georeference
+from vzlab.parsers.tiff.layout import has_bands, page_shape, read_page
+from vzlab.parsers.tiff.opening import LIBRARY_ERRORS, open_tiff, read_pages
+from vzlab.parsers.tiff.pages import PageNode, arrange_pages
+from vzlab.storage import Source, StoreRegistry, as_registry
+
+MAX_LOAD_BYTES = 4 << 30
+"""A page that takes more is not loaded by tifffile."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TIFFParser(Parser):
+    """Parse TIFF, GeoTIFF, COG, BigTIFF and OME-TIFF files.
+
+    tifffile reads the directories; strips and tiles become chunks, which imagecodecs decodes. A page is a variable named by
+    its number, of dimensions ``(y, x)`` or ``(band, y, x)``. Overviews are in groups ``overview_1``, ``overview_2``, ... under
+    the name of the page that they reduce. Pages of another size or place have dimensions of their own, such as ``y_3``.
+    GeoTIFF tags become the grid mapping ``spatial_ref`` and, where rows and columns run along its axes, coordinates ``y`` and
+    ``x`` of pixel centres.
+
+    Parameters
+    ----------
+    layout : {"pages", "series"}
+        "series" gives what the file's metadata (OME-XML, ImageJ, ...) declare to be one image as one variable, with
+        dimensions such as ``(time, channel, z, y, x)``, over several files if need be.
+    group : str, optional
+        Path of the group to parse, with what is below it; None is the root.
+    drop_variables : collection of str
+        Names, or paths from the parsed group, of variables and groups to leave out, at every depth.
+
+    Examples
+    --------
+    >>> group = TIFFParser()("s3://bucket/scene.tif")  # doctest: +SKIP
+    """
+
+    layout: Literal["pages", "series"] = "pages"
+    """Whether a variable is a page, or what the file's metadata declare to be one image."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.layout not in ("pages", "series"):
+            raise ValueError(f"Found layout {self.layout!r}; expected 'pages' or 'series'")
+
+    def _parse(self, source: Source, registry: StoreRegistry) -> ManifestGroup:
+        with open_tiff(source) as file:
+            nodes = arrange_pages(read_pages(file, source), source)
+            root = _Assembler(source.source_file()).root(nodes)
+            root = replace(root, attributes=read_texts(nodes[0].page), format=_format(file))
+        if self.group is None:
+            return root
+        chosen = root[self.group]
+        if not isinstance(chosen, ManifestGroup):
+            raise KeyError(f"{self.group!r} is an array; expected a group")
+        return chosen
+
+    def load_variable(self, url: str | os.PathLike[str], registry: Any, path: str) -> LoadedVariable:
+        """Read a page with tifffile, bands first."""
+        source = as_registry(registry).open(os.fspath(url))
+        with open_tiff(source) as file:
+            nodes = {node.path: node for node in arrange_pages(read_pages(file, source), source)}
+            if path not in nodes:
+                raise KeyError(f"{source.url} has no page {path!r}; here are {', '.join(nodes)}")
+            page = nodes[path].page
+            if int(np.prod(page_shape(page), dtype=object)) * 8 > MAX_LOAD_BYTES:
+                raise UnvirtualizableError(
+                    f"Page {path!r} of {source.url} is too large to load: {page_shape(page)}."
+                )
+            try:
+                values = np.asarray(page.asarray())
+            except LIBRARY_ERRORS as error:
+                raise UnvirtualizableError(
+                    f"tifffile cannot read page {path!r} of {source.url}: {error}."
+                ) from error
+            if page.axes == "YXS":
+                values = np.moveaxis(values, -1, 0)
+            return LoadedVariable(
+                values=values,
+                attributes=read_page_attributes(page, number=nodes[path].number),
+                dimension_names=None,
+            )
+
+
+def _format(file: Any) -> str:
+    words = "BigTIFF" if file.is_bigtiff else "TIFF"
+    for flag, name in (("is_ome", "OME-TIFF"), ("is_imagej", "ImageJ"), ("is_geotiff", "GeoTIFF")):
+        if getattr(file, flag, False):
+            return f"{name} / {words}"
+    return words
+
+
+@dataclass(kw_only=True)
+class _Level:
+    """A group under construction, and the dimensions that its arrays have."""
+
+    arrays: dict[str, ManifestArray] = field(default_factory=dict)
+    unreadable: dict[str, UnreadableVariable] = field(default_factory=dict)
+    frames: dict[tuple[Any, ...], tuple[str, str, str | None]] = field(default_factory=dict)
+    """Names of y, x and the grid mapping, by size and place."""
+    bands: dict[int, str] = field(default_factory=dict)
+
+    def dimensions(
+        self, node: PageNode, georeference: Georeference | None
+    ) -> tuple[tuple[str, ...], str | None]:
+        """Names of a page's dimensions and of its grid mapping; what they name is added to the group."""
+        shape = page_shape(node.page)
+        y, x, mapping = self._frame(shape[-2:], georeference, node.name)
+        if not has_bands(node.page):
+            return (y, x), mapping
+        first = "band" if not self.bands else f"band_{node.name}"
+        return (self.bands.setdefault(shape[0], first), y, x), mapping
+
+    def _frame(
+        self, shape: tuple[int, ...], georeference: Georeference | None, name: str
+    ) -> tuple[str, str, str | None]:
+        key = (shape, georeference)
+        if key in self.frames:
+            return self.frames[key]
+        suffix = f"_{name}" if self.frames else ""
+        mapping = None
+        if georeference is not None:
+            mapping = f"spatial_ref{suffix}"
+            self.arrays[mapping] = grid_mapping(georeference)
+            if (axes := coordinates(georeference, (shape[0], shape[1]))) is not None:
+                for axis, array in zip("yx", axes, strict=True):
+                    self.arrays[axis + suffix] = named(array, (axis + suffix,))
+        self.frames[key] = (f"y{suffix}", f"x{suffix}", mapping)
+        return self.frames[key]
+
+
+class _Assembler:
+    """Makes groups out of pages."""
+
+    def __init__(self, source_file: SourceFile) -> None:
+        self._source_file = source_file
+        self._georeferences: dict[int, Georeference | None] = {}
+        self._damages: list[CorruptFileError] = []
+        self._n_sound = 0
+
+    def root(self, nodes: Iterable[PageNode]) -> ManifestGroup:
+        """The whole tree."""
+        levels: dict[str, _Level] = {"": _Level()}
+        for node in nodes:
+            self._add(levels.setdefault(node.group, _Level()), node)
+        if self._damages and not self._n_sound:
+            raise CorruptFileError(f"{self._source_file.url}: {self._damages[0]}") from self._damages[0]
+        root = levels.pop("")
+        groups = {
+            name: ManifestGroup(arrays=level.arrays, unreadable=level.unreadable)
+            for name, level in levels.items()
+        }
+        return ManifestGroup(arrays=root.arrays, unreadable=root.unreadable, groups=groups)
+
+    def _add(self, level: _Level, node: PageNode) -> None:
+        page = node.page
+        attributes = read_page_attributes(page, number=node.number)
+        if node.sub is not None:
+            attributes["tiff_subifd"] = node.sub
+        if node.mask_of is not None:
+            attributes["long_name"] = f"mask of page {node.mask_of}"
+        try:
+            array = read_page(page, self._source_file, name=node.path)
+        except VzlabError as error:
+            if isinstance(error, CorruptFileError):
+                self._damages.append(error)
+            level.unreadable[node.name] = UnreadableVariable(
+                reason=str(error),
+                loadable=not isinstance(error, CorruptFileError),
+                shape=page_shape(page),
+                dtype=str(page.dtype),
+                attributes=attributes,
+            )
+            return
+        self._n_sound += 1
+        dimensions, mapping = level.dimensions(node, self._georeference(node))
+        if mapping is not None:
+            attributes["grid_mapping"] = mapping
+        level.arrays[node.name] = named(array, dimensions, attributes)
+
+    def _georeference(self, node: PageNode) -> Georeference | None:
+        """A page's own georeference, or that of the page which it reduces or masks, in its own pixels."""
+        own = read_georeference(node.page)
+        if node.original is None:
+            self._georeferences[node.number] = own
+            return own
+        whole = self._georeferences.get(node.original.number)
+        if whole is None:
+            return own
+        rows, columns = page_shape(node.original.page)[-2:]
+        own_rows, own_columns = page_shape(node.page)[-2:]
+        return whole.scaled((rows, own_rows), (columns, own_columns))
+
+
+def named(
+    array: ManifestArray, dimensions: tuple[str, ...], attributes: Mapping[str, Any] | None = None
+) -> ManifestArray:
+    """An array with names of dimensions, and with attributes if they are given."""
+    kept = array.metadata.attributes if attributes is None else dict(attributes)
+    return replace(array, metadata=replace(array.metadata, dimension_names=dimensions, attributes=kept))

@@ -306,8 +306,10 @@ def inline_bytes(entry: Any) -> bytes:
         data = json.dumps(entry)
     if isinstance(data, str):
         data = data.encode("utf-8", "surrogatepass")
+    if not isinstance(data, bytes):
+        raise CorruptFileError(f"Found {str(data)[:60]!r}; expected text, bytes or a reference to some")
     if not data.startswith(b"base64:"):
-        return bytes(data)
+        return data
     try:
         return base64.b64decode(data[7:])
     except (binascii.Error, ValueError) as error:

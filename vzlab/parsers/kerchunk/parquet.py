@@ -126,8 +126,11 @@ def _of_table(table: Any, start: int) -> Columns:
         if isinstance(paths, pa.ChunkedArray):
             paths = paths.combine_chunks() if paths.num_chunks != 1 else paths.chunk(0)
         sourced = pc.is_valid(column).to_numpy(zero_copy_only=False) & ~held
-        urls = [value if isinstance(value, str) else "" for value in paths.dictionary.to_pylist()]
-        codes[sourced] = paths.indices.fill_null(0).to_numpy(zero_copy_only=False)[sourced]
+        codes_of = paths.indices.fill_null(0).to_numpy(zero_copy_only=False)[sourced]
+        used, codes[sourced] = np.unique(codes_of, return_inverse=True)
+        urls = paths.dictionary.take(pa.array(used)).to_pylist()
+        if not all(map(str.__instancecheck__, urls)):
+            raise ValueError(f"found {paths.type.value_type} as path, expected text")
         for name, values in (("offset", offsets), ("size", lengths)):
             if name in names:
                 numbers = (

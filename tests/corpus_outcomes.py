@@ -19,6 +19,7 @@ from vzlab.manifests import ManifestArray, ManifestGroup
 from vzlab.storage import as_registry, read_array
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "dmrpp": ("dmrpp",),
     "grib": ("grib",),
     "hdf5": ("hdf5", "netcdf4", "nwb"),
     "netcdf3": ("netcdf3",),

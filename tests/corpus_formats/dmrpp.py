@@ -1,0 +1,65 @@
+"""DMR++ documents as h5py and pyhdf give the files that they describe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import h5py
+import numpy as np
+
+from tests.corpus import CorpusEntry, expected_values
+from tests.corpus_outcomes import reasons
+from vzlab.datasets import open_group
+from vzlab.errors import VzlabError
+from vzlab.manifests import ManifestArray, ManifestGroup
+from vzlab.storage import as_registry, read_array
+
+
+def found(entry: CorpusEntry) -> dict[str, Any]:
+    """Members of a structure put together again, variables under the names that they had in the file."""
+    group = open_group(entry.location)
+    wanted = expected_values(entry.path).hashes
+    values: dict[str, Any] = {}
+    for path, array in group.walk_arrays():
+        name = str(array.metadata.attributes.get("fullnamepath", path)).strip("/")
+        if name in wanted:
+            values[name] = _of_another_file(entry, name, array) or _read(array)
+    for path in wanted.keys() - values.keys():
+        try:
+            part = group[path]
+        except KeyError:
+            continue
+        if isinstance(part, ManifestGroup):
+            values[path] = _records(part)
+    return values | reasons(group)
+
+
+def _of_another_file(entry: CorpusEntry, name: str, array: ManifestArray) -> str | None:
+    """Why a document does not describe the file beside it, where HDF5 itself has the bytes elsewhere."""
+    companion = entry.location.with_suffix("")
+    if array.manifest.n_chunks != 1 or array.manifest.n_virtual != 1 or not h5py.is_hdf5(companion):
+        return None
+    with h5py.File(companion) as file:
+        offset = file[name].id.get_offset() if file[name].chunks is None else None
+    said = array.manifest.reference((0,) * array.ndim).offset
+    if offset is None or offset == said:
+        return None
+    return f"The document was made for another version of the file: it says byte {said}, the file has it at {offset}."
+
+
+def _read(array: ManifestArray) -> Any:
+    try:
+        values = read_array(array, as_registry(None))
+    except VzlabError as error:
+        return str(error)
+    return values
+
+
+def _records(group: ManifestGroup) -> Any:
+    members = {name: _read(array) for name, array in group.arrays.items()}
+    ndim = min(values.ndim for values in members.values())
+    shape = next(iter(members.values())).shape[:ndim]
+    records = np.zeros(shape, [(name, values.dtype, values.shape[ndim:]) for name, values in members.items()])
+    for name, values in members.items():
+        records[name] = values
+    return records

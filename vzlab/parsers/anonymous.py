@@ -1,0 +1,29 @@
+"""Names for dimensions that have none: one for each length in a group, and another where a variable has a length twice."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(kw_only=True)
+class AnonymousDimensions:
+    """Gives out ``phony_dim_N`` within one group, as netCDF-4 calls such dimensions."""
+
+    _by_length: defaultdict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+    _count: int = 0
+
+    def complete(self, names: Sequence[str | None], shape: Sequence[int]) -> tuple[str, ...]:
+        """Names for all dimensions of a variable, those that it has kept."""
+        taken = {name for name in names if name is not None}
+        completed = []
+        for name, length in zip(names, shape, strict=True):
+            chosen = name or next((free for free in self._by_length[length] if free not in taken), None)
+            if chosen is None:
+                chosen = f"phony_dim_{self._count}"
+                self._count += 1
+                self._by_length[length].append(chosen)
+            taken.add(chosen)
+            completed.append(chosen)
+        return tuple(completed)

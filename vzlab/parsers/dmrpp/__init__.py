@@ -1,0 +1,1 @@
+"""DMR++ documents: descriptions of chunks that lie in other files."""

@@ -23,7 +23,10 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "grib": ("grib",),
     "hdf5": ("hdf5", "netcdf4", "nwb"),
     "netcdf3": ("netcdf3",),
+    "safetensors": ("safetensors",),
     "zarr": ("zarr", "zarr-zip"),
+    "icechunk": ("icechunk",),
+    "kerchunk": ("kerchunk-json", "kerchunk-parquet"),
 }
 """Formats of the collection that are read, by family: each family has a page in ``docs/corpus``."""
 

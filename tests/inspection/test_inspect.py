@@ -173,7 +173,7 @@ def test_a_tree_keeps_its_groups():
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
-def test_a_zarr_group_tells_its_metadata_and_lists_no_chunk(zarr_format):
+def test_a_zarr_group_tells_its_metadata_and_the_chunks_that_are_there(zarr_format):
     store = zarr.storage.MemoryStore()
     root = zarr.open_group(store, mode="w", zarr_format=zarr_format)
     inner = root.create_group("inner")
@@ -189,7 +189,9 @@ def test_a_zarr_group_tells_its_metadata_and_lists_no_chunk(zarr_format):
     assert a.encoding.units == "m"
     assert a.byte_order == ("big" if zarr_format == 2 else "little")
     assert ("Zstandard" if zarr_format == 3 else "Blosc") in [codec.label for codec in a.codecs]
-    assert a.counts is None
+    assert (a.counts.stored, a.counts.virtual, a.counts.missing) == (9, 0, 0)
+    chunks = [key for key in store._store_dict if key.startswith("inner/a/") and key[-1].isdigit()]
+    assert a.stored_bytes == sum(len(store._store_dict[key]) for key in chunks)
     assert a.held == "stored"
     assert found.format == f"Zarr v{zarr_format}"
     assert inspect(root["inner/a"])["a"].shape == (5, 7)

@@ -20,6 +20,7 @@ from vzlab.inspection.model import (
     ChunkCounts,
     Chunking,
     GroupInspection,
+    Held,
     Inspection,
     Role,
     SourceInspection,
@@ -27,7 +28,7 @@ from vzlab.inspection.model import (
 )
 from vzlab.inspection.statistics import chunk_statistics
 from vzlab.inspection.subjects import Subject, SubjectGroup
-from vzlab.manifests import ChunkGrid, SourceFile
+from vzlab.manifests import ChunkGrid, ChunkManifest, SourceFile
 from vzlab.manifests.chunk_grid import DimensionChunks
 from vzlab.storage import url_name
 
@@ -163,9 +164,7 @@ def _variable(subject: Subject, role: Role, files: _Files) -> VariableInspection
         raw_bytes=None if itemsize is None else math.prod(subject.shape) * itemsize,
         stored_bytes=None if manifest is None else manifest.stored_bytes,
         chunking=_chunking(grid, subject.shape),
-        counts=None
-        if manifest is None
-        else ChunkCounts(virtual=manifest.n_virtual, inline=manifest.n_inline, missing=manifest.n_missing),
+        counts=None if manifest is None else _counts(manifest, subject.held),
         statistics=None if manifest is None else chunk_statistics(manifest),
         codecs=codecs,
         codecs_known=subject.codecs is not None,
@@ -186,6 +185,11 @@ def _variable(subject: Subject, role: Role, files: _Files) -> VariableInspection
         byte_map=byte_map(files.layout, files.order[subject.path]) if subject.path in files.order else None,
         sources=() if positions is None else tuple(positions.tolist()),
     )
+
+
+def _counts(manifest: ChunkManifest, held: Held) -> ChunkCounts:
+    n_own, n_others = (manifest.n_virtual, 0) if held == "stored" else (0, manifest.n_virtual)
+    return ChunkCounts(virtual=n_others, inline=manifest.n_inline, stored=n_own, missing=manifest.n_missing)
 
 
 def _itemsize(dtype: np.dtype[Any] | None) -> int | None:

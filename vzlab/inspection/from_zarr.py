@@ -1,7 +1,9 @@
-"""Inspect zarr-python's groups, arrays and stores from their metadata: no chunk is read or listed."""
+"""Inspect zarr-python's groups, arrays and stores from their metadata, and a listing where that is on this machine."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import zarr
@@ -12,7 +14,8 @@ from vzlab.inspection.build import build_inspection
 from vzlab.inspection.from_manifests import inspect_group
 from vzlab.inspection.model import Inspection
 from vzlab.inspection.subjects import Subject, SubjectGroup, name_dtype, subject_of_array, subject_of_metadata
-from vzlab.manifests import ArrayMetadata, ManifestArray
+from vzlab.inspection.zarr_chunks import manifests_of
+from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray
 from vzlab.storage import ManifestStore, url_name
 
 
@@ -25,7 +28,7 @@ def inspect(x: Any, *, group: str | None = None, **_: Any) -> Inspection:
     """Describe a zarr object by its metadata.
 
     A group lists its members, as ``zarr.Group.tree`` does: with consolidated metadata that reads nothing, without it
-    the metadata of each member.
+    the metadata of each member. Chunks are listed in a directory, an archive and in memory; a remote store is not asked.
     """
     if isinstance(x, Store):
         x = zarr.open(x, mode="r")
@@ -40,8 +43,10 @@ def inspect(x: Any, *, group: str | None = None, **_: Any) -> Inspection:
         return inspect_group(
             store.group, kind="Zarr group over references", group=x.path, open_code=_open_code("group", x)
         )
+    members = dict(_members(x))
+    arrays = [node for below in members.values() for _, node in below if isinstance(node, zarr.Array)]
     return build_inspection(
-        _subjects(x, x.path),
+        _subjects(x, x.path, members, manifests_of(arrays)),
         title=_title(x),
         kind="Zarr group",
         file_format=f"Zarr v{x.metadata.zarr_format}",
@@ -55,7 +60,7 @@ def _inspect_array(array: Any) -> Inspection:
     subject = (
         subject_of_array(name, name, virtual)
         if isinstance(virtual, ManifestArray)
-        else _subject(name, name, array)
+        else _subject(name, name, array, manifests_of([array]))
     )
     return build_inspection(
         SubjectGroup(name="", path="", attributes={}, arrays=(subject,)),
@@ -75,13 +80,28 @@ def _open_code(kind: str, node: Any) -> str:
     return f'import zarr\n\nzarr.open_{kind}(store{path}, mode="r")'
 
 
-def _subjects(group: Any, root: str) -> SubjectGroup:
+type _Members = Mapping[str, list[tuple[str, Any]]]
+"""By the path of each group: names and nodes directly in it."""
+
+
+def _members(group: Any) -> Iterator[tuple[str, list[tuple[str, Any]]]]:
+    """The members of a group and of those below it, each asked for once."""
+    below = list(group.members())
+    yield group.path, below
+    for _, member in below:
+        if isinstance(member, zarr.Group):
+            yield from _members(member)
+
+
+def _subjects(
+    group: Any, root: str, members: _Members, manifests: Mapping[str, ChunkManifest]
+) -> SubjectGroup:
     arrays, groups = [], []
-    for name, member in group.members():
+    for name, member in members[group.path]:
         if isinstance(member, zarr.Array):
-            arrays.append(_subject(name, _below(member.path, root), member))
+            arrays.append(_subject(name, _below(member.path, root), member, manifests))
         else:
-            groups.append(_subjects(member, root))
+            groups.append(_subjects(member, root, members, manifests))
     return SubjectGroup(
         name=group.path.rpartition("/")[2] if group.path != root else "",
         path=_below(group.path, root),
@@ -95,7 +115,11 @@ def _below(path: str, root: str) -> str:
     return path[len(root) :].strip("/")
 
 
-def _subject(name: str, path: str, array: Any) -> Subject:
+def _subject(name: str, path: str, array: Any, manifests: Mapping[str, ChunkManifest]) -> Subject:
+    return replace(_described(name, path, array), manifest=manifests.get(array.path))
+
+
+def _described(name: str, path: str, array: Any) -> Subject:
     metadata = array.metadata
     if metadata.zarr_format == 3:
         try:

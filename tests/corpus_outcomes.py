@@ -20,6 +20,7 @@ from vzlab.storage import as_registry, read_array
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "dmrpp": ("dmrpp",),
+    "fits": ("fits",),
     "grib": ("grib",),
     "hdf5": ("hdf5", "netcdf4", "nwb"),
     "netcdf3": ("netcdf3",),
@@ -27,6 +28,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "zarr": ("zarr", "zarr-zip"),
     "icechunk": ("icechunk",),
     "kerchunk": ("kerchunk-json", "kerchunk-parquet"),
+    "tiff": ("tiff",),
 }
 """Formats of the collection that are read, by family: each family has a page in ``docs/corpus``."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -65,4 +66,12 @@ def _column(array: ManifestArray) -> Any:
     values = scaled(array)
     if values.dtype.kind != "S":
         return values
-    return np.char.rstrip(np.char.decode(values, "ascii", "replace")).astype(object)
+    texts = np.char.decode(values, "ascii", "replace")
+    if texts.ndim == 1:
+        return np.char.rstrip(texts).astype(object)
+    # The collection has the printed form of a list of such arrays where a cell holds several texts.
+    rows = np.empty(len(texts), dtype=object)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        rows[:] = [np.char.array(row) for row in texts]
+    return rows

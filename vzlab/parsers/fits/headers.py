@@ -77,7 +77,7 @@ def read_units(source: ByteSource, url: str) -> Iterator[Unit]:
     """
     offset, number = 0, 0
     while offset < source.size_bytes:
-        if number and _is_padding(source, offset):
+        if number and _is_padding(source, offset, url):
             return
         if number >= MAX_UNITS:
             raise CorruptFileError(f"{url} has more than {MAX_UNITS} units, more than can be variables.")
@@ -93,11 +93,18 @@ def read_units(source: ByteSource, url: str) -> Iterator[Unit]:
         number += 1
 
 
-def _is_padding(source: ByteSource, offset: int) -> bool:
-    """Whether what follows the last unit is no other: section 3.5, special records, and padding of other kinds."""
+def _is_padding(source: ByteSource, offset: int, url: str) -> bool:
+    """Whether the file goes on with nothing but padding."""
     left = source.size_bytes - offset
-    start = source.read(offset, min(8, left))
-    return left < BLOCK_BYTES or start != b"XTENSION"
+    block = source.read(offset, min(BLOCK_BYTES, left))
+    if block.startswith(b"XTENSION"):
+        return False
+    if left >= BLOCK_BYTES and block.strip(b" \0"):
+        raise CorruptFileError(
+            f"{url} goes on for {left} bytes at {offset} with {block[:8]!r}; expected b'XTENSION' or the end. The header before "
+            "it is damaged, or the file is."
+        )
+    return True
 
 
 def _read_header(source: ByteSource, offset: int, number: int, url: str) -> tuple[Any, int]:

@@ -90,6 +90,11 @@ def _is_dmrpp(head: bytes) -> bool:
     return b"<Dataset" in head and b"opendap.org/ns/DAP/4.0" in head
 
 
+def _is_nifti(head: bytes) -> bool:
+    # nifti1.h: the magic is the last field of the 348 bytes; nifti2.h: it follows the length of the header, 540.
+    return head[344:348] in {b"n+1\0", b"ni1\0"} or head[4:8] in {b"n+2\0", b"ni2\0"}
+
+
 def _is_html(head: bytes) -> bool:
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:200].lower()
     return start.startswith((b"<!doctype html", b"<html", b"<head"))
@@ -136,6 +141,7 @@ FORMATS = (
         recognise=_is_fits,
         parser="FITSParser",
     ),
+    Format(name="NIfTI", key="nifti", suffixes=(".nii",), recognise=_is_nifti, parser="NIfTIParser"),
     Format(name="HDF4", key="hdf4", suffixes=(".hdf", ".hdf4"), recognise=_begins(b"\x0e\x03\x13\x01")),
     Format(name="DMR++", key="dmrpp", suffixes=(".dmrpp",), recognise=_is_dmrpp, parser="DMRPPParser"),
     Format(
@@ -151,7 +157,13 @@ FORMATS = (
         suffixes=(".parquet", ".parq"),
         parser="KerchunkParser",
     ),
-    Format(name="safetensors", key="safetensors", suffixes=(".safetensors",), recognise=_is_safetensors),
+    Format(
+        name="safetensors",
+        key="safetensors",
+        suffixes=(".safetensors",),
+        recognise=_is_safetensors,
+        parser="SafetensorsParser",
+    ),
     Format(name="Zarr", key="zarr", suffixes=(".zarr",), parser="ZarrParser"),
     Format(name="Icechunk", key="icechunk", suffixes=(".icechunk",), parser="IcechunkParser"),
     Format(

@@ -22,7 +22,7 @@ from vzlab.errors import CorruptFileError, UnsupportedFormatError, VzlabError
 from vzlab.formats import detect_format
 from vzlab.manifests import ManifestGroup
 from vzlab.parsers import NetCDF3Parser, parser_for
-from vzlab.parsers.netcdf3.parser import split_length
+from vzlab.parsers.contiguous import split_length
 from vzlab.storage import RequestLog, StoreRegistry
 
 KINDS = ["NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA"]

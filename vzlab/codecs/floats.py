@@ -32,6 +32,9 @@ class FloatBits(ArchiveCodec):
         Byte order as stored.
     decoded_size : {4, 8}
         Bytes of the decoded number, IEEE and little-endian.
+    specials : {"ieee", "fn"}
+        What the largest exponent stands for: infinity and NaN, or numbers like any other, but for NaN where the mantissa
+        is all ones ("finite", as in the 8-bit E4M3 of the Open Compute Project, OFP8 specification, 5.2).
 
     Raises
     ------
@@ -40,6 +43,7 @@ class FloatBits(ArchiveCodec):
     """
 
     codec_id: ClassVar[str] = "vzlab.float_bits"
+    specials: Literal["ieee", "fn"] = "ieee"
 
     def __init__(
         self,
@@ -53,6 +57,7 @@ class FloatBits(ArchiveCodec):
         bias: int,
         endian: Literal["little", "big"],
         decoded_size: int,
+        specials: Literal["ieee", "fn"] = "ieee",
     ) -> None:
         self.elementsize = elementsize
         self.sign = sign
@@ -63,10 +68,17 @@ class FloatBits(ArchiveCodec):
         self.bias = bias
         self.endian = endian
         self.decoded_size = decoded_size
+        if specials != "ieee":
+            # Only then part of the configuration, which is made of the attributes that are set.
+            self.specials = specials
         # The same range of exponents, or a narrower one, and no more digits: every number has an exact place.
-        lowest, highest = 1 - bias - mantissa_bits, (1 << exponent_bits) - 2 - bias
+        lowest, highest = (
+            1 - bias - mantissa_bits,
+            (1 << exponent_bits) - (2 if specials == "ieee" else 1) - bias,
+        )
         fits = (
             decoded_size in _MANTISSA_BITS
+            and specials in {"ieee", "fn"}
             and 1 <= elementsize <= 8
             and 1 <= mantissa_bits <= _MANTISSA_BITS[decoded_size]
             and 1 <= exponent_bits <= _EXPONENT_BITS[decoded_size]
@@ -85,6 +97,8 @@ class FloatBits(ArchiveCodec):
         mantissa = _part(bits, self.mantissa, self.mantissa_bits)
         exponent = _part(bits, self.exponent, self.exponent_bits).astype(np.int32)
         special = exponent == (1 << self.exponent_bits) - 1
+        if self.specials == "fn":
+            special &= mantissa == (1 << self.mantissa_bits) - 1
         # Without the implied bit below the smallest exponent, as in IEEE 754.
         normal = exponent > 0
         digits = mantissa + np.where(normal, np.uint64(1 << self.mantissa_bits), np.uint64(0))

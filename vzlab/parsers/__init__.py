@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from vzlab.parsers.icechunk import IcechunkParser
     from vzlab.parsers.kerchunk.parser import KerchunkParser
     from vzlab.parsers.netcdf3.parser import NetCDF3Parser
+    from vzlab.parsers.nifti import NIfTIParser
+    from vzlab.parsers.safetensors import SafetensorsParser
     from vzlab.parsers.tiff.parser import TIFFParser
     from vzlab.parsers.zarr.parser import ZarrParser
     from vzlab.parsers.zip.parser import ZipParser
@@ -27,8 +29,10 @@ __all__ = [
     "HDF5Parser",
     "IcechunkParser",
     "KerchunkParser",
+    "NIfTIParser",
     "NetCDF3Parser",
     "Parser",
+    "SafetensorsParser",
     "TIFFParser",
     "ZarrParser",
     "ZipParser",
@@ -42,7 +46,9 @@ _HOMES = {
     "HDF5Parser": "vzlab.parsers.hdf5.parser",
     "IcechunkParser": "vzlab.parsers.icechunk",
     "KerchunkParser": "vzlab.parsers.kerchunk.parser",
+    "NIfTIParser": "vzlab.parsers.nifti",
     "NetCDF3Parser": "vzlab.parsers.netcdf3.parser",
+    "SafetensorsParser": "vzlab.parsers.safetensors",
     "TIFFParser": "vzlab.parsers.tiff.parser",
     "ZarrParser": "vzlab.parsers.zarr.parser",
     "ZipParser": "vzlab.parsers.zip.parser",

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from vzlab.codecs import bytes_codecs
 from vzlab.errors import CorruptFileError, UnvirtualizableError
@@ -18,10 +15,10 @@ from vzlab.manifests import (
     ChunkManifest,
     ManifestArray,
     ManifestGroup,
-    SourceFile,
     UnreadableVariable,
 )
 from vzlab.parsers.base import LoadedVariable, Parser
+from vzlab.parsers.contiguous import MIN_CHUNK_BYTES, Block, block_array
 from vzlab.parsers.netcdf3.header import Header, Variable, read_header
 from vzlab.storage import Source, StoreRegistry, as_registry, read_array
 
@@ -70,7 +67,7 @@ class NetCDF3Parser(Parser):
     >>> group = NetCDF3Parser()("s3://bucket/file.nc")  # doctest: +SKIP
     """
 
-    min_chunk_bytes: int | None = 65_536
+    min_chunk_bytes: int | None = MIN_CHUNK_BYTES
     """A variable without the record dimension is split along its first dimension, such as time, into equal chunks of this
     many bytes or little more: if one step has that many, one step is one chunk. Smaller variables are one chunk. None
     keeps every such variable whole."""
@@ -79,7 +76,6 @@ class NetCDF3Parser(Parser):
         if self.group:
             raise KeyError(f"{source.url} has no group {self.group!r}: netCDF-3 has no groups")
         header = read_header(source)
-        source_file = source.source_file()
         arrays: dict[str, ManifestArray] = {}
         unreadable: dict[str, UnreadableVariable] = {}
         for variable in header.variables:
@@ -89,7 +85,7 @@ class NetCDF3Parser(Parser):
             if reason := _obstacle(variable):
                 unreadable[variable.name] = _refused(variable, reason)
             else:
-                arrays[variable.name] = _array(variable, header, source_file, self.min_chunk_bytes)
+                arrays[variable.name] = _array(variable, header, source, self.min_chunk_bytes)
         return ManifestGroup(
             arrays=arrays,
             unreadable=unreadable,
@@ -112,38 +108,6 @@ class NetCDF3Parser(Parser):
             attributes=dict(array.metadata.attributes),
             dimension_names=array.metadata.dimension_names,
         )
-
-
-def split_length(n: int, step_bytes: int, min_chunk_bytes: int | None) -> int:
-    """How many steps along the first dimension make a chunk.
-
-    Parameters
-    ----------
-    n : int
-        Length of the dimension.
-    step_bytes : int
-        Bytes of one step.
-    min_chunk_bytes : int or None
-        Chunks have at least as many, unless all has fewer; None asks for one chunk.
-
-    Returns
-    -------
-    int
-        A divisor of `n`, since a partial chunk cannot be referenced in every store: the smallest that makes chunks of
-        `min_chunk_bytes`. Where that gives over 256 times as much, as for a prime `n`, one step, if it has 4,096 bytes.
-    """
-    if min_chunk_bytes is None or n * step_bytes <= min_chunk_bytes:
-        return max(n, 1)
-    least = max(-(-min_chunk_bytes // max(step_bytes, 1)), 1)
-    chosen = next((k for k in _divisors(n) if k >= least), n)
-    too_long = chosen > 1 and chosen * step_bytes > 256 * min_chunk_bytes
-    return 1 if too_long and step_bytes >= 4096 else chosen
-
-
-def _divisors(n: int) -> Iterator[int]:
-    small = [k for k in range(1, math.isqrt(n) + 1) if n % k == 0]
-    yield from small
-    yield from (n // k for k in reversed(small))
 
 
 def _check_inside(variable: Variable, header: Header, source: Source) -> None:
@@ -182,33 +146,31 @@ def _refused(variable: Variable, reason: str) -> UnreadableVariable:
     )
 
 
-def _array(
-    variable: Variable, header: Header, source_file: SourceFile, min_chunk_bytes: int | None
-) -> ManifestArray:
-    shape = variable.shape
-    if variable.is_record:
-        along, stride, length = 1, header.record_bytes, variable.n_bytes
-    else:
-        n = shape[0] if shape else 1
-        along = split_length(n, variable.n_bytes // n, min_chunk_bytes)
-        stride = length = variable.n_bytes // n * along
-    chunks = (along, *shape[1:]) if shape else ()
-    n_chunks = shape[0] // along if shape else 1
-    grid = (n_chunks, *(1,) * (len(shape) - 1)) if shape else ()
-    offsets: npt.NDArray[np.uint64] = np.uint64(variable.begin) + np.arange(
-        n_chunks, dtype=np.uint64
-    ) * np.uint64(stride)
-    lengths = np.broadcast_to(np.uint64(length), grid)
-    manifest = ChunkManifest.from_ranges(source_file, offsets.reshape(grid), lengths)
+def _array(variable: Variable, header: Header, source: Source, min_chunk_bytes: int | None) -> ManifestArray:
+    if not variable.is_record:
+        block = Block(name=variable.name, begin=variable.begin, shape=variable.shape, dtype=variable.dtype)
+        return block_array(
+            block,
+            source,
+            min_chunk_bytes=min_chunk_bytes,
+            fill_value=_fill_value(variable),
+            attributes=variable.attributes,
+            dimension_names=variable.dimensions,
+        )
+    n, *inner = variable.shape
+    grid = (n, *(1,) * len(inner))
+    offsets = np.uint64(variable.begin) + np.arange(n, dtype=np.uint64) * np.uint64(header.record_bytes)
     metadata = ArrayMetadata.create(
-        shape=shape,
+        shape=variable.shape,
         dtype=variable.dtype,
-        chunks=chunks,
+        chunks=(1, *inner),
         codecs=bytes_codecs(variable.dtype),
         fill_value=_fill_value(variable),
         attributes=variable.attributes,
         dimension_names=variable.dimensions,
     )
+    lengths = np.broadcast_to(np.uint64(variable.n_bytes), grid)
+    manifest = ChunkManifest.from_ranges(source.source_file(), offsets.reshape(grid), lengths)
     return ManifestArray(metadata=metadata, manifest=manifest)
 
 

@@ -77,7 +77,7 @@ class _VirtualAccessor(Tabular):
         group: str | None = None,
         mode: Literal["w-", "w", "a"] | None = None,
         append_dim: str | None = None,
-        region: Mapping[str, slice] | None = None,
+        region: Literal["auto"] | Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Any:
         """Write references and loaded variables to an Icechunk repository, session or store.

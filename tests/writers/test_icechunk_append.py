@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 import vzlab as vz
-import vzlab.writers.icechunk
+import vzlab.writers.stored
 from tests.writers.stores import array_over, daily_files, read_icechunk, read_native, virtual_cube
 from vzlab.errors import WriteError
 from vzlab.writers import write_icechunk
@@ -212,13 +212,13 @@ def test_large_loaded_variables_are_not_read_to_be_appended_to(
     cubes = [vz.open_virtual_dataset(file, loadable_variables=names) for file in files]
     write_icechunk(cubes[0], tmp_path / "cube")
     asked: list[str] = []
-    decoded_values = vzlab.writers.icechunk._decoded_values
+    decoded_values = vzlab.writers.stored.decoded_values
 
     def recorded(hierarchy: Any, path: str, names: list[str], arrays: Any) -> Any:
         asked.extend(names)
         return decoded_values(hierarchy, path, names, arrays)
 
-    monkeypatch.setattr("vzlab.writers.icechunk._decoded_values", recorded)
+    monkeypatch.setattr("vzlab.writers.stored.decoded_values", recorded)
     write_icechunk(cubes[1], tmp_path / "cube", append_dim="time")
     assert sorted(asked) == ["lat", "lon", "time"]
 

@@ -52,7 +52,11 @@ class Hierarchy:
     def clear(self, path: str) -> None:
         """Remove a group with all that is in it."""
         for name in self.members(path):
-            sync(self.store.delete_dir(f"{path}/{name}".lstrip("/")))
+            self.remove(f"{path}/{name}".lstrip("/"))
+
+    def remove(self, path: str) -> None:
+        """Remove a node with all that is in it."""
+        sync(self.store.delete_dir(path))
 
     def make_groups(self, path: str) -> None:
         """Make the groups on the way to a path that are not there yet."""

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import os
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import xarray as xr
-import zarr
-from zarr.errors import UnstableSpecificationWarning
 
 from vzlab.errors import WriteError
-from vzlab.storage import as_registry, read_array
-from vzlab.writers.append import plan_add, plan_append, plan_region
+from vzlab.writers.append import plan_add, plan_append, plan_prepend, skip_stored
+from vzlab.writers.batches import finished, job_of, write_in_batches
 from vzlab.writers.containers import authorization, prefixes_for
 from vzlab.writers.contents import GroupContents, sources_of, take_apart
+from vzlab.writers.execute import execute, quiet
 from vzlab.writers.hierarchy import Hierarchy
-from vzlab.writers.plan import LoadedWrite, Region, StoredGroup, WritePlan, plan_create
-from vzlab.writers.references import missing_keys, native_chunks, set_references
+from vzlab.writers.plan import WritePlan, plan_create
+from vzlab.writers.region import RegionLike, automatic_dims, locate_region, plan_region
 from vzlab.writers.sources_seen import sources_metadata
-from vzlab.writers.targets import open_target
+from vzlab.writers.stored import read_stored
+from vzlab.writers.targets import TakenError, Target, open_target
 
 if TYPE_CHECKING:
     from icechunk import IcechunkStore, Repository, Session, Storage
+
+MOST_TRIES = 20
+"""How often a write is planned anew because somebody else wrote to the same place meanwhile."""
 
 type Mode = Literal["w-", "w", "a"]
 
@@ -64,6 +64,24 @@ class IcechunkWrite:
         return "\n".join(lines)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _How:
+    """What was asked for, beside the data."""
+
+    group: str
+    mode: Mode
+    append_dim: str | None
+    prepend_dim: str | None
+    region: RegionLike | None
+    existing: Literal["raise", "skip"]
+    source_options: Mapping[str, Any] | None
+
+    @property
+    def along(self) -> str | None:
+        """The dimension that grows."""
+        return self.append_dim or self.prepend_dim
+
+
 def write_icechunk(
     dataset: xr.Dataset | xr.DataTree,
     target: str | os.PathLike[str] | Storage | Repository | Session | IcechunkStore,
@@ -71,7 +89,10 @@ def write_icechunk(
     group: str | None = None,
     mode: Mode | None = None,
     append_dim: str | None = None,
-    region: Region | None = None,
+    prepend_dim: str | None = None,
+    region: RegionLike | None = None,
+    existing: Literal["raise", "skip"] = "raise",
+    max_references: int | None = None,
     message: str | None = None,
     branch: str = "main",
     storage_options: Mapping[str, Any] | None = None,
@@ -81,7 +102,8 @@ def write_icechunk(
     """Write virtual variables as references, inline chunks as native ones, and loaded variables as xarray writes them.
 
     Everything is planned and checked before anything is written. A path, url, storage or repository gets one commit,
-    or none if something fails; a repository that this call created is then removed.
+    or none if something fails; a repository that this call created is then removed. Commits of others meanwhile are taken
+    in where they touched something else; where they touched the same, the write is planned anew on top of them.
 
     Parameters
     ----------
@@ -92,12 +114,20 @@ def write_icechunk(
         Path of the group to write; None is the root.
     mode : {"w-", "w", "a"}, optional
         ``"w-"`` refuses a group that is there and not empty, ``"w"`` replaces it, ``"a"`` adds to it. None is ``"a"`` with
-        `append_dim` or `region`, else ``"w-"``.
+        `append_dim`, `prepend_dim` or `region`, else ``"w-"``.
     append_dim : str, optional
         Dimension along which the data go behind what the group holds. For a new repository: the dimension that
         later writes will append along, by which its manifests are split.
-    region : mapping of dimension to slice, optional
-        Whole chunks of existing arrays to write instead.
+    prepend_dim : str, optional
+        Dimension along which the data, whole chunks of a regular grid, go before what the group holds.
+    region : mapping of dimension to slice, or "auto", optional
+        Whole chunks of existing arrays to write instead. ``"auto"``, for all dimensions or for one, finds the place by the
+        coordinate that is loaded in the data and in the store.
+    existing : {"raise", "skip"}
+        What becomes of steps along `append_dim` at the beginning of the data whose coordinate values the store has already.
+    max_references : int, optional
+        Commit in steps of at most so many chunks, on a branch of their own, and move `branch` when all are there. The same
+        call after a kill goes on behind the last step; after the end it does nothing.
     message : str, optional
         Of the commit.
     branch : str
@@ -116,55 +146,113 @@ def write_icechunk(
     WriteError
         If it would lose or change data, or Icechunk cannot express it.
     """
-    mode = _mode(mode, append_dim, region)
+    how = _How(
+        group=(group or "").strip("/"),
+        mode=_mode(mode, append_dim, prepend_dim, region),
+        append_dim=append_dim,
+        prepend_dim=prepend_dim,
+        region=region,
+        existing=existing,
+        source_options=storage_options if source_options is None else source_options,
+    )
     contents = take_apart(dataset, group)
-    if append_dim is not None and not any(append_dim in part.sizes for part in contents):
+    if how.along is not None and not any(how.along in part.sizes for part in contents):
         known = sorted({dim for part in contents for dim in part.sizes})
-        raise WriteError(f"No variable has the dimension {append_dim!r}; found {', '.join(known) or 'none'}")
+        raise WriteError(f"No variable has the dimension {how.along!r}; found {', '.join(known) or 'none'}")
     urls = [source.url for source in sources_of(contents)]
     prefixes_for(urls)  # refuses what nobody could read, before a repository is made
     plan_create(contents)
-    options = storage_options if source_options is None else source_options
-    with open_target(
-        target,
-        contents,
-        urls=urls,
-        branch=branch,
-        append_dim=append_dim,
-        create=region is None,
-        storage_options=storage_options,
-        source_options=options,
-    ) as opened:
-        store = opened.session.store
-        with _quiet():
-            hierarchy = Hierarchy(store)
-            plan = _plan(
-                hierarchy, contents, mode=mode, append_dim=append_dim, region=region, source_options=options
-            )
-            if mode == "w":
-                hierarchy.clear((group or "").strip("/"))
-            n_native = execute(hierarchy, plan, checksums=checksums)
-        snapshot = opened.commit(
-            message or _message(contents, append_dim, region), sources_metadata(sources_of(contents))
-        )
-        prefixes = tuple(sorted(opened.session.config.virtual_chunk_containers or {}))
+    if max_references is not None and max_references < 1:
+        raise WriteError(f"Found max_references={max_references}; expected at least 1")
+    taken: TakenError | None = None
+    for _ in range(MOST_TRIES):
+        try:
+            with open_target(
+                target,
+                contents,
+                urls=urls,
+                branch=branch,
+                append_dim=how.along,
+                create=region is None,
+                storage_options=storage_options,
+                source_options=how.source_options,
+            ) as opened:
+                return _write(
+                    opened,
+                    contents,
+                    how,
+                    branch=branch,
+                    message=message or _message(contents, how),
+                    max_references=max_references,
+                    checksums=checksums,
+                    with_options=bool(storage_options or source_options),
+                )
+        except TakenError as error:
+            taken = error
+    raise WriteError(
+        f"Others wrote to the same place {MOST_TRIES} times while this write was planned; nothing was written. Try again when "
+        "they are done."
+    ) from taken
+
+
+def _write(
+    opened: Target,
+    contents: tuple[GroupContents, ...],
+    how: _How,
+    *,
+    branch: str,
+    message: str,
+    max_references: int | None,
+    checksums: bool,
+    with_options: bool,
+) -> IcechunkWrite:
+    hierarchy = Hierarchy(opened.session.store)
+    repository, snapshot, plan = opened.repository, None, WritePlan()
+    in_batches = max_references is not None and repository is not None
+    job = job_of(contents, how=how, max_references=max_references) if in_batches else ""
+    if in_batches and repository is not None:
+        snapshot = finished(repository, branch, job, only_latest=how.mode == "w")
+    if snapshot is None:
+        with quiet():
+            plan = _plan(hierarchy, contents, how)
+            if plan == WritePlan():
+                snapshot = opened.session.snapshot_id if repository is not None else None
+            elif repository is not None and max_references is not None:
+                opened.save_containers()
+                base = opened.session.snapshot_id
+                snapshot = write_in_batches(
+                    repository,
+                    branch,
+                    base,
+                    plan,
+                    job=job,
+                    max_references=max_references,
+                    message=message,
+                    checksums=checksums,
+                )
+            else:
+                execute(hierarchy, plan, checksums=checksums)
+                snapshot = opened.commit(message, sources_metadata(sources_of(contents)))
+    prefixes = tuple(sorted(opened.session.config.virtual_chunk_containers or {}))
     return IcechunkWrite(
         snapshot_id=snapshot,
         n_virtual=sum(write.manifest.n_virtual for write in plan.arrays),
-        n_native=n_native,
+        n_native=sum(write.manifest.n_inline for write in plan.arrays),
         n_loaded=sum(len(write.dataset.variables) for write in plan.loaded),
         prefixes=prefixes,
-        authorization=authorization(
-            opened.location, prefixes, with_options=bool(storage_options or source_options)
-        ),
+        authorization=authorization(opened.location, prefixes, with_options=with_options),
     )
 
 
-def _mode(mode: Mode | None, append_dim: str | None, region: Region | None) -> Mode:
-    if append_dim is not None and region is not None:
-        raise WriteError("Give append_dim or region: what is appended has no place yet")
+def _mode(
+    mode: Mode | None, append_dim: str | None, prepend_dim: str | None, region: RegionLike | None
+) -> Mode:
+    if sum(option is not None for option in (append_dim, prepend_dim, region)) > 1:
+        raise WriteError(
+            "Give one of append_dim, prepend_dim or region: what is appended or prepended has no place yet"
+        )
     if mode is None:
-        return "a" if append_dim is not None or region is not None else "w-"
+        return "a" if append_dim is not None or prepend_dim is not None or region is not None else "w-"
     if mode not in ("w-", "w", "a"):
         raise WriteError(f"Found mode={mode!r}; expected 'w-', 'w' or 'a'")
     if region is not None and mode != "a":
@@ -172,37 +260,17 @@ def _mode(mode: Mode | None, append_dim: str | None, region: Region | None) -> M
     return mode
 
 
-def _plan(
-    hierarchy: Hierarchy,
-    contents: tuple[GroupContents, ...],
-    *,
-    mode: Mode,
-    append_dim: str | None,
-    region: Region | None,
-    source_options: Mapping[str, Any] | None,
-) -> WritePlan:
-    if mode == "w":
-        return plan_create(contents, append_dim=append_dim)
-    if mode == "w-":
+def _plan(hierarchy: Hierarchy, contents: tuple[GroupContents, ...], how: _How) -> WritePlan:
+    if how.mode == "w":
+        return replace(plan_create(contents, append_dim=how.along), cleared=(how.group,))
+    if how.mode == "w-":
         if members := hierarchy.members(contents[0].path):
             raise WriteError(
                 f"The group {contents[0].path or '/'!r} is there already and holds {', '.join(members)}. mode='w' replaces it, "
                 "mode='a' or append_dim='...' adds to it, group='...' writes elsewhere."
             )
-        return plan_create(contents, append_dim=append_dim)
-    plans = []
-    for part in contents:
-        arrays = hierarchy.arrays(part.path)
-        if not arrays and region is None:
-            plans.append(plan_create([part], append_dim=append_dim))
-            continue
-        stored = _stored(hierarchy, part, arrays, append_dim, region, source_options)
-        if region is not None:
-            plans.append(plan_region(part, stored, region))
-        elif append_dim is not None and any(append_dim in part.dims(name) for name in part.names):
-            plans.append(plan_append(part, stored, append_dim))
-        else:
-            plans.append(plan_add(part, stored))
+        return plan_create(contents, append_dim=how.along)
+    plans = [_plan_part(hierarchy, part, how) for part in contents]
     return WritePlan(
         groups={path: document for plan in plans for path, document in plan.groups.items()},
         loaded=tuple(write for plan in plans for write in plan.loaded),
@@ -210,105 +278,42 @@ def _plan(
     )
 
 
-def _stored(
-    hierarchy: Hierarchy,
-    part: GroupContents,
-    arrays: Mapping[str, Any],
-    append_dim: str | None,
-    region: Region | None,
-    source_options: Mapping[str, Any] | None,
-) -> StoredGroup:
-    """What the group holds, with the values that must be compared."""
-    from icechunk import IcechunkError
-
-    along = {append_dim} if append_dim else set(region or ())
-    static = [
-        name
-        for name in part.virtual
-        if name in arrays and not along & set(part.dims(name)) and (append_dim or region)
-    ]
-    compared = [
-        name
-        for name in part.loaded
-        if name in arrays and (name == append_dim or not along & set(part.dims(name)))
-    ]
-    fresh = {
-        name: xr.Variable(
-            part.dims(name), read_array(part.virtual[name], as_registry(None, source_options), name=name)
+def _plan_part(hierarchy: Hierarchy, part: GroupContents, how: _How) -> WritePlan:
+    """Plan one group that may be there already."""
+    if how.region is not None:
+        region: Any = how.region
+        if automatic := automatic_dims(part, region):
+            stored = read_stored(hierarchy, part, along=part.sizes, needed=automatic)
+            part, region = locate_region(part, stored, region)
+        return plan_region(
+            part, read_stored(hierarchy, part, along=region, source_options=how.source_options), region
         )
-        for name in static
-    }
-    try:
-        values = _decoded_values(hierarchy, part.path, compared, arrays)
-        encoded = zarr.open_group(hierarchy.store, path=part.path, mode="r")
-        values |= {name: xr.Variable(part.dims(name), encoded[name][...]) for name in static}  # type: ignore[index]
-    except IcechunkError as error:
-        raise WriteError(
-            f"What the group {part.path or '/'!r} holds of {', '.join([*compared, *static])} must be read to be compared, and "
-            f"cannot be: {error.message} Open the repository with its virtual chunks authorised (vz.open_icechunk), or drop them."
-        ) from error
-    return StoredGroup(arrays=arrays, values=values, fresh=fresh)
+    if not hierarchy.arrays(part.path):
+        return plan_create([part], append_dim=how.along)
+    dim = how.along
+    if dim is None or not any(dim in part.dims(name) for name in part.names):
+        return plan_add(part, read_stored(hierarchy, part, source_options=how.source_options))
+    needed = {dim}
+    if how.prepend_dim is not None:
+        needed |= {name for name in part.loaded if dim in part.dims(name)}
+    stored = read_stored(hierarchy, part, along=(dim,), needed=needed, source_options=how.source_options)
+    if how.prepend_dim is not None:
+        return plan_prepend(part, stored, dim)
+    if how.existing == "skip":
+        part = skip_stored(part, stored, dim)
+        if part.sizes[dim] == 0:
+            return WritePlan()
+    return plan_append(part, stored, dim)
 
 
-def _decoded_values(
-    hierarchy: Hierarchy, path: str, names: list[str], arrays: Mapping[str, Any]
-) -> dict[str, xr.Variable]:
-    if not names:
-        return {}
-    others = [name for name in arrays if name not in names]
-    decoded = xr.open_zarr(
-        hierarchy.store, group=path or None, consolidated=False, chunks=None, drop_variables=others
-    )
-    return {name: decoded.variables[name].load() for name in names}
-
-
-def execute(hierarchy: Hierarchy, plan: WritePlan, *, checksums: bool = True) -> int:
-    """Write what was planned into an open session, and give the number of native chunks written."""
-    for write in plan.loaded:
-        hierarchy.make_groups(write.path)
-        _write_loaded(hierarchy, write)
-    for path, document in plan.groups.items():
-        hierarchy.make_groups(path)
-        hierarchy.set_document(path, document)
-    n_native = 0
-    for array in plan.arrays:
-        if array.document is not None:
-            hierarchy.set_document(array.path, array.document)
-        set_references(
-            hierarchy.store, array.path, array.manifest, chunk_offset=array.chunk_offset, checksums=checksums
-        )
-        if array.manifest.n_inline:
-            n_native += hierarchy.set(native_chunks(array.path, array.manifest, array.chunk_offset))
-        if array.replaces and array.manifest.n_missing:
-            hierarchy.delete(missing_keys(array.path, array.manifest, array.chunk_offset))
-    return n_native
-
-
-def _write_loaded(hierarchy: Hierarchy, write: LoadedWrite) -> None:
-    target: dict[str, Any] = {"store": hierarchy.store, "group": write.path or None, "consolidated": False}
-    group = hierarchy.document(write.path)
-    if write.region is not None:
-        write.dataset.to_zarr(**target, mode="r+", region=dict(write.region))
-    elif write.append_dim is not None:
-        write.dataset.to_zarr(**target, mode="a", append_dim=write.append_dim)
-    else:
-        write.dataset.to_zarr(**target, mode="a", zarr_format=3)
-    # xarray puts the dataset's attributes, of which there are none, in the place of the group's.
-    hierarchy.set_document(write.path, json.dumps(group).encode())
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Allow rectilinear grids, and data types that Zarr v3 has no final word on: the file has them, nobody can choose."""
-    with warnings.catch_warnings(), zarr.config.set({"array.rectilinear_chunks": True}):
-        warnings.simplefilter("ignore", UnstableSpecificationWarning)
-        yield
-
-
-def _message(contents: tuple[GroupContents, ...], append_dim: str | None, region: Region | None) -> str:
-    if append_dim is not None:
-        return f"Append along {append_dim}: {contents[0].sizes.get(append_dim, 0)} steps"
-    if region is not None:
-        return f"Write region {', '.join(f'{dim}={part.start}:{part.stop}' for dim, part in region.items())}"
+def _message(contents: tuple[GroupContents, ...], how: _How) -> str:
+    if how.along is not None:
+        verb = "Append" if how.append_dim is not None else "Prepend"
+        return f"{verb} along {how.along}: {contents[0].sizes.get(how.along, 0)} steps"
+    if how.region == "auto":
+        return "Write the region that the coordinates name"
+    if how.region is not None:
+        parts = (f"{d}={p if p == 'auto' else f'{p.start}:{p.stop}'}" for d, p in how.region.items())
+        return f"Write region {', '.join(parts)}"
     names = [name for part in contents for name in part.names]
     return f"Write {', '.join(names[:5])}{' ...' if len(names) > 5 else ''}"

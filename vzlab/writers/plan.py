@@ -42,6 +42,8 @@ class ArrayWrite:
     """Grid index at which the manifest's first chunk goes."""
     replaces: bool = False
     """Whether chunks are there already, which missing ones of this write must clear."""
+    shift: tuple[int, ...] = ()
+    """By how many chunks along each dimension what is stored moves before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +54,16 @@ class LoadedWrite:
     dataset: xr.Dataset
     append_dim: str | None = None
     region: Region | None = None
+    replaces: bool = False
+    """Whether these variables are there already and are written anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WritePlan:
-    """Everything that a write does, in order: groups, loaded variables, virtual arrays."""
+    """Everything that a write does, in order: groups cleared, loaded variables, groups, virtual arrays."""
+
+    cleared: tuple[str, ...] = ()
+    """Paths of groups whose members are removed."""
 
     groups: Mapping[str, bytes] = field(default_factory=dict)
     """``zarr.json`` of each group to write, by path."""

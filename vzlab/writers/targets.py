@@ -30,8 +30,17 @@ from vzlab.writers.references import n_chunks_across
 if TYPE_CHECKING:
     from icechunk import Repository, RepositoryConfig, Session, Storage
 
+
+class TakenError(Exception):
+    """Somebody else changed the repository since the write was planned: it must be planned again."""
+
+
 REFERENCES_A_MANIFEST = 100_000
 """Manifests of repositories made here are cut along the append dimension so that each holds about this many references."""
+
+
+_UNFINISHED = frozenset({"chunks", "manifests", "overwritten", "snapshots", "transactions", "config.yaml"})
+"""What a repository may have before it is one: it was being made by a process that was killed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +58,26 @@ class Target:
     def commit(self, message: str, metadata: Mapping[str, Any] | None = None) -> str | None:
         """Commit, and give the snapshot; None if that is the caller's business.
 
-        Containers are saved before: one too many does no harm, references without theirs cannot be read.
+        Containers are saved before: one too many does no harm, references without theirs cannot be read. Commits of others
+        since the session began are taken in where they touched nothing that this one changes.
+
+        Raises
+        ------
+        TakenError
+            Where they did.
         """
         if self.repository is None:
             return None
-        if self.new_containers:
+        self.save_containers()
+        try:
+            return self.session.commit(message, dict(metadata or {}), rebase_with=icechunk.ConflictDetector())
+        except (icechunk.ConflictError, icechunk.RebaseFailedError) as error:
+            raise TakenError(str(error)) from error
+
+    def save_containers(self) -> None:
+        """Make containers that were added known to later readers."""
+        if self.repository is not None and self.new_containers:
             self.repository.save_config()
-        return self.session.commit(message, dict(metadata or {}))
 
 
 @contextmanager
@@ -100,7 +122,7 @@ def open_target(
     if branch != "main":
         raise WriteError(f"A new repository has the branch 'main' only; found branch={branch!r}")
     config = _new_config(storage, contents, urls, append_dim=append_dim, source_options=source_options)
-    with _removed_on_failure(location, storage_options):
+    with _removed_on_failure(storage, location, storage_options):
         repository = _create(storage, config, location)
         yield Target(session=_session(repository, branch), repository=repository, location=location)
 
@@ -204,22 +226,28 @@ def _create(storage: Storage, config: RepositoryConfig, location: str | None) ->
     try:
         return icechunk.Repository.create(storage, config=config)
     except icechunk.IcechunkError as error:
+        if icechunk.Repository.exists(storage):
+            raise TakenError(str(error)) from error
         raise WriteError(f"No repository can be made at {location or storage}: {error.message}") from error
 
 
 @contextmanager
-def _removed_on_failure(location: str | None, storage_options: Mapping[str, Any] | None) -> Iterator[None]:
-    """Remove what appears at a location if the block fails."""
+def _removed_on_failure(
+    storage: Storage, location: str | None, storage_options: Mapping[str, Any] | None
+) -> Iterator[None]:
+    """Remove what appears at a location if the block fails, unless something is in it by then."""
     path = None if location is None else local_path(normalize_url(location))
     folder = None if path is None else Path(path)
     was_there = folder is not None and folder.is_dir()
-    if folder is not None and was_there and any(folder.iterdir()):
+    if folder is not None and was_there and not {entry.name for entry in folder.iterdir()} <= _UNFINISHED:
         raise WriteError(
             f"{folder} holds files and is no Icechunk repository; give a path that is empty or not there"
         )
     try:
         yield
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, TakenError) or _is_used(storage):
+            raise
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
             if was_there:
@@ -227,6 +255,15 @@ def _removed_on_failure(location: str | None, storage_options: Mapping[str, Any]
         elif location is not None:
             _delete_objects(location, storage_options)
         raise
+
+
+def _is_used(storage: Storage) -> bool:
+    """Whether a repository holds more than its first, empty commit: another writer's, or steps to be taken up again."""
+    if not icechunk.Repository.exists(storage):
+        return False
+    repository = icechunk.Repository.open(storage)
+    branches = repository.list_branches()
+    return branches != {"main"} or len(list(repository.ancestry(branch="main"))) > 1
 
 
 def _delete_objects(location: str, storage_options: Mapping[str, Any] | None) -> None:

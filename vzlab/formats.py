@@ -142,7 +142,13 @@ FORMATS = (
         parser="FITSParser",
     ),
     Format(name="NIfTI", key="nifti", suffixes=(".nii",), recognise=_is_nifti, parser="NIfTIParser"),
-    Format(name="HDF4", key="hdf4", suffixes=(".hdf", ".hdf4"), recognise=_begins(b"\x0e\x03\x13\x01")),
+    Format(
+        name="HDF4",
+        key="hdf4",
+        suffixes=(".hdf", ".hdf4"),
+        recognise=_begins(b"\x0e\x03\x13\x01"),
+        parser="HDF4Parser",
+    ),
     Format(name="DMR++", key="dmrpp", suffixes=(".dmrpp",), recognise=_is_dmrpp, parser="DMRPPParser"),
     Format(
         name="Kerchunk references (JSON)",

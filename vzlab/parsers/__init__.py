@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from vzlab.parsers.dmrpp.parser import DMRPPParser
     from vzlab.parsers.grib.parser import GRIBParser
     from vzlab.parsers.fits.parser import FITSParser
+    from vzlab.parsers.hdf4.parser import HDF4Parser
+    from vzlab.parsers.envi import ENVIParser
     from vzlab.parsers.hdf5.parser import HDF5Parser
     from vzlab.parsers.icechunk import IcechunkParser
     from vzlab.parsers.kerchunk.parser import KerchunkParser
@@ -26,6 +28,7 @@ __all__ = [
     "DMRPPParser",
     "FITSParser",
     "GRIBParser",
+    "HDF4Parser",
     "HDF5Parser",
     "IcechunkParser",
     "KerchunkParser",
@@ -43,6 +46,7 @@ _HOMES = {
     "DMRPPParser": "vzlab.parsers.dmrpp.parser",
     "FITSParser": "vzlab.parsers.fits.parser",
     "GRIBParser": "vzlab.parsers.grib.parser",
+    "HDF4Parser": "vzlab.parsers.hdf4.parser",
     "HDF5Parser": "vzlab.parsers.hdf5.parser",
     "IcechunkParser": "vzlab.parsers.icechunk",
     "KerchunkParser": "vzlab.parsers.kerchunk.parser",

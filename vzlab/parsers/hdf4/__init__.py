@@ -1,0 +1,1 @@
+"""HDF4 files: their data descriptors read here, their values through references."""

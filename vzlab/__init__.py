@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         open_virtual_dataset,
         open_virtual_datatree,
         open_virtual_mfdataset,
+        open_virtual_mfdatatree,
+        reencode_plan,
     )
     from vzlab.inspection import Cost, Inspection, Recording, Trace, cost, diff, inspect, record, trace
     from vzlab.manifests import ArrayMetadata, ChunkGrid, ChunkManifest, ManifestArray, ManifestGroup
@@ -56,6 +58,8 @@ _HOMES = {
     "open_virtual_dataset": "vzlab.datasets",
     "open_virtual_datatree": "vzlab.datasets",
     "open_virtual_mfdataset": "vzlab.datasets",
+    "open_virtual_mfdatatree": "vzlab.datasets",
+    "reencode_plan": "vzlab.datasets",
     "record": "vzlab.inspection",
     "trace": "vzlab.inspection",
     "verify": "vzlab.testing",
@@ -89,8 +93,10 @@ __all__ = [
     "open_virtual_dataset",
     "open_virtual_datatree",
     "open_virtual_mfdataset",
+    "open_virtual_mfdatatree",
     "parsers",
     "record",
+    "reencode_plan",
     "samples",
     "storage",
     "testing",

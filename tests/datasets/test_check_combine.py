@@ -3,21 +3,16 @@
 import json
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
 
 import vzlab as vz
 from tests.archives import DailyFile, write_daily_file, write_daily_files
+from tests.datasets.archives_that_differ import archive_with, native
 from vzlab.datasets import CompatibilityReport, combine_virtual
 from vzlab.errors import IncompatibleFilesError, SourceNotFoundError
-
-
-def archive_with(folder: Path, *, odd: int = 1, n_days: int = 4, **changes: object) -> list[Path]:
-    """Daily files of which one differs by `changes`."""
-    files = write_daily_files(folder, n_days=n_days)
-    write_daily_file(files[odd], DailyFile(first_day=odd), **changes)
-    return files
 
 
 def severities(report: CompatibilityReport, variable: str = "sst") -> dict[str, str]:
@@ -76,8 +71,6 @@ def test_a_lost_fill_value_is_told_with_the_number_it_would_become(tmp_path: Pat
 
 def test_a_shifted_grid_is_refused_with_its_distance(tmp_path: Path) -> None:
     files = write_daily_files(tmp_path, n_days=3)
-    import h5py
-
     with h5py.File(files[1], "r+") as file:
         file["lat"][...] += 0.5
     report = vz.check_combine(files)
@@ -193,3 +186,125 @@ def test_datasets_that_are_open_are_combined(tmp_path: Path) -> None:
     files = write_daily_files(tmp_path, n_days=3)
     cube = combine_virtual([vz.open_virtual_dataset(file) for file in files])
     assert cube.sizes["time"] == 12
+
+
+def test_who_has_what_is_told_in_runs(tmp_path: Path) -> None:
+    files = write_daily_files(
+        tmp_path, n_days=7, odd_days={day: {"scale_factor": 0.1} for day in (2, 3, 4, 6)}
+    )
+    (finding,) = vz.check_combine(files).problems
+    usual, odd = finding.holders
+    assert (usual.runs, odd.runs) == (((2, 4), (6, 6)), ((0, 1), (5, 5)))
+    assert (usual.where, usual.n_files, usual.files) == ("2-4, 6", 4, (2, 3, 4, 6))
+    assert vz.check_combine(files).to_dict()["findings"][0]["holders"][0]["files"] == [[2, 4], [6, 6]]
+
+
+def test_where_files_agree_they_merge(tmp_path: Path) -> None:
+    report = vz.check_combine(archive_with(tmp_path, scale_factor=0.1))
+    assert report.severity("sst", "packing, fill") == "silently wrong elsewhere"
+    assert report.severity("sst", "codecs") == "merges"
+
+
+def test_every_fix_is_python(tmp_path: Path) -> None:
+    files = archive_with(tmp_path, scale_factor=0.1, chunks=(1, 10, 10), units="C", dtype="<i4")
+    problems = vz.check_combine(files).problems
+    assert {f.kind for f in problems} == {"packing", "encoding", "units", "shape"}
+    for finding in problems:
+        compile(finding.fix, "fix", "exec")
+
+
+def test_attributes_are_constant_varying_or_conflicting(tmp_path: Path) -> None:
+    files = [
+        write_daily_file(
+            tmp_path / f"{day}.nc",
+            DailyFile(
+                first_day=day,
+                global_attributes={"title": "Daily", "id": f"G{day}", "version": "1" if day < 3 else "2"},
+            ),
+        )
+        for day in range(5)
+    ]
+    report = vz.check_combine(files)
+    varying, conflicting = (
+        next(f for f in report.findings if word in f.sentence) for word in ("varying", "conflicting")
+    )
+    assert "id" in varying.sentence
+    assert "version" in conflicting.sentence
+    assert [h.runs for h in conflicting.holders] == [((0, 2),), ((3, 4),)]
+    assert "title" not in str(report)
+    assert vz.open_virtual_mfdataset(files).attrs == {"title": "Daily"}
+    assert vz.open_virtual_mfdataset(files, attrs="first").attrs == {
+        "title": "Daily",
+        "id": "G0",
+        "version": "1",
+    }
+    kept = vz.open_virtual_mfdataset(files[::-1], attrs="keep_varying").attrs["varying_attributes"]
+    assert list(kept["id"].items()) == [(f"{day}.nc", f"G{day}") for day in range(5)]
+    by_xarray = vz.open_virtual_mfdataset(files, combine_attrs="override")
+    assert by_xarray.attrs["id"] == "G0"
+    assert by_xarray.sst.attrs["scale_factor"] == 0.01
+
+
+def test_files_out_of_order_are_told_apart_from_files_that_overlap(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path, n_days=3)
+    nested = {"combine": "nested", "concat_dim": "time"}
+    assert [f.kind for f in vz.check_combine(files[::-1], **nested).problems] == ["disorder"]
+    longer = write_daily_file(tmp_path / "longer.nc", DailyFile(first_day=1, n_times=4))
+    with h5py.File(longer, "r+") as file:
+        file["time"][...] = np.array([15.0, 27.0, 33.0, 39.0])
+    kinds = [f.kind for f in vz.check_combine([files[0], longer, files[2]]).problems]
+    assert kinds == ["overlap"]
+
+
+@pytest.mark.parametrize("kind", ["disorder", "duplicates", "overlap", "same file"])
+def test_disorder_can_be_allowed_by_name(tmp_path: Path, kind: str) -> None:
+    files = write_daily_files(tmp_path, n_days=3)
+    if kind == "disorder":
+        chosen = files[::-1]
+    elif kind == "same file":
+        chosen = [*files, files[0]]
+    else:
+        hours = [0.0, 6.0, 12.0, 18.0] if kind == "duplicates" else [3.0, 9.0, 15.0, 27.0]
+        with h5py.File(files[1], "r+") as file:
+            file["time"][...] = np.array(hours)
+        chosen = files
+    options = {"combine": "nested", "concat_dim": "time"}
+    with pytest.raises(IncompatibleFilesError) as caught:
+        vz.open_virtual_mfdataset(chosen, **options)
+    assert kind in {f.kind for f in caught.value.report.problems}
+    allow = [kind, "overlap"]
+    assert vz.open_virtual_mfdataset(chosen, allow=allow, **options).sizes["time"] == 4 * len(chosen)
+
+
+def test_only_known_names_can_be_allowed(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path, n_days=2)
+    with pytest.raises(ValueError, match="allow names 'everything'; what can be allowed is 'absent'"):
+        vz.open_virtual_mfdataset(files, allow="everything")
+
+
+def test_loaded_values_of_several_units_are_refused(tmp_path: Path) -> None:
+    files = archive_with(tmp_path, units="degree_C")
+    report = vz.check_combine(files, loadable_variables=["time", "lat", "lon", "sst"])
+    assert report.severity("sst", "units") == "silently wrong elsewhere"
+
+
+def test_what_is_equal_takes_no_room(tmp_path: Path) -> None:
+    one = vz.open_virtual_dataset(write_daily_files(tmp_path, n_days=1)[0])
+
+    def retained(n_files: int) -> int:
+        datasets = [one.assign_coords(time=one.time + np.timedelta64(i, "D")) for i in range(n_files)]
+        names = [str(i) for i in range(n_files)]
+        check_opened = vz.check_combine(datasets, names=names)
+        return sum(len(holders.runs) for finding in check_opened.findings for holders in finding.holders)
+
+    assert retained(8) == retained(64) == 1
+
+
+def test_descending_coordinates_stay_descending(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path, n_days=3)
+    for day, path in enumerate(files):
+        with h5py.File(path, "r+") as file:
+            file["time"][...] = DailyFile(first_day=day).time_values()[::-1]
+    cube = vz.open_virtual_mfdataset(files)
+    assert cube.indexes["time"].is_monotonic_decreasing
+    np.testing.assert_array_equal(cube.time, native(files).time)

@@ -64,7 +64,7 @@ def combine_tiles(
         }
     combined = placed[()]
     combined.encoding = dict(datasets[0].encoding)
-    combined.attrs = _attributes([dataset.attrs for dataset in datasets], manner)
+    combined.attrs = combine_attributes([dataset.attrs for dataset in datasets], manner)
     if manner.attrs == "keep_varying":
         combined.attrs |= _varying(datasets, tiling, names)
     for name, variable in combined.variables.items():
@@ -119,11 +119,11 @@ def _concat(
         # Compared already, bit for bit: no difference was found, or it was allowed.
         compat="override",
         join="override",
-        combine_attrs=lambda attributes, context=None: _attributes(attributes, manner),  # noqa: ARG005
+        combine_attrs=lambda attributes, context=None: combine_attributes(attributes, manner),  # noqa: ARG005
     )
 
 
-def _attributes(attributes: Sequence[Mapping[Any, Any]], manner: Manner) -> dict[Any, Any]:
+def combine_attributes(attributes: Sequence[Mapping[Any, Any]], manner: Manner) -> dict[Any, Any]:
     """Those attributes of one variable, or of the dataset, that stand for all files."""
     if manner.combine_attrs is not None:
         merged = _merge_as_xarray(attributes, manner.combine_attrs)

@@ -116,6 +116,8 @@ def _check_variable(
         all(dim in dims for dim in tiling.dims)
         or not alike
         or rules.compat == "override"
+        # A dimension that no file has yet is given to all data variables.
+        or (not is_coordinate and not all(dim in datasets[0].dims for dim in tiling.dims))
         or rules.gets_dimension(name, is_coordinate=is_coordinate)
         or (rules.override_indexes and dims == (name,))
     ):

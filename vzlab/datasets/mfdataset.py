@@ -14,7 +14,7 @@ import xarray as xr
 from vzlab.datasets.absent import missing_values
 from vzlab.datasets.assemble import is_virtual, manifest_array
 from vzlab.datasets.check import arrange_sources, check_opened
-from vzlab.datasets.combine import AttributePolicy, Manner, as_names, combine_tiles
+from vzlab.datasets.combine import AttributePolicy, Manner, as_names, combine_attributes, combine_tiles
 from vzlab.datasets.compatibility import Rules, VariableChoice
 from vzlab.datasets.findings import CompatibilityReport, Finding, Holders
 from vzlab.datasets.open import open_virtual_dataset, open_virtual_datatree
@@ -193,7 +193,7 @@ def open_virtual_mfdatatree(
                 datasets, registry=stores, names=names, tiling=tiling, progress=progress, **options
             )
             if any(set(tiling.dims) & set(dataset.dims) for dataset in datasets)
-            else datasets[0]
+            else _first_of(datasets, manner)
             for path, datasets in nodes
         }
     )
@@ -221,13 +221,14 @@ def combine_virtual(
         With the compatibility report as ``.report``.
     """
     stores = as_registry(registry)
-    items, arranged = arrange_sources(list(datasets), stores, combine, concat_dim)
-    opened: list[xr.Dataset] = items  # type: ignore[assignment]
+    opened: list[Any] = list(datasets)
+    if tiling is None:
+        opened, tiling = arrange_sources(opened, stores, combine, concat_dim)
     if names is None:
-        names = [name_of(item, i) for i, item in enumerate(items)]
+        names = [name_of(item, i) for i, item in enumerate(opened)]
     join = options.get("join", "exact")
     manner, on_mismatch = _manner(**options)
-    tiling = tiling or arranged or propose_tiling(opened, concat_dim)
+    tiling = tiling or propose_tiling(opened, concat_dim)
     filled: list[Finding] = []
     if join not in ("exact", "override"):
         opened, filled = _align(opened, tiling, join, names)
@@ -300,9 +301,17 @@ def _manner(
     return Manner(rules=rules, allow=as_names(allow), attrs=attrs, combine_attrs=combine_attrs), on_mismatch
 
 
+def _first_of(datasets: Sequence[xr.Dataset], manner: Manner) -> xr.Dataset:
+    """The first of datasets that were found alike, with the attributes that stand for all."""
+    first = datasets[0].copy()
+    first.attrs = combine_attributes([dataset.attrs for dataset in datasets], manner)
+    return first
+
+
 def _refuse(report: CompatibilityReport) -> None:
     if not report.compatible:
-        raise IncompatibleFilesError(str(report), report=report)
+        # Not folded: an error says the same whatever the terminal.
+        raise IncompatibleFilesError(report.to_text(width=10_000), report=report)
 
 
 def _show(plan: ReencodingPlan, progress: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import xarray as xr
 
-from vzlab.datasets.assemble import assemble_dataset, is_virtual, manifest_array
+from vzlab.datasets.assemble import assemble_dataset, is_virtual, references_of
 from vzlab.errors import SourceNotFoundError
 from vzlab.manifests import ManifestGroup, UnreadableVariable
 from vzlab.storage import StoreRegistry, as_registry, normalize_url, read_array, url_name
@@ -75,7 +75,7 @@ def name_of(item: Item, position: int) -> str:
         for dataset in datasets
         for variable in dataset.variables.values()
         if is_virtual(variable)
-        for url in manifest_array(variable).manifest.urls
+        for url in references_of(variable).manifest.urls
     }
     return url_name(urls.pop()) if len(urls) == 1 else f"dataset {position}"
 

@@ -1,0 +1,82 @@
+"""Chunks of several lengths make a rectilinear grid from opening to reading: combined, written, appended to, read."""
+
+from pathlib import Path
+from typing import Any
+
+import icechunk
+import numpy as np
+import pytest
+import xarray as xr
+
+import vzlab as vz
+from tests.archives import write_daily_file
+from tests.datasets.archives_that_differ import native
+from tests.writers.stores import read_icechunk
+from vzlab.datasets import check_combine, manifest_array
+from vzlab.errors import WriteError
+
+MONTHS = [31, 28, 31]
+"""One chunk a month, as long as the month."""
+HOURS = [24, 24, 20]
+"""One chunk a day; the last day is short."""
+
+
+def archive(folder: Path, lengths: list[int], chunk_lengths: list[int]) -> list[Path]:
+    """Files of some times each, in chunks of some times each, one hour after another."""
+    files, start = [], 0
+    for i, (n_times, along) in enumerate(zip(lengths, chunk_lengths, strict=True)):
+        path = folder / f"{i}.nc"
+        write_daily_file(path, n_times=n_times, chunks=(along, 5, 10))
+        with xr.open_dataset(path, engine="h5netcdf", decode_times=False) as opened:
+            dataset = opened.load()
+        dataset["time"] = ("time", np.arange(start, start + n_times) * 1.0, dataset.time.attrs)
+        encoding = {"sst": {"chunksizes": (along, 5, 10), "zlib": True, "dtype": "i2", "_FillValue": -32767,
+                            "scale_factor": 0.01, "add_offset": 273.15}}  # fmt: skip
+        path.unlink()
+        dataset.to_netcdf(path, engine="h5netcdf", encoding=encoding, unlimited_dims=["time"])
+        files.append(path)
+        start += n_times
+    return files
+
+
+CASES: dict[str, tuple[list[int], list[int], Any]] = {
+    "months of 31, 28 and 31 days": (MONTHS, MONTHS, (31, 28, 31)),
+    "hours with a short last day": (HOURS, [24, 24, 20], (24, 24, 20)),
+    "two eras of chunk shapes": ([24, 24, 24], [12, 12, 24], (12, 12, 12, 12, 24)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_rectilinear_grid_is_combined_written_and_read(tmp_path: Path, case: str) -> None:
+    lengths, chunks, expected = CASES[case]
+    files = archive(tmp_path, lengths, chunks)
+    report = check_combine(files)
+    assert report.severity("sst", "chunks") == "needs a rectilinear grid"
+    assert report.compatible
+    cube = vz.open_virtual_mfdataset(files)
+    assert manifest_array(cube.sst).metadata.chunks[0] == expected
+    storage = icechunk.in_memory_storage()
+    cube.vzlab.to_icechunk(storage)
+    np.testing.assert_array_equal(read_icechunk(storage).sst, native(files).sst)
+    with pytest.raises(WriteError, match="'sst' has chunks of different lengths"):
+        cube.vzlab.to_kerchunk(format="dict")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_rectilinear_grid_grows(tmp_path: Path, case: str) -> None:
+    lengths, chunks, _ = CASES[case]
+    files = archive(tmp_path, lengths, chunks)
+    storage = icechunk.in_memory_storage()
+    vz.open_virtual_mfdataset(files[:2]).vzlab.to_icechunk(storage, append_dim="time")
+    vz.open_virtual_dataset(files[2]).vzlab.to_icechunk(storage, append_dim="time")
+    np.testing.assert_array_equal(read_icechunk(storage).sst, native(files).sst)
+
+
+def test_a_partial_chunk_in_the_middle_never_shifts_what_follows(tmp_path: Path) -> None:
+    files = archive(tmp_path, [5, 5, 5], [4, 4, 4])
+    finding = check_combine(files).cell("sst", "chunks")
+    assert finding.kind == "partial"
+    assert finding.holders[0].runs == ((0, 1),)
+    storage = icechunk.in_memory_storage()
+    vz.open_virtual_mfdataset(files).vzlab.to_icechunk(storage)
+    np.testing.assert_array_equal(read_icechunk(storage).sst, native(files).sst)

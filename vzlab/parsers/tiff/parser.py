@@ -29,7 +29,8 @@ class TIFFParser(Parser):
 
     tifffile reads the directories; strips and tiles become chunks, which imagecodecs decodes. A page is a variable named by
     its number, of dimensions ``(y, x)`` or ``(band, y, x)``. Overviews are in groups ``overview_1``, ``overview_2``, ... under
-    the name of the page that they reduce. Pages of another size or place have dimensions of their own, such as ``y_3``.
+    the name of the page that they reduce, of dimensions such as ``y_overview_1``, since groups inherit those above them. Pages
+    of another size or place have dimensions of their own, such as ``y_3``.
     GeoTIFF tags become the grid mapping ``spatial_ref`` and, where rows and columns run along its axes, coordinates ``y`` and
     ``x`` of pixel centres.
 
@@ -107,11 +108,13 @@ def _format(file: Any) -> str:
 class _Level:
     """A group under construction, and the dimensions that its arrays have."""
 
+    name: str
+    bands: dict[int, str]
+    """Names of dimensions of bands by their number, the same in all groups."""
     arrays: dict[str, ManifestArray] = field(default_factory=dict)
     unreadable: dict[str, UnreadableVariable] = field(default_factory=dict)
     frames: dict[tuple[Any, ...], tuple[str, str, str | None]] = field(default_factory=dict)
     """Names of y, x and the grid mapping, by size and place."""
-    bands: dict[int, str] = field(default_factory=dict)
 
     def dimensions(
         self, node: PageNode, georeference: Georeference | None
@@ -121,7 +124,7 @@ class _Level:
         y, x, mapping = self._frame(shape[-2:], georeference, node.name)
         if not has_bands(node.page):
             return (y, x), mapping
-        first = "band" if not self.bands else f"band_{node.name}"
+        first = "band" if not self.bands else f"band_{shape[0]}"
         return (self.bands.setdefault(shape[0], first), y, x), mapping
 
     def _frame(
@@ -130,7 +133,8 @@ class _Level:
         key = (shape, georeference)
         if key in self.frames:
             return self.frames[key]
-        suffix = f"_{name}" if self.frames else ""
+        # A group inherits the dimensions of the one above, which are of other lengths.
+        suffix = (f"_{self.name}" if self.name else "") + (f"_{name}" if self.frames else "")
         mapping = None
         if georeference is not None:
             mapping = f"spatial_ref{suffix}"
@@ -147,15 +151,16 @@ class _Assembler:
 
     def __init__(self, source_file: SourceFile) -> None:
         self._source_file = source_file
-        self._georeferences: dict[int, Georeference | None] = {}
+        self._georeferences: dict[str, Georeference | None] = {}
         self._damages: list[CorruptFileError] = []
         self._n_sound = 0
 
     def root(self, nodes: Iterable[PageNode]) -> ManifestGroup:
         """The whole tree."""
-        levels: dict[str, _Level] = {"": _Level()}
+        bands: dict[int, str] = {}
+        levels = {"": _Level(name="", bands=bands)}
         for node in nodes:
-            self._add(levels.setdefault(node.group, _Level()), node)
+            self._add(levels.setdefault(node.group, _Level(name=node.group, bands=bands)), node)
         if self._damages and not self._n_sound:
             raise CorruptFileError(f"{self._source_file.url}: {self._damages[0]}") from self._damages[0]
         root = levels.pop("")
@@ -193,16 +198,14 @@ class _Assembler:
 
     def _georeference(self, node: PageNode) -> Georeference | None:
         """A page's own georeference, or that of the page which it reduces or masks, in its own pixels."""
-        own = read_georeference(node.page)
-        if node.original is None:
-            self._georeferences[node.number] = own
-            return own
-        whole = self._georeferences.get(node.original.number)
-        if whole is None:
-            return own
-        rows, columns = page_shape(node.original.page)[-2:]
-        own_rows, own_columns = page_shape(node.page)[-2:]
-        return whole.scaled((rows, own_rows), (columns, own_columns))
+        found = read_georeference(node.page)
+        whole = None if node.original is None else self._georeferences.get(node.original.path)
+        if node.original is not None and whole is not None:
+            rows, columns = page_shape(node.original.page)[-2:]
+            own_rows, own_columns = page_shape(node.page)[-2:]
+            found = whole.scaled((rows, own_rows), (columns, own_columns))
+        self._georeferences[node.path] = found
+        return found
 
 
 def named(

@@ -104,9 +104,7 @@ def test_whoever_comes_second_at_creating_does_not_remove_the_first(
 @pytest.mark.slow
 def test_two_processes_append_to_one_repository_in_a_bucket(s3: S3Server, tmp_path: Path) -> None:
     bucket = s3.bucket()
-    options = {name: value for name, value in s3.storage_options.items() if name != "client_options"} | {
-        "allow_http": "true"
-    }
+    options = s3.storage_options
     target = bucket.url("cube")
     urls = []
     for i in range(3):

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vzlab.codecs._eccodes import eccodes
+from vzlab.codecs.grib_checks import check_field
 from vzlab.codecs.grib_sections import fields, header_only, single_field
 from vzlab.codecs.numcodec import ArchiveCodec, ByteArray
 from vzlab.errors import CodecError, UnsupportedCodecError
@@ -81,6 +82,7 @@ class Grib(ArchiveCodec):
         message = stored.tobytes()
         field = fields(message)[-1]
         if self.what == "values":
+            check_field(message, field)
             with open_message(single_field(message, field)) as handle:
                 values = read_values(handle)
         else:

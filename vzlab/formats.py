@@ -90,6 +90,11 @@ def _is_dmrpp(head: bytes) -> bool:
     return b"<Dataset" in head and b"opendap.org/ns/DAP/4.0" in head
 
 
+def _is_envi(head: bytes) -> bool:
+    # The first line of the text beside raw data is this word alone.
+    return head.split(b"\n", 1)[0].rstrip() == b"ENVI"
+
+
 def _is_nifti(head: bytes) -> bool:
     # nifti1.h: the magic is the last field of the 348 bytes; nifti2.h: it follows the length of the header, 540.
     return head[344:348] in {b"n+1\0", b"ni1\0"} or head[4:8] in {b"n+2\0", b"ni2\0"}
@@ -141,6 +146,7 @@ FORMATS = (
         recognise=_is_fits,
         parser="FITSParser",
     ),
+    Format(name="ENVI header", key="envi", suffixes=(".hdr",), recognise=_is_envi, parser="ENVIParser"),
     Format(name="NIfTI", key="nifti", suffixes=(".nii",), recognise=_is_nifti, parser="NIfTIParser"),
     Format(
         name="HDF4",

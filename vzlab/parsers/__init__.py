@@ -10,10 +10,10 @@ from vzlab.parsers.base import Parser
 
 if TYPE_CHECKING:
     from vzlab.parsers.dmrpp.parser import DMRPPParser
-    from vzlab.parsers.grib.parser import GRIBParser
-    from vzlab.parsers.fits.parser import FITSParser
-    from vzlab.parsers.hdf4.parser import HDF4Parser
     from vzlab.parsers.envi import ENVIParser
+    from vzlab.parsers.fits.parser import FITSParser
+    from vzlab.parsers.grib.parser import GRIBParser
+    from vzlab.parsers.hdf4.parser import HDF4Parser
     from vzlab.parsers.hdf5.parser import HDF5Parser
     from vzlab.parsers.icechunk import IcechunkParser
     from vzlab.parsers.kerchunk.parser import KerchunkParser
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DMRPPParser",
+    "ENVIParser",
     "FITSParser",
     "GRIBParser",
     "HDF4Parser",
@@ -44,6 +45,7 @@ __all__ = [
 
 _HOMES = {
     "DMRPPParser": "vzlab.parsers.dmrpp.parser",
+    "ENVIParser": "vzlab.parsers.envi",
     "FITSParser": "vzlab.parsers.fits.parser",
     "GRIBParser": "vzlab.parsers.grib.parser",
     "HDF4Parser": "vzlab.parsers.hdf4.parser",

@@ -318,7 +318,12 @@ def _affine(header: np.void) -> npt.NDArray[np.float64]:
     sizes = header["pixdim"][1:4].astype(np.float64)
     if int(header["qform_code"]) > 0:
         b, c, d = header["quatern"].astype(np.float64)
-        a = math.sqrt(max(0.0, 1.0 - (b * b + c * c + d * d)))
+        squares = b * b + c * c + d * d
+        if 1.0 - squares < 1e-7:
+            # Half a turn, in which rounding would show: the vector is taken for a unit one.
+            b, c, d = (part / math.sqrt(squares) for part in (b, c, d))
+            squares = 1.0
+        a = math.sqrt(1.0 - squares)
         rotation = np.array(
             [
                 [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],

@@ -22,6 +22,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "dmrpp": ("dmrpp",),
     "fits": ("fits",),
     "grib": ("grib",),
+    "hdf4": ("hdf4",),
     "hdf5": ("hdf5", "netcdf4", "nwb"),
     "netcdf3": ("netcdf3",),
     "safetensors": ("safetensors",),

@@ -24,8 +24,8 @@ from vzlab.parsers.base import check_bounds
 from vzlab.parsers.dmrpp.document import child, children
 from vzlab.storage import StoreRegistry
 
-MAX_CHUNKS = 100_000_000
-"""A variable whose grid has more chunks is refused: its manifest would take 2 GB, written chunks or not."""
+MAX_CHUNKS = 20_000_000
+"""A variable whose grid has more chunks is refused: its manifest would take 400 MB, written chunks or not."""
 
 MAX_INLINE_BYTES = 64 * 2**20
 """A variable of which more would have to be held inside the manifest is refused."""

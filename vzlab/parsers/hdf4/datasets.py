@@ -28,6 +28,8 @@ _LABELS, _UNITS, _FORMATS, _LIMITS, _SYSTEM, _CALIBRATION, _FILL = 704, 705, 706
 
 MAX_RANK = 32
 
+_PRE_RELEASE = "Its values are in a Vdata, as pre-releases of HDF 3.2 had it; no library of today reads them as they were meant."
+
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
@@ -99,9 +101,7 @@ def _read_variable(elements: Elements, vsets: Vsets, group: Vgroup) -> Dataset:
     ]
     tables = [vsets.tables[ref] for tag, ref in group.members if tag == VH and ref in vsets.tables]
     attributes = vsets.attributes(elements, (table.ref for table in tables if table.class_name == ATTRIBUTE))
-    # Files of version 3.2 keep values in a Vdata of this class.
-    held = next((table for table in tables if table.class_name == "Data0.0"), None)
-    data: Key | None = (SD, refs[SD]) if SD in refs else (None if held is None else vdata_key(held))
+    data: Key | None = (SD, refs[SD]) if SD in refs else None
     if data is not None and data not in elements.table:
         data = None
     base: dict[str, Any] = {
@@ -111,6 +111,8 @@ def _read_variable(elements: Elements, vsets: Vsets, group: Vgroup) -> Dataset:
         "is_coordinate": any(table.class_name == _COORDINATE for table in tables),
         "attributes": attributes,
     }
+    if any(table.class_name == "Data0.0" for table in tables):
+        return Dataset(**base, shape=(), dtype=None, data=None, fault=_PRE_RELEASE)
     try:
         dtype = read_number_type(elements, refs[NT]) if NT in refs else None
         lengths = [_dimension_length(elements, vsets, dimension) for dimension in dimensions]
@@ -179,7 +181,8 @@ def _read_dfsd(elements: Elements) -> list[Dataset]:
     n_dimensions = 0
     for ref in elements.refs(NDG):
         cursor = elements.cursor((NDG, ref))
-        refs = {tag: member for tag, member in (cursor.take("HH") for _ in range(cursor.left // 4))}
+        pairs = cursor.many(2 * (cursor.left // 4), "H")
+        refs = dict(zip(pairs[::2], pairs[1::2], strict=True))
         if SDD not in refs:
             continue
         shape, number_ref = _dimension_record(elements, refs[SDD])

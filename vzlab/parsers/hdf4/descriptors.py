@@ -72,8 +72,8 @@ class Elements:
             offset >= 0 and 0 <= length <= MAX_ELEMENT_BYTES and offset + length <= self.source.size_bytes
         ):
             raise CorruptFileError(
-                f"{self.source.url} should have {length} bytes at {offset}, and has {self.source.size_bytes} in all. It is damaged "
-                "or truncated: fetch it again."
+                f"{self.source.url} should have {length} bytes at {offset}, and has {self.source.size_bytes} in all. "
+                "It is damaged or truncated: fetch it again."
             )
         self.reader.seek(offset)
         return self.reader.read(length) or b""

@@ -22,8 +22,8 @@ from vzlab.storage import Source
 MAX_INLINE_BYTES = 64 * 2**20
 """A variable of which more would have to be held inside the manifest is refused; it can be loaded."""
 
-MAX_CHUNKS = 10_000_000
-"""A grid of more chunks is damage: a file of HDF4 holds 65,535 at most."""
+MAX_CHUNKS = 1_000_000
+"""A grid of more chunks is taken for damage: a file of HDF4 holds 65,535 at most."""
 
 _DEFLATE: CodecJSON = {"name": "numcodecs.zlib", "configuration": {"level": 6}}
 

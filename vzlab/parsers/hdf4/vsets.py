@@ -151,7 +151,7 @@ def read_records(elements: Elements, vdata: Vdata, data: bytes) -> npt.NDArray[A
     """Records out of their bytes; columns first where they are stored so."""
     if len(data) < vdata.n_records * vdata.record_bytes:
         raise CorruptFileError(
-            f"Vdata {vdata.name!r} of {elements.source.url} has {len(data)} bytes; expected {vdata.n_records * vdata.record_bytes}."
+            f"Vdata {vdata.name!r} of {elements.source.url} has {len(data)} bytes; expected more."
         )
     dtype = vdata.dtype
     if vdata.interlaced or len(vdata.fields) == 1:

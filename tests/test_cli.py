@@ -115,3 +115,14 @@ def test_the_demo_leaves_a_folder_alone_that_it_did_not_make(tmp_path: Path) -> 
 
 def test_the_version_is_printed() -> None:
     assert run("--version").stdout.strip() == vz.__version__
+
+
+def test_files_that_differ_are_encoded_again_when_asked(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path / "archive", n_days=3)
+    write_daily_file(files[1], DailyFile(first_day=1), scale_factor=0.1)
+    planned = run("check", *files, "--plan")
+    assert planned.returncode == 1
+    assert "16 chunks of 1 of 3 files are to be encoded again" in planned.stdout
+    done = run("virtualize", *files, "--to", tmp_path / "refs.json", "--on-mismatch", "reencode")
+    assert done.returncode == 0, done.stderr
+    assert "32 references" in done.stdout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -150,6 +150,9 @@ def cost(
 def check(
     urls: Urls,
     concat_dim: ConcatDim = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Tell too what encoding the odd files' chunks again would take.")
+    ] = False,
     html: HtmlFile = None,
     as_json: AsJson = False,
     group: Group = None,
@@ -157,12 +160,17 @@ def check(
     option: Options = None,
 ) -> None:
     """Tell whether files make one honest dataset. Exit code 1 if they do not."""
-    from vzlab.datasets import check_combine
+    from vzlab.datasets import check_combine, reencode_plan
 
-    report = check_combine(
-        urls, concat_dim=concat_dim, group=group, storage_options=_storage_options(anonymous, option)
-    )
+    options: dict[str, Any] = {
+        "concat_dim": concat_dim,
+        "group": group,
+        "storage_options": _storage_options(anonymous, option),
+    }
+    report = check_combine(urls, **options)
     _show(report, html, as_json)
+    if plan:
+        _print(str(reencode_plan(urls, **options)))
     raise typer.Exit(FINE if report.compatible else DIFFERENT)
 
 
@@ -173,6 +181,14 @@ def virtualize(
         str, typer.Option("--to", help="NAME.json or NAME.parquet for Kerchunk; anything else is Icechunk.")
     ],
     concat_dim: ConcatDim = None,
+    on_mismatch: Annotated[
+        Literal["raise", "reencode", "load"],
+        typer.Option("--on-mismatch", help="What to do with files that are encoded otherwise."),
+    ] = "raise",
+    allow: Annotated[
+        list[str] | None,
+        typer.Option("--allow", help="A refusal to allow, by the name that `check --json` gives."),
+    ] = None,
     group: Group = None,
     anonymous: Anonymous = False,
     option: Options = None,
@@ -182,10 +198,15 @@ def virtualize(
 
     try:
         dataset = open_virtual_mfdataset(
-            urls, concat_dim=concat_dim, group=group, storage_options=_storage_options(anonymous, option)
+            urls,
+            concat_dim=concat_dim,
+            on_mismatch=on_mismatch,
+            allow=allow or (),
+            group=group,
+            storage_options=_storage_options(anonymous, option),
         )
     except IncompatibleFilesError as error:
-        _print(str(error))
+        _print(str(error.report))
         raise typer.Exit(DIFFERENT) from error
     kind = {".json": "json", ".parquet": "parquet", ".parq": "parquet"}.get(Path(to).suffix)
     if kind is None:

@@ -54,7 +54,7 @@ class StoredObjects:
     lengths: Offsets
     """Bytes of each."""
     sources: Callable[[npt.NDArray[np.intp]], Sequence[SourceFile]]
-    """The sources of some of them, by their rows: one for each, or one for all."""
+    """The sources of chunks, by their rows: one for each, or one for all."""
     container: CodecJSON | None = None
     """The codec that takes a chunk out of what the references are to, if that is more than its bytes."""
 
@@ -141,14 +141,20 @@ class DirectoryKeys(Keys):
                 return refused
 
         def sources(rows: npt.NDArray[np.intp]) -> list[SourceFile]:
+            base, mark, query = url.partition("?")
+            at = rows.tolist()
+            # Names of chunks are digits and separators: nothing in them is to be percent-encoded.
             return [
                 SourceFile(
-                    url=f"{url}/{quote(listing.names[i], safe=_SAFE)}",
-                    size_bytes=size,
-                    etag=listing.etags[i],
-                    last_modified=listing.last_modified(i),
+                    url=f"{base}/{name}{mark}{query}", size_bytes=size, etag=etag, last_modified=changed
                 )
-                for i, size in zip(rows.tolist(), listing.sizes[rows].tolist(), strict=True)
+                for name, size, etag, changed in zip(
+                    map(listing.names.__getitem__, at),
+                    listing.sizes[rows].tolist(),
+                    map(listing.etags.__getitem__, at),
+                    map(listing.last_modified, at),
+                    strict=True,
+                )
             ]
 
         return StoredObjects(

@@ -204,9 +204,8 @@ def _chosen(nodes: Nodes, root: str, drops: Callable[[str], bool], url: str) -> 
     chosen = {
         path[len(below) :]: node for path, node in nodes.items() if path.startswith(below) or path == root
     }
-    if root in nodes:
-        chosen[""] = nodes[root]
-        chosen.pop(root, None)
+    if root and root in chosen:
+        chosen[""] = chosen.pop(root)
     if not chosen:
         raise KeyError(f"{url} has no group {root!r}")
     dropped = {path for path in chosen if path and drops(path)}

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from vzlab.manifests import ArrayMetadata, ChunkGrid, ChunkManifest, ManifestArray, ManifestGroup
     from vzlab.storage import ManifestStore, RequestLog, StoreRegistry
     from vzlab.testing.compare import compare
+    from vzlab.testing.refresh import refresh
     from vzlab.testing.verify import verify
-    from vzlab.writers import chunk_prefixes, icechunk_credentials, open_icechunk
+    from vzlab.writers import chunk_prefixes, icechunk_credentials, open_icechunk, relocate
 
 __version__ = "0.1.0"
 
@@ -61,6 +62,8 @@ _HOMES = {
     "open_virtual_mfdatatree": "vzlab.datasets",
     "reencode_plan": "vzlab.datasets",
     "record": "vzlab.inspection",
+    "refresh": "vzlab.testing",
+    "relocate": "vzlab.writers",
     "trace": "vzlab.inspection",
     "verify": "vzlab.testing",
 }
@@ -97,6 +100,8 @@ __all__ = [
     "parsers",
     "record",
     "reencode_plan",
+    "refresh",
+    "relocate",
     "samples",
     "storage",
     "testing",

@@ -3,6 +3,7 @@
 from vzlab.testing import faults
 from vzlab.testing.compare import assert_virtual_equal, compare, read_virtual
 from vzlab.testing.comparison import Bound, Comparison, Finding, Gap, LevelCoverage, Stratum
+from vzlab.testing.refresh import Refresh, refresh
 from vzlab.testing.verification import Verification, VerifiedArray, VerifiedFile
 from vzlab.testing.verify import verify
 
@@ -12,6 +13,7 @@ __all__ = [
     "Finding",
     "Gap",
     "LevelCoverage",
+    "Refresh",
     "Stratum",
     "Verification",
     "VerifiedArray",
@@ -20,5 +22,6 @@ __all__ = [
     "compare",
     "faults",
     "read_virtual",
+    "refresh",
     "verify",
 ]

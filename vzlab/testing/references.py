@@ -12,12 +12,12 @@ from vzlab.manifests import ChunkManifest, SourceFile
 from vzlab.manifests.codec_axes import is_uncompressed
 from vzlab.manifests.manifest import INLINE, MISSING
 from vzlab.storage import StoreRegistry
+from vzlab.storage.source_files import FileFacts, Unavailable, look_up, what_changed
 from vzlab.testing.arrangement import Arrangement
 from vzlab.testing.comparison import Finding
 from vzlab.testing.native_files import NativeFiles
 from vzlab.testing.native_index import check_native_index
 from vzlab.testing.record import Record
-from vzlab.testing.source_files import FileFacts, Unavailable, look_up, what_changed
 from vzlab.testing.virtual_side import VirtualSide, VirtualVariable
 
 _LEVEL = "L2"

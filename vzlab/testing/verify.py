@@ -12,10 +12,10 @@ import zarr
 from vzlab.codecs import describe_chain
 from vzlab.manifests import SourceFile
 from vzlab.storage import as_registry
+from vzlab.storage.source_files import FileFacts, Unavailable
 from vzlab.testing.comparison import Finding
 from vzlab.testing.record import Record
 from vzlab.testing.references import STALE, check_against_files, known_manifests, sources_seen
-from vzlab.testing.source_files import FileFacts, Unavailable
 from vzlab.testing.verification import Verification, VerifiedArray, VerifiedFile
 from vzlab.testing.virtual_side import VirtualSide, VirtualVariable
 from vzlab.testing.virtual_sources import virtual_side
@@ -125,11 +125,13 @@ def _check_by_store(
         )
     }
     variables = [variable for variable in side.variables.values() if variable.manifest is not None]
-    if not unknown or not variables or not hasattr(_store(variables[0]), "array_chunk_iterator"):
+    store = getattr(variables[0].array, "store", None) if variables else None
+    if not unknown or not hasattr(store, "array_chunk_iterator"):
         return 0, len(unknown)
-    from vzlab.testing.icechunk_references import changed_files
+    from vzlab.writers.stored_references import changed_files
 
-    stale, refused, n = changed_files(_store(variables[0]), variables, unknown)
+    manifests = {v.array.path: v.manifest for v in variables if v.manifest is not None}
+    stale, refused, n = changed_files(store, manifests, unknown)
     for url in stale:
         message = "file: Icechunk refuses to read it, since it was changed after its references were written. Parse it again"
         record.find(Finding(level=_LEVEL, variable="", message=message, cause=STALE, source=url, file=url))
@@ -138,10 +140,6 @@ def _check_by_store(
             _LEVEL, "", f"{url}: Icechunk cannot read it, so nobody knows whether it changed: {reason}"
         )
     return n, 0
-
-
-def _store(variable: VirtualVariable) -> Any:
-    return getattr(variable.array, "store", None)
 
 
 def _check_outside(variables: Iterable[VirtualVariable], record: Record) -> None:

@@ -19,8 +19,8 @@ from vzlab.datasets import dataset_to_group, is_virtual, open_group
 from vzlab.manifests import ChunkGrid, ManifestArray, ManifestGroup
 from vzlab.storage import ManifestStore, StoreRegistry, normalize_url
 from vzlab.testing.decoding import decode_variable, open_decoded
-from vzlab.testing.icechunk_references import chunk_manifest
 from vzlab.testing.virtual_side import VirtualSide, VirtualVariable
+from vzlab.writers.stored_references import chunk_manifest
 
 _INTERNAL = frozenset({"_ARRAY_DIMENSIONS"})
 

@@ -9,21 +9,26 @@ if TYPE_CHECKING:
     from vzlab.writers.containers import chunk_prefixes, icechunk_credentials, open_icechunk
     from vzlab.writers.icechunk import IcechunkWrite, write_icechunk
     from vzlab.writers.kerchunk import write_kerchunk
+    from vzlab.writers.relocate import Relocation, relocate
 
 _HOMES = {
     "IcechunkWrite": "icechunk",
+    "Relocation": "relocate",
     "chunk_prefixes": "containers",
     "icechunk_credentials": "containers",
     "open_icechunk": "containers",
+    "relocate": "relocate",
     "write_icechunk": "icechunk",
     "write_kerchunk": "kerchunk",
 }
 
 __all__ = [
     "IcechunkWrite",
+    "Relocation",
     "chunk_prefixes",
     "icechunk_credentials",
     "open_icechunk",
+    "relocate",
     "write_icechunk",
     "write_kerchunk",
 ]

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from vzlab.manifests import SourceFile
-from vzlab.storage import StoreRegistry, local_path
+from vzlab.storage.registry import StoreRegistry
 from vzlab.storage.request_log import logs_of, timed
+from vzlab.storage.urls import local_path
 
 AT_ONCE = 32
 """Files that are looked up at once."""

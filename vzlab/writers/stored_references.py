@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,7 @@ from zarr.core.sync import sync
 from vzlab.manifests import ChunkManifest
 from vzlab.manifests.manifest import INLINE, MISSING
 from vzlab.storage import normalize_url
-
-if TYPE_CHECKING:
-    from vzlab.testing.virtual_side import VirtualVariable
+from vzlab.writers.references import chunk_key
 
 _VIRTUAL = 2
 """``icechunk.ChunkType.virtual``; the others lie in the repository itself."""
@@ -76,19 +74,24 @@ async def _batches(store: Any, path: str) -> list[Any]:
 
 
 def changed_files(
-    store: Any, variables: Sequence[VirtualVariable], urls: Collection[str]
+    store: Any, manifests: Mapping[str, ChunkManifest], urls: Collection[str]
 ) -> tuple[list[str], dict[str, str], int]:
-    """Ask Icechunk, which holds what files were, for one byte of each: files that changed, files it refuses, requests made."""
+    """Ask Icechunk, which holds what files were, for one byte of each: files that changed, files it refuses, requests made.
+
+    Parameters
+    ----------
+    manifests : mapping
+        Where the chunks of each array lie, by its path in the store.
+    urls : collection of str
+        Files to ask for.
+    """
     probes: dict[str, str] = {}
-    for variable in variables:
-        manifest = variable.manifest
-        if manifest is None:
-            continue
+    for path, manifest in manifests.items():
         used, first = np.unique(manifest.source_index.reshape(-1), return_index=True)
         for code, position in zip(used.tolist(), first.tolist(), strict=True):
             if code < INLINE and (url := manifest.sources[code].url) in urls and url not in probes:
-                index = tuple(int(i) for i in np.unravel_index(position, manifest.grid_shape))
-                probes[url] = f"{variable.array.path}/{variable.array.metadata.encode_chunk_key(index)}"
+                index = np.unravel_index(position, manifest.grid_shape)
+                probes[url] = chunk_key(path, [int(i) for i in index])
     answers = dict(zip(probes, sync(_probe(store, list(probes.values()))), strict=True))
     stale = [url for url, answer in answers.items() if _is_changed(answer)]
     refused = {

@@ -1,0 +1,142 @@
+"""Make the references of changed files anew, of those alone, in one commit."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from vzlab.datasets import is_virtual, manifest_array, open_virtual_dataset
+from vzlab.errors import WriteError
+from vzlab.manifests import ChunkManifest, SourceFile
+from vzlab.testing.verification import Verification
+from vzlab.testing.verify import verify
+from vzlab.writers import write_icechunk
+from vzlab.writers.contents import sources_of, take_apart
+from vzlab.writers.relocate import stored_manifests
+from vzlab.writers.sources_seen import sources_metadata
+from vzlab.writers.targets import open_target
+
+if TYPE_CHECKING:
+    from icechunk import Repository, Storage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refresh:
+    """What refreshing references did."""
+
+    urls: tuple[str, ...]
+    """Files whose references were made anew."""
+    snapshot_id: str | None
+    """The commit; None if there was nothing to do."""
+    n_references: int
+    """References written."""
+
+    def __str__(self) -> str:
+        if self.snapshot_id is None:
+            return "No file needs its references made anew."
+        return f"Committed {self.snapshot_id}: {self.n_references:,} references to {len(self.urls):,} files made anew."
+
+
+def refresh(
+    target: str | os.PathLike[str] | Storage | Repository,
+    report: Verification | None = None,
+    *,
+    open_file: Callable[[str], xr.Dataset] | None = None,
+    branch: str = "main",
+    message: str | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    source_options: Mapping[str, Any] | None = None,
+) -> Refresh:
+    """Parse the files again whose references a verification found wrong, and put the new ones in their place.
+
+    A file's place is where its coordinates are in the store; where it has none, where its chunks were. Codecs, packing,
+    and everything that does not change along the place must be as before: what differs is refused, and nothing is written.
+
+    Parameters
+    ----------
+    target : path, url, icechunk.Storage or Repository
+    report : Verification, optional
+        What `verify` found; None verifies now.
+    open_file : callable, optional
+        Gives the virtual dataset of a url, prepared as when the repository was written; None opens it as
+        `open_virtual_dataset` does.
+    branch, message
+        Of the commit.
+    storage_options : mapping, optional
+        For a url as target, as ``obstore`` names them.
+    source_options : mapping, optional
+        For the files; None is `storage_options`.
+
+    Raises
+    ------
+    WriteError
+        If a file does not fit its place any more, or its place cannot be told.
+    """
+    options = storage_options if source_options is None else source_options
+    found = report or verify(target, branch=branch, storage_options=options)
+    urls = found.to_virtualize
+    if not urls:
+        return Refresh(urls=(), snapshot_id=None, n_references=0)
+    with open_target(
+        target,
+        (),
+        urls=urls,
+        branch=branch,
+        append_dim=None,
+        create=False,
+        storage_options=storage_options,
+        source_options=options,
+    ) as opened:
+        manifests = stored_manifests(opened.session.store)
+        n = 0
+        sources: list[SourceFile] = []
+        for url in urls:
+            dataset = (
+                open_virtual_dataset(url, storage_options=options) if open_file is None else open_file(url)
+            )
+            for group in _groups_with(url, manifests):
+                names = {posixpath.basename(path) for path in manifests if posixpath.dirname(path) == group}
+                part = dataset.drop_vars([name for name in dataset.variables if name not in names])
+                region = _region(part, group, url, manifests)
+                n += write_icechunk(
+                    part, opened.session, group=group, region=region, source_options=options
+                ).n_virtual
+                sources += sources_of(take_apart(part))
+        told = message or f"Refresh {len(urls):,} files"
+        snapshot = opened.commit(told, sources_metadata(list(dict.fromkeys(sources))))
+    return Refresh(urls=urls, snapshot_id=snapshot, n_references=n)
+
+
+def _groups_with(url: str, manifests: Mapping[str, ChunkManifest]) -> list[str]:
+    """Groups of the store that have references to a file."""
+    return sorted({posixpath.dirname(path) for path, manifest in manifests.items() if url in manifest.urls})
+
+
+def _region(dataset: xr.Dataset, group: str, url: str, manifests: Mapping[str, ChunkManifest]) -> Any:
+    """Where a file belongs: by its coordinates, else by where its chunks are."""
+    if any(name in dataset.dims for name in dataset.coords):
+        return "auto"
+    region: dict[str, slice] = {}
+    for name, variable in dataset.variables.items():
+        manifest = manifests[posixpath.join(group, str(name))]
+        if not is_virtual(variable) or url not in manifest.urls:
+            continue
+        held = np.nonzero(manifest.source_index == manifest.urls.index(url))
+        lengths = manifest_array(variable).chunk_grid.chunk_shape
+        for dim, positions, n, chunk, size in zip(
+            variable.dims, held, manifest.grid_shape, lengths, variable.shape, strict=True
+        ):
+            if (int(positions.min()), int(positions.max())) != (0, n - 1) or len(set(manifest.urls)) > 1:
+                start = int(positions.min()) * chunk
+                region.setdefault(str(dim), slice(start, start + size))
+    if not region:
+        region = {str(dim): slice(0, size) for dim, size in list(dataset.sizes.items())[:1]}
+    if not region:
+        raise WriteError(f"{url} holds no array with dimensions, so nothing says what of the store it is")
+    return region

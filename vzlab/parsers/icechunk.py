@@ -28,7 +28,7 @@ from vzlab.errors import (
 from vzlab.manifests import ChunkGrid, ChunkManifest, ManifestArray, ManifestGroup, UnreadableVariable
 from vzlab.manifests.manifest import INLINE, MISSING
 from vzlab.parsers.base import LoadedVariable, Parser
-from vzlab.parsers.kerchunk.columns import check_grid
+from vzlab.parsers.kerchunk.columns import check_grid, ravel
 from vzlab.parsers.zarr_documents import array_from_v3, build_tree, read_json, unreadable_from
 from vzlab.storage import Source, StoreRegistry, as_registry, local_path, normalize_url
 from vzlab.storage.icechunk_storage import open_storage
@@ -220,13 +220,13 @@ class _Reader:
         return ManifestArray(metadata=metadata, manifest=self._manifest(path, metadata.grid))
 
     def _manifest(self, path: str, grid: ChunkGrid) -> ChunkManifest:
+        check_grid(grid)
         batches = sync(_batches(self._store, f"/{path}"))
         if not batches:
             return ChunkManifest.empty(grid.grid_shape)
-        check_grid(grid)
         shape = grid.grid_shape
-        index = np.full(shape, MISSING, np.uint32)
-        offsets, lengths = np.zeros(shape, np.uint64), np.zeros(shape, np.uint64)
+        index = np.full(grid.n_chunks, MISSING, np.uint32)
+        offsets, lengths = np.zeros(grid.n_chunks, np.uint64), np.zeros(grid.n_chunks, np.uint64)
         sources: dict[str, int] = {}
         inline: list[bytes] = []
         for coords, kinds, paths, starts, sizes, held in batches:
@@ -234,11 +234,10 @@ class _Reader:
                 np.asarray(coords, np.intp).reshape(len(kinds), len(shape)), np.asarray(kinds), paths
             )
             inside = (rows.coords < np.array(shape, np.intp)).all(axis=1)
-            at = tuple(rows.coords[inside].T)
+            at = ravel(rows.coords[inside], shape)
             codes = np.full(len(kinds), INLINE, np.uint32)
             begins = np.asarray(starts, np.uint64).copy()
-            codes_of = rows.number(_VIRTUAL, sources, normalize_url)
-            codes[rows.kinds == _VIRTUAL] = codes_of
+            codes[rows.kinds == _VIRTUAL] = rows.number(_VIRTUAL, sources, normalize_url)
             native = rows.kinds == _NATIVE
             if native.any() and self._place is not None:
                 chunks = f"{self._place}/chunks/"
@@ -253,18 +252,23 @@ class _Reader:
             index[at], offsets[at] = codes[inside], begins[inside]
             lengths[at] = np.asarray(sizes, np.uint64)[inside]
         return ChunkManifest(
-            sources=tuple(sources), source_index=index, offsets=offsets, lengths=lengths, inline=inline
+            sources=tuple(sources),
+            source_index=index.reshape(shape),
+            offsets=offsets.reshape(shape),
+            lengths=lengths.reshape(shape),
+            inline=inline,
         )
 
     def _native(
         self, path: str, coords: npt.NDArray[np.intp], sizes: npt.NDArray[np.uint64]
     ) -> Sequence[bytes]:
-        self._n_held += int(sizes.sum())
-        if self._n_held > MAX_HELD_BYTES:
+        n_bytes = int(sizes.sum())
+        if self._n_held + n_bytes > MAX_HELD_BYTES:
             raise UnvirtualizableError(
                 f"The repository was given as an object, so that its native chunks cannot be referenced, and they have more than "
                 f"{MAX_HELD_BYTES:,} bytes. Say where it is: IcechunkParser(location=...)"
             )
+        self._n_held += n_bytes
         keys = ["/".join((path, "c", *map(str, index))) for index in coords.tolist()]
         return sync(_values(self._store, keys))
 

@@ -235,10 +235,11 @@ def chunk_positions(
     if indices is None:
         return _one_by_one(names, keys, grid_shape)
     known = (indices < np.array(grid_shape)).all(axis=1)
-    return _ravel(indices, grid_shape), known
+    return ravel(indices, grid_shape), known
 
 
-def _ravel(indices: npt.NDArray[np.int64], grid_shape: Sequence[int]) -> npt.NDArray[np.int64]:
+def ravel(indices: npt.NDArray[np.int64], grid_shape: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Positions in C order of grid indices of shape (chunks, dimensions)."""
     strides = [math.prod(grid_shape[axis + 1 :]) for axis in range(len(grid_shape))]
     return (indices * np.array(strides, np.int64)).sum(axis=1)
 

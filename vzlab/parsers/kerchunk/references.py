@@ -85,9 +85,8 @@ class References:
 
     def manifest(self, path: str, keys: ChunkKeys, grid: ChunkGrid) -> ChunkManifest:
         """Where the chunks of an array lie."""
+        check_grid(grid)
         parts = self.columns(path, keys, grid)
-        if any(part.positions.size for part in parts):
-            check_grid(grid)
         return as_manifest(parts, grid, self.resolve, self.registry)
 
 

@@ -220,10 +220,12 @@ def read_directory(source: Source) -> Members:
     CorruptFileError
         If its directory contradicts itself or the archive's length.
     """
-    start, length, shift = _locate(source)
+    tail = _tail(source)
+    start, length, shift = _locate(source, tail)
     if length > MAX_DIRECTORY_BYTES:
         raise CorruptFileError(f"{source.url} says that its directory has {length} bytes: it is damaged")
-    data = source.read(start, length)
+    behind = source.size_bytes - start  # what lies in the tail is here already
+    data = tail[-behind:][:length] if behind <= len(tail) else source.read(start, length)
     heads, at = _headers(source, data)
     names = [
         _text(data[i : i + n], utf8)
@@ -258,11 +260,15 @@ def read_directory(source: Source) -> Members:
     )
 
 
-def _locate(source: Source) -> tuple[int, int, int]:
+def _tail(source: Source) -> bytes:
+    """The last bytes of an archive, in which its end record is."""
+    n_tail = min(source.size_bytes, _END.size + _LONGEST_COMMENT + _LOCATOR.size + _END64.size)
+    return source.read(source.size_bytes - n_tail, n_tail)
+
+
+def _locate(source: Source, tail: bytes) -> tuple[int, int, int]:
     """Where the directory begins, its length, and by how much all offsets are too low for what was put before the archive."""
-    size = source.size_bytes
-    n_tail = min(size, _END.size + _LONGEST_COMMENT + _LOCATOR.size + _END64.size)
-    tail = source.read(size - n_tail, n_tail)
+    size, n_tail = source.size_bytes, len(tail)
     at = tail.rfind(b"PK\x05\x06")
     while at >= 0:
         if len(tail) - at >= _END.size and at + _END.size + _END.unpack_from(tail, at)[-1] <= len(tail):

@@ -239,7 +239,9 @@ def test_overviews_are_levels_and_masks_stand_beside_what_they_mask(tmp_path: Pa
     assert tree["1"].attrs["long_name"] == "mask of page 0"
     with tifffile.TiffFile(path) as file:
         group = TIFFParser()(path)
-        for _, array in group.walk_arrays():
+        pages = [array for _, array in group.walk_arrays() if "tiff_page" in array.metadata.attributes]
+        assert len(pages) == len(file.pages)
+        for array in pages:
             page = file.pages[array.metadata.attributes["tiff_page"]]
             expected = page.asarray()
             expected = np.moveaxis(expected, -1, 0) if expected.ndim == 3 else expected

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from vzlab.manifests import ManifestArray, ManifestGroup
 
 MAX_STRUCTURES = 10_000
 
 _KINDS = {"GridName": "grid", "SwathName": "swath", "ZaName": "za", "PointName": "point"}
+_GROUPS = {"grid": "GRIDS", "swath": "SWATHS", "za": "ZAS", "point": "POINTS"}
+"""Where HDF-EOS5 keeps structures, below the group HDFEOS."""
+
+_MADE_UP = "phony_dim_"
 _FIELD_NAMES = frozenset({"DataFieldName", "GeoFieldName", "ProfileFieldName"})
 _STATEMENT = re.compile(r"^\s*(\w+)\s*=\s*(.*?)\s*$")
 _QUOTED = re.compile(r'"([^"]*)"')
@@ -93,3 +99,53 @@ def _fits(names: Sequence[str], shape: Sequence[int], lengths: Mapping[str, int]
             name and lengths.get(name, -1) in (-1, length) for name, length in zip(names, shape, strict=True)
         )
     )
+
+
+def with_field_dimensions(
+    group: ManifestGroup, structures: Sequence[Structure], path: str = ""
+) -> ManifestGroup:
+    """A tree of an HDF-EOS5 file with the dimension names that its structures state.
+
+    Only names that were made up are replaced, and only where rank and lengths are those that are stated. Values, shapes and
+    all else stay.
+
+    Parameters
+    ----------
+    group : ManifestGroup
+        As it was parsed.
+    structures : sequence of Structure
+        See `parse_structures`.
+    path : str
+        Of the group, from the root of the file.
+    """
+    if not structures:
+        return group
+    here = path.strip("/")
+    groups = {
+        name: with_field_dimensions(inner, structures, f"{here}/{name}")
+        for name, inner in group.groups.items()
+    }
+    parts = here.split("/")
+    of_group = [
+        each
+        for each in structures
+        if len(parts) > 3 and parts[:3] == ["HDFEOS", _GROUPS.get(each.kind), each.name]
+    ]
+    arrays = {
+        name: _renamed(array, field_dimensions(of_group, name, array.shape))
+        for name, array in group.arrays.items()
+    }
+    return replace(group, groups=groups, arrays=arrays)
+
+
+def _renamed(array: ManifestArray, stated: tuple[str, ...] | None) -> ManifestArray:
+    known = array.metadata.dimension_names or (None,) * array.ndim
+    if stated is None:
+        return array
+    names = tuple(
+        new if old is None or old.startswith(_MADE_UP) else old
+        for old, new in zip(known, stated, strict=True)
+    )
+    if len(set(names)) < len(names) or names == known:
+        return array
+    return ManifestArray(metadata=replace(array.metadata, dimension_names=names), manifest=array.manifest)

@@ -19,10 +19,12 @@ from vzlab.parsers.hdf5.dimensions import (
     find_scales,
     name_dimensions,
 )
+from vzlab.parsers.hdf5.eos import read_structures
 from vzlab.parsers.hdf5.layouts import Layout, read_array_layout
 from vzlab.parsers.hdf5.loading import filters_available, load_dataset
 from vzlab.parsers.hdf5.objects import DatasetNode, ObjectFinder, ObjectKey, ObjectTree
 from vzlab.parsers.hdf5.opening import LIBRARY_ERRORS, library_message, open_hdf5
+from vzlab.parsers.hdfeos import with_field_dimensions
 from vzlab.storage import Source, StoreRegistry, as_registry
 
 MAX_REPEATED = 100_000
@@ -37,7 +39,8 @@ class HDF5Parser(Parser):
     """Parse HDF5 and netCDF4 files.
 
     h5py reads headers, datatypes, attributes and chunk indexes; no values are read but those that no reference can express:
-    compact data, strings of varying length, chunks that skipped a filter.
+    compact data, strings of varying length, chunks that skipped a filter. Fields of HDF-EOS5 without dimension scales have the
+    dimension names that ``StructMetadata`` gives them.
 
     Parameters
     ----------
@@ -54,8 +57,10 @@ class HDF5Parser(Parser):
     def _parse(self, source: Source, registry: StoreRegistry) -> ManifestGroup:
         with ExitStack() as stack:
             finder = ObjectFinder(registry, stack, self._drops_absolute)
-            tree = finder.find(finder.add_file(source), self.group or "")
-            return _Assembler(tree, registry).root()
+            file = finder.add_file(source)
+            tree = finder.find(file, self.group or "")
+            root = _Assembler(tree, registry).root()
+            return with_field_dimensions(root, read_structures(file.file_id), self.group or "")
 
     def _drops_absolute(self, path: str) -> bool:
         return self.drops(path.removeprefix(f"{self.group}/") if self.group else path)

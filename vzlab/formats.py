@@ -182,7 +182,7 @@ FORMATS = (
         suffixes=(".om",),
         # Two letters and the version; header and trailer: github.com/open-meteo/om-file-format.
         recognise=_begins(b"OM\x01", b"OM\x02", b"OM\x03"),
-        advice="Its table of chunks is compressed, and no library gives it out: read it with omfiles and write the values to Zarr.",
+        advice="Its table of chunks is compressed, and no library gives it out: read it with omfiles, write Zarr.",
     ),
     Format(name="Zarr", key="zarr", suffixes=(".zarr",), parser="ZarrParser"),
     Format(name="Icechunk", key="icechunk", suffixes=(".icechunk",), parser="IcechunkParser"),

@@ -35,11 +35,6 @@ def make_message(
                 eccodes.codes_set(handle, "bitmapPresent", 1)
                 eccodes.codes_set(handle, "missingValue", 9999)
                 values = np.where(np.isnan(values), 9999, values)
-            if keys.get("packingType") == "grid_png":
-                # The samples' 24 bits are no depth of an image, and their own grid is another.
-                eccodes.codes_set_values(handle, np.asarray(values, np.float64).ravel())
-                eccodes.codes_set(handle, "bitsPerValue", 8)
-                eccodes.codes_set(handle, "packingType", "grid_png")
             eccodes.codes_set_values(handle, np.asarray(values, np.float64).ravel())
         if "packingType" in keys:
             eccodes.codes_set(handle, "packingType", keys["packingType"])

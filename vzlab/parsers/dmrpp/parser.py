@@ -172,9 +172,7 @@ class _Scope:
             shape.append(self.dimensions[full])
             short = full.rpartition("/")[2]
             # A dimension of the same name nearer by would be mistaken for it.
-            names.append(
-                short if self._resolve(short, self.dimensions) == full else full.strip("/").replace("/", "_")
-            )
+            names.append(short if self._resolve(short, self.dimensions) == full else full.replace("/", "_"))
         repeated = [each if names.index(each) == i else None for i, each in enumerate(names)]
         enumeration = None
         if element.tag == "Enum":

@@ -14,6 +14,8 @@ import h5py
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
+import zarr.storage
 
 import vzlab as vz
 from tests.servers.http_server import HttpServer
@@ -385,3 +387,61 @@ def test_whole_reference_set_is_readable_by_fsspec(files: list[Path], tmp_path: 
     with h5py.File(files[2]) as file:
         stored = file["sst"].id.read_direct_chunk((3, 5, 10))[1]
     assert system.cat_file("sst/11.1.1") == stored
+
+
+# -- Zarr v3 metadata --------------------------------------------------------------------------------------------------
+
+
+def read_v3(references: Any, group: str | None = None) -> xr.Dataset:
+    """Read references with fsspec and zarr, without kerchunk's engine, which is for Zarr v2."""
+    system = fsspec.filesystem(
+        "reference", fo=references, asynchronous=True, remote_options={"asynchronous": True}
+    )
+    store = zarr.storage.FsspecStore(system, read_only=True)
+    with zarr.config.set({"array.rectilinear_chunks": True}):
+        return xr.open_zarr(store, group=group, consolidated=False, zarr_format=3).load()
+
+
+@pytest.mark.parametrize("form", ["json", "dict"])
+def test_v3_reads_as_the_files(form: Any, tmp_path: Path) -> None:
+    files = daily_files(tmp_path / "archive", n_days=2)
+    cube = virtual_cube(files)
+    path = tmp_path / "refs.json" if form == "json" else None
+    made = write_kerchunk(cube, path, format=form, zarr_format=3)
+    xr.testing.assert_identical(read_v3(made or str(path)), read_native(files))
+
+
+def test_v3_has_nested_groups_and_inline_chunks(tmp_path: Path) -> None:
+    array = array_over(tmp_path / "a.bin", np.arange(4, dtype="<i4"), (2,))
+    mixed = np.concatenate([array, np.arange(4, 9, dtype="i4")])  # type: ignore[call-overload]
+    tree = xr.DataTree.from_dict({"/a/b": xr.Dataset({"v": ("x", mixed)}, attrs={"title": "t"})})
+    made = write_kerchunk(tree, format="dict", zarr_format=3)
+    got = read_v3(made, "a/b")
+    assert got.v.values.tolist() == [*range(9)]
+    assert got.attrs == {"title": "t"}
+
+
+def test_v3_says_chunks_of_different_lengths(tmp_path: Path) -> None:
+    parts = [
+        xr.Dataset({"v": ("x", array_over(tmp_path / f"{n}.bin", np.arange(n, dtype="<i4"), (n,)))})
+        for n in (31, 28, 31)
+    ]
+    made = write_kerchunk(xr.concat(parts, "x"), format="dict", zarr_format=3)
+    assert read_v3(made).v.values.tolist() == [*range(31), *range(28), *range(31)]
+
+
+def test_v3_scalar(tmp_path: Path) -> None:
+    made = write_kerchunk(
+        xr.Dataset({"v": ((), array_over(tmp_path / "s.bin", np.array(7, "<i4"), ()))}),
+        format="dict",
+        zarr_format=3,
+    )
+    assert read_v3(made).v.item() == 7
+
+
+def test_v3_in_parquet_is_refused(tmp_path: Path) -> None:
+    array = array_over(tmp_path / "a.bin", np.arange(4, dtype="<i4"), (2,))
+    with pytest.raises(WriteError, match=r"fsspec finds chunks in Parquet by the \.zarray"):
+        write_kerchunk(
+            xr.Dataset({"v": ("x", array)}), tmp_path / "refs.parquet", format="parquet", zarr_format=3
+        )

@@ -20,19 +20,21 @@ from zarr.storage import MemoryStore
 
 from vzlab.cf import to_zarr_attributes
 from vzlab.errors import WriteError
+from vzlab.manifests import ManifestArray
 from vzlab.manifests.manifest import INLINE
 from vzlab.storage import as_registry, local_path, normalize_url
+from vzlab.storage.manifest_store import array_document
 from vzlab.writers.contents import GroupContents, take_apart
 from vzlab.writers.kerchunk_columns import (
-    chunk_keys,
+    ChunkKeys,
+    ReferencedArray,
     fsspec_url,
     held_chunks,
     inline_text,
-    key_parts,
     virtual_rows,
 )
 from vzlab.writers.plan import check_manifest, join
-from vzlab.writers.zarr_v2 import V2Array, to_zarr_v2
+from vzlab.writers.zarr_v2 import to_zarr_v2
 
 type Format = Literal["json", "parquet", "dict"]
 
@@ -42,8 +44,8 @@ class References:
     """All that the references consist of, before it takes a format."""
 
     documents: Mapping[str, Mapping[str, Any]]
-    """``.zgroup``, ``.zattrs`` and ``.zarray`` by key."""
-    arrays: Mapping[str, V2Array]
+    """``.zgroup``, ``.zattrs`` and ``.zarray``, or ``zarr.json``, by key."""
+    arrays: Mapping[str, ReferencedArray]
     """Virtual arrays by path."""
     chunks: Mapping[str, bytes]
     """Chunks of loaded variables by key."""
@@ -55,11 +57,12 @@ def write_kerchunk(
     *,
     format: Format = "json",  # noqa: A002
     group: str | None = None,
+    zarr_format: Literal[2, 3] = 2,
     storage_options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any] | None:
     """Write references that fsspec's ``ReferenceFileSystem`` and xarray's ``engine="kerchunk"`` read.
 
-    Metadata are Zarr v2. Chunks in memory and loaded variables go into the references themselves. The target appears
+    Chunks in memory and loaded variables go into the references themselves. The target appears
     whole or not at all. (Of Parquet, fsspec 2026.9 reads groups below the root only if it is told the protocol of the
     files: ``storage_options={"remote_protocol": "file"}``.)
 
@@ -71,6 +74,9 @@ def write_kerchunk(
     format : {"json", "parquet", "dict"}
     group : str, optional
         Path of a group in the references to put the dataset in; None is the root.
+    zarr_format : {2, 3}
+        Of the metadata. Zarr v2 is what most readers expect; v3 says more codecs, chunks of different lengths, and values of
+        unwritten chunks that are not missing values, to readers of JSON (fsspec's reader of Parquet knows v2 only).
     storage_options : mapping, optional
         For a url as target, as ``obstore`` names them.
 
@@ -84,11 +90,16 @@ def write_kerchunk(
     WriteError
         Naming the variable, if Zarr v2 cannot say its chunk grid or codecs, or cannot tell unwritten from missing values.
     """
+    if zarr_format not in (2, 3) or (zarr_format, format) == (3, "parquet"):
+        raise WriteError(
+            f"Found zarr_format={zarr_format} with format={format!r}; expected 2, or 3 with 'json' or 'dict': fsspec finds "
+            "chunks in Parquet by the .zarray of Zarr v2"
+        )
     if (path is None) != (format == "dict"):
         raise WriteError(
             f"Found path={path!r} with format={format!r}; expected a path for 'json' and 'parquet', none for 'dict'"
         )
-    references = build_references(take_apart(dataset, group))
+    references = build_references(take_apart(dataset, group), zarr_format)
     if path is None:
         return as_dict(references)
     if format == "json":
@@ -102,27 +113,40 @@ def write_kerchunk(
     return None
 
 
-def build_references(contents: tuple[GroupContents, ...]) -> References:
-    """Say groups in the terms of Zarr v2; refuses what it cannot say."""
+def build_references(contents: tuple[GroupContents, ...], zarr_format: Literal[2, 3] = 2) -> References:
+    """Say groups in the terms of Zarr v2 or v3; refuses what v2 cannot say."""
     documents: dict[str, Mapping[str, Any]] = {}
-    arrays: dict[str, V2Array] = {}
+    arrays: dict[str, ReferencedArray] = {}
     chunks: dict[str, bytes] = {}
+    say = to_zarr_v2 if zarr_format == 2 else _to_zarr_v3
     for part in contents:
         for above in _ancestors(part.path):
-            documents.setdefault(join(above, ".zgroup"), {"zarr_format": 2})
-        documents[join(part.path, ".zattrs")] = to_zarr_attributes(part.attributes, np.dtype(object))
+            if zarr_format == 2:
+                documents.setdefault(join(above, ".zgroup"), {"zarr_format": 2})
+            else:
+                documents.setdefault(join(above, "zarr.json"), GroupContents(path=above).document())
+        if zarr_format == 2:
+            documents[join(part.path, ".zattrs")] = to_zarr_attributes(part.attributes, np.dtype(object))
+        else:
+            documents[join(part.path, "zarr.json")] = part.document()
         for name, array in part.virtual.items():
             path = join(part.path, name)
             check_manifest(path, array.manifest)
-            arrays[path] = entry = to_zarr_v2(path, array)
-            documents[f"{path}/.zarray"] = entry.zarray
-            documents[f"{path}/.zattrs"] = entry.zattrs
-        for key, value in _loaded(part).items():
-            if key.endswith((".zarray", ".zattrs")):
+            arrays[path] = entry = say(path, array)
+            documents |= {f"{path}/{key}": document for key, document in entry.documents.items()}
+        for key, value in _loaded(part, zarr_format).items():
+            if key.endswith((".zarray", ".zattrs", "zarr.json")):
                 documents[key] = json.loads(value)
             else:
                 chunks[key] = value
     return References(documents=documents, arrays=arrays, chunks=chunks)
+
+
+def _to_zarr_v3(path: str, array: ManifestArray) -> ReferencedArray:
+    del path  # Zarr v3 says whatever a virtual array can be
+    return ReferencedArray(
+        zarr_format=3, documents={"zarr.json": array_document(array)}, array=array, unwritten=None
+    )
 
 
 def _ancestors(path: str) -> list[str]:
@@ -130,14 +154,14 @@ def _ancestors(path: str) -> list[str]:
     return ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]
 
 
-def _loaded(part: GroupContents) -> dict[str, bytes]:
-    """Keys and values of the loaded variables of a group, as xarray writes them in Zarr v2."""
+def _loaded(part: GroupContents, zarr_format: Literal[2, 3]) -> dict[str, bytes]:
+    """Keys and values of the loaded variables of a group, as xarray writes them."""
     if not part.loaded:
         return {}
     held: dict[str, Any] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnstableSpecificationWarning)
-        part.dataset_of_loaded().to_zarr(MemoryStore(held), zarr_format=2, consolidated=False)
+        part.dataset_of_loaded().to_zarr(MemoryStore(held), zarr_format=zarr_format, consolidated=False)
     return {
         join(part.path, key): buffer.to_bytes()
         for key, buffer in held.items()
@@ -155,11 +179,11 @@ def as_dict(references: References) -> dict[str, Any]:
     }
     for path, entry in references.arrays.items():
         manifest = entry.array.manifest
-        prefix, axes = key_parts(path, manifest.grid_shape)
+        names = ChunkKeys(path, entry)
         index = manifest.source_index.reshape(-1)
         virtual = np.flatnonzero(index < INLINE)
         urls = np.array([fsspec_url(source.url) for source in manifest.sources], dtype=object)
-        keys = [prefix + key for key in chunk_keys(manifest.grid_shape, axes, virtual).to_pylist()]
+        keys = [names.prefix + key for key in names.rest(virtual).to_pylist()]
         columns = (
             urls[index[virtual]].tolist() if virtual.size else [],
             manifest.offsets.reshape(-1)[virtual].tolist(),
@@ -199,7 +223,7 @@ def write_json(
         import obstore
 
         store, key = as_registry(None, storage_options).resolve(url)
-        obstore.put(store, key, b"".join(json_parts(references)))
+        obstore.put(store, key, json_parts(references))
         return
     with replacing(Path(target)) as temporary, temporary.open("wb") as file:
         file.writelines(json_parts(references))

@@ -17,8 +17,7 @@ from vzlab.errors import WriteError
 from vzlab.manifests.manifest import INLINE
 from vzlab.storage import as_registry, local_path, normalize_url
 from vzlab.writers.kerchunk import References, replacing
-from vzlab.writers.kerchunk_columns import fsspec_url
-from vzlab.writers.zarr_v2 import V2Array, missing_mask
+from vzlab.writers.kerchunk_columns import ReferencedArray, fsspec_url, inline_text
 
 RECORD_SIZE = 100_000
 """References in one Parquet file."""
@@ -85,7 +84,7 @@ def _by_array(references: References) -> dict[str, list[bytes | None]]:
     return lists
 
 
-def _virtual_table(entry: V2Array, start: int) -> pa.Table:
+def _virtual_table(entry: ReferencedArray, start: int) -> pa.Table:
     """References of the chunks from a position in C order on: url, offset, size, and bytes where chunks are held."""
     manifest = entry.array.manifest
     part = slice(start, min(start + RECORD_SIZE, manifest.n_chunks))
@@ -102,11 +101,11 @@ def _virtual_table(entry: V2Array, start: int) -> pa.Table:
         "size": pa.array(np.where(virtual, lengths, np.uint64(0)).astype(np.int64)),
     }
     held = np.flatnonzero(index == INLINE)
-    absent = np.flatnonzero(missing_mask(entry.array)[part]) if entry.unwritten is not None else held[:0]
+    absent = np.flatnonzero(entry.missing[part]) if entry.unwritten is not None else held[:0]
     if held.size or absent.size:
         raw = np.full(len(index), None, dtype=object)
-        raw[held] = np.array([*(manifest.inline[i] for i in offsets[held].tolist()), None], dtype=object)[:-1]
-        raw[absent] = entry.unwritten
+        raw[held] = np.array([*(_raw(manifest.inline[i]) for i in offsets[held].tolist()), None], dtype=object)[:-1]
+        raw[absent] = None if entry.unwritten is None else _raw(entry.unwritten)
         columns["raw"] = pa.array(raw, pa.binary())
     return _table(columns)
 
@@ -119,9 +118,14 @@ def _inline_table(chunks: Sequence[bytes | None]) -> pa.Table:
             "path": pa.nulls(n, pa.string()),
             "offset": zeros,
             "size": zeros,
-            "raw": pa.array(chunks, pa.binary()),
+            "raw": pa.array([None if data is None else _raw(data) for data in chunks], pa.binary()),
         }
     )
+
+
+def _raw(data: bytes) -> bytes:
+    """Bytes as they go into the column: those that readers would take for base64 are made such."""
+    return inline_text(data).encode() if data.startswith(b"base64:") else data
 
 
 def _table(columns: Mapping[str, Any]) -> pa.Table:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,27 +11,14 @@ from vzlab.cf import to_zarr_attributes
 from vzlab.codecs import decode_chunk, encode_chunk, to_v2
 from vzlab.errors import CodecError, UnsupportedCodecError, WriteError
 from vzlab.manifests import ManifestArray
-from vzlab.manifests.manifest import MISSING
 from vzlab.manifests.metadata import zarr_dtype
+from vzlab.writers.kerchunk_columns import ReferencedArray
 
 MAX_MATERIALISED_BYTES = 64 * 2**20
 """Chunks that were never written and that Zarr v2 cannot leave out may take this much; more is refused."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class V2Array:
-    """One array as Kerchunk references say it."""
-
-    zarray: Mapping[str, Any]
-    """The ``.zarray`` document."""
-    zattrs: Mapping[str, Any]
-    """The ``.zattrs`` document."""
-    array: ManifestArray = field(repr=False)
-    unwritten: bytes | None
-    """What goes in the place of missing chunks; None if they are left out."""
-
-
-def to_zarr_v2(path: str, array: ManifestArray) -> V2Array:
+def to_zarr_v2(path: str, array: ManifestArray) -> ReferencedArray:
     """Say a virtual array, with attributes and dimension names in its metadata, in Zarr v2.
 
     A Zarr v2 reader takes ``fill_value`` for the CF ``_FillValue`` as well as for the value of missing chunks. Where the file
@@ -48,7 +33,8 @@ def to_zarr_v2(path: str, array: ManifestArray) -> V2Array:
     if not metadata.grid.is_regular:
         raise WriteError(
             f"{path!r} has chunks of different lengths {_shortened(metadata.chunks)}, and Zarr v2, which Kerchunk references are "
-            "made of, has one chunk shape an array. Write to Icechunk (ds.vzlab.to_icechunk), or load the variable."
+            "made of, has one chunk shape an array. Say zarr_format=3, write to Icechunk "
+            "(ds.vzlab.to_icechunk), or load the variable."
         )
     try:
         codecs = to_v2(metadata.codecs, metadata.dtype)
@@ -58,19 +44,22 @@ def to_zarr_v2(path: str, array: ManifestArray) -> V2Array:
     fill, known = _cf_fill(attributes, metadata.dtype)
     encoded = zarr_dtype(metadata.data_type).to_json_scalar(fill, zarr_format=2) if known else None
     names = metadata.dimension_names or ()
-    return V2Array(
-        zarray={
-            "zarr_format": 2,
-            "shape": list(metadata.shape),
-            "chunks": list(metadata.chunks),
-            "dtype": codecs.dtype,
-            "fill_value": encoded,
-            "order": codecs.order,
-            "filters": codecs.filters,
-            "compressor": codecs.compressor,
-            "dimension_separator": ".",
+    return ReferencedArray(
+        zarr_format=2,
+        documents={
+            ".zarray": {
+                "zarr_format": 2,
+                "shape": list(metadata.shape),
+                "chunks": list(metadata.chunks),
+                "dtype": codecs.dtype,
+                "fill_value": encoded,
+                "order": codecs.order,
+                "filters": codecs.filters,
+                "compressor": codecs.compressor,
+                "dimension_separator": ".",
+            },
+            ".zattrs": {**to_zarr_attributes(attributes, metadata.dtype), "_ARRAY_DIMENSIONS": list(names)},
         },
-        zattrs={**to_zarr_attributes(attributes, metadata.dtype), "_ARRAY_DIMENSIONS": list(names)},
         array=array,
         unwritten=_unwritten(path, array, fill if known else None),
     )
@@ -156,11 +145,6 @@ def _same(a: Any, b: Any, dtype: np.dtype[Any]) -> bool:
     if x.tobytes() == y.tobytes():
         return True
     return dtype.kind in "fc" and bool((np.isnan(x) & np.isnan(y)).all())
-
-
-def missing_mask(array: ManifestArray) -> Any:
-    """Which chunks were never written, in C order."""
-    return array.manifest.source_index.reshape(-1) == MISSING
 
 
 def _shortened(chunks: Any) -> str:

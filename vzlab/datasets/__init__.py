@@ -1,6 +1,7 @@
 """Virtual arrays as xarray datasets: open, check, combine."""
 
 from vzlab.datasets.assemble import dataset_to_group, is_virtual, manifest_array, virtual_variable
+from vzlab.datasets.cf_codecs import packing_as_codecs
 from vzlab.datasets.check import check_combine
 from vzlab.datasets.compatibility import Rules
 from vzlab.datasets.findings import CompatibilityReport, Finding, Holders
@@ -31,6 +32,7 @@ __all__ = [
     "open_virtual_datatree",
     "open_virtual_mfdataset",
     "open_virtual_mfdatatree",
+    "packing_as_codecs",
     "reencode_plan",
     "virtual_variable",
 ]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from vzlab.cf import packing_of
-from vzlab.datasets.coordinates import check_concat_coordinate, check_tiling, show
+from vzlab.datasets.coordinates import check_concat_coordinate, check_tiling, same_files, show
 from vzlab.datasets.facets import Variants, compare_attributes, compare_variants
 from vzlab.datasets.findings import CompatibilityReport, Finding, Holders
 from vzlab.datasets.signatures import Signatures, value_words
@@ -34,6 +34,8 @@ class Rules:
     """How alike variables must be that stay without: `override` takes the first file's unseen."""
     override_indexes: bool = False
     """Whether labels along other dimensions are taken from the first file unseen."""
+    adds_dimension: bool = True
+    """Whether a combined dimension that no file has is given to all data variables, so that they may differ."""
 
     def gets_dimension(self, name: str, *, is_coordinate: bool) -> bool:
         """Whether a variable without the combined dimension is repeated along it, however it differs."""
@@ -63,10 +65,11 @@ def check_datasets(
             if column is None:
                 column = columns[str(name)] = np.full(len(datasets), -1, np.int32)
             column[i] = table.number_of(variable)
-    findings = check_tiling(datasets, tiling, names)
+    repeated = same_files(datasets)
+    findings = check_tiling(tiling, names, repeated)
     for name, column in columns.items():
         findings += _check_variable(name, column, table, datasets, tiling, registry, names, rules)
-    findings += check_concat_coordinate(datasets, tiling, names)
+    findings += check_concat_coordinate(datasets, tiling, names, repeated)
     return CompatibilityReport(
         files=tuple(names),
         variables=tuple(columns),
@@ -116,8 +119,11 @@ def _check_variable(
         all(dim in dims for dim in tiling.dims)
         or not alike
         or rules.compat == "override"
-        # A dimension that no file has yet is given to all data variables.
-        or (not is_coordinate and not all(dim in datasets[0].dims for dim in tiling.dims))
+        or (
+            rules.adds_dimension
+            and not is_coordinate
+            and not all(dim in datasets[0].dims for dim in tiling.dims)
+        )
         or rules.gets_dimension(name, is_coordinate=is_coordinate)
         or (rules.override_indexes and dims == (name,))
     ):

@@ -18,11 +18,11 @@ GAP = 1.5
 """Steps longer than this many usual ones are gaps; months and leap years are not."""
 
 
-def check_tiling(datasets: Sequence[xr.Dataset], tiling: Tiling, names: Sequence[str]) -> list[Finding]:
+def check_tiling(tiling: Tiling, names: Sequence[str], repeated: Sequence[Sequence[int]]) -> list[Finding]:
     """Whether a dimension was found, the files fill a table along all of them, and none is there twice."""
     if tiling.n_files < 2:
         return []
-    findings = [_same_file(group, names) for group in same_files(datasets)]
+    findings = [_same_file(group, names) for group in repeated]
     if not tiling.dims:
         sentence = "No dimension's coordinate differs between the files: are they the same file twice?"
         fix = 'vz.open_virtual_mfdataset(files, concat_dim="...", combine="nested")'
@@ -79,17 +79,20 @@ def _same_file(files: Sequence[int], names: Sequence[str]) -> Finding:
 
 
 def check_concat_coordinate(
-    datasets: Sequence[xr.Dataset], tiling: Tiling, names: Sequence[str]
+    datasets: Sequence[xr.Dataset],
+    tiling: Tiling,
+    names: Sequence[str],
+    repeated: Sequence[Sequence[int]],
 ) -> list[Finding]:
     """Order, duplicates, overlaps, disorder and gaps along each combined dimension."""
     findings: list[Finding] = []
     if list(tiling.order) != sorted(tiling.order):
         findings.append(_reordered(tiling))
-    repeated = {i for group in same_files(datasets) for i in group[1:]}
+    again = {i for group in repeated for i in group[1:]}
     for dim in tiling.dims:
         if any(dim not in dataset._indexes for dataset in datasets):
             continue
-        line = [i for i in tiling.lines(dim)[0] if i not in repeated]
+        line = [i for i in tiling.lines(dim)[0] if i not in again]
         if line:
             findings += _check_line(datasets, dim, line, names)
     return findings

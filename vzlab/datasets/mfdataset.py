@@ -13,6 +13,7 @@ import xarray as xr
 
 from vzlab.datasets.absent import missing_values
 from vzlab.datasets.assemble import is_virtual, manifest_array
+from vzlab.datasets.cf_codecs import packing_as_codecs
 from vzlab.datasets.check import arrange_sources, check_opened
 from vzlab.datasets.combine import AttributePolicy, Manner, as_names, combine_attributes, combine_tiles
 from vzlab.datasets.compatibility import Rules, VariableChoice
@@ -52,6 +53,7 @@ def open_virtual_mfdataset(
     on_mismatch: OnMismatch = "raise",
     allow: str | Collection[str] = (),
     memory_bytes: int = MEMORY_BYTES,
+    cf: Literal["attributes", "codecs"] = "attributes",
     parallel: Literal["threads"] | Executor | None = None,
     progress: bool = True,
     registry: Any = None,
@@ -97,6 +99,9 @@ def open_virtual_mfdataset(
         `vzlab.datasets.findings.ALLOWABLE` for what is then done.
     memory_bytes : int
         What `on_mismatch` may hold.
+    cf : {"attributes", "codecs"}
+        Whether packing stays in attributes, for readers that know the CF conventions, or becomes Zarr codecs, for readers
+        that know those: `packing_as_codecs`.
     parallel : "threads" or concurrent.futures.Executor, optional
         Open files at the same time.
     progress : bool
@@ -122,7 +127,9 @@ def open_virtual_mfdataset(
         )
         return opened if preprocess is None else preprocess(opened)
 
-    return combine_virtual(
+    if cf not in ("attributes", "codecs"):
+        raise ValueError(f"Found cf={cf!r}; expected 'attributes' or 'codecs'")
+    combined = combine_virtual(
         _open_all(items, open_one, parallel, progress),
         combine=combine,
         concat_dim=concat_dim,
@@ -140,6 +147,7 @@ def open_virtual_mfdataset(
         names=[name_of(item, i) for i, item in enumerate(items)],
         tiling=tiling,
     )
+    return packing_as_codecs(combined) if cf == "codecs" else combined
 
 
 def open_virtual_mfdatatree(

@@ -51,7 +51,9 @@ def check_trees(
         if len(here) < len(trees):
             findings.append(_absent_group(path, here, len(trees)))
             continue
-        report = check_datasets(datasets, concat_dim, tiling, registry, names, rules)
+        # A group that does not follow the combined dimension stays without it.
+        here_rules = replace(rules, adds_dimension=False)
+        report = check_datasets(datasets, concat_dim, tiling, registry, names, here_rules)
         prefix = "" if path == "/" else f"{path.strip('/')}/"
         variables += [prefix + name for name in report.variables]
         findings += [_below(prefix, finding) for finding in report.findings]

@@ -65,7 +65,7 @@ def open_tiff(source: Source, *, multifile: bool = False) -> Iterator[Any]:
         )
     with _quiet():
         try:
-            file = tifffile.TiffFile(cast(Any, BoundedReader(source)), _multifile=multifile)
+            file = tifffile.TiffFile(cast(Any, _place(source, multifile=multifile)), _multifile=multifile)
         except VzlabError:
             raise
         except LIBRARY_ERRORS as error:
@@ -78,6 +78,11 @@ def open_tiff(source: Source, *, multifile: bool = False) -> Iterator[Any]:
             raise damaged(source, error) from error
         finally:
             file.close()
+
+
+def _place(source: Source, *, multifile: bool) -> Any:
+    """What tifffile opens: by its path it finds the files beside one on this machine."""
+    return source.local_path if multifile and source.local_path is not None else BoundedReader(source)
 
 
 def read_pages(file: Any, source: Source) -> list[Any]:

@@ -17,6 +17,7 @@ from vzlab.parsers.tiff.georeference import Georeference, coordinates, grid_mapp
 from vzlab.parsers.tiff.layout import has_bands, page_shape, read_page
 from vzlab.parsers.tiff.opening import LIBRARY_ERRORS, open_tiff, read_pages
 from vzlab.parsers.tiff.pages import PageNode, arrange_pages
+from vzlab.parsers.tiff.series import read_series
 from vzlab.storage import Source, StoreRegistry, as_registry
 
 MAX_LOAD_BYTES = 4 << 30
@@ -58,9 +59,12 @@ class TIFFParser(Parser):
             raise ValueError(f"Found layout {self.layout!r}; expected 'pages' or 'series'")
 
     def _parse(self, source: Source, registry: StoreRegistry) -> ManifestGroup:
-        with open_tiff(source) as file:
+        with open_tiff(source, multifile=self.layout == "series") as file:
             nodes = arrange_pages(read_pages(file, source), source)
-            root = _Assembler(source.source_file()).root(nodes)
+            if self.layout == "series":
+                root = _series_group(file, source, registry)
+            else:
+                root = _Assembler(source.source_file()).root(nodes)
             root = replace(root, attributes=read_texts(nodes[0].page), format=_format(file))
         if self.group is None:
             return root
@@ -94,6 +98,42 @@ class TIFFParser(Parser):
                 attributes=read_page_attributes(page, number=nodes[path].number),
                 dimension_names=None,
             )
+
+
+def _series_group(file: Any, source: Source, registry: StoreRegistry) -> ManifestGroup:
+    """Each series as a variable; its smaller levels in groups."""
+    own = source.source_file()
+
+    def source_of(tiff: Any) -> SourceFile:
+        return own if tiff is file else registry.open(tiff.filehandle.path).source_file()
+
+    arrays: dict[str, dict[str, ManifestArray]] = {"": {}}
+    unreadable: dict[str, UnreadableVariable] = {}
+    lengths: dict[str, int] = {}
+    for number, series in enumerate(file.series):
+        name = str(number)
+        for level, part in enumerate(series.levels):
+            group = f"overview_{level}" if level else ""
+            try:
+                array, names = read_series(part, source_of, name=name)
+            except CorruptFileError as error:
+                raise CorruptFileError(f"{source.url}: {error}") from error
+            except VzlabError as error:
+                if not level:
+                    unreadable[name] = UnreadableVariable(reason=str(error), loadable=False)
+                continue
+            bases = [f"{base}_{group}" if group and base in "yx" else base for base in names]
+            dimensions = tuple(
+                base if lengths.setdefault(base, length) == length else f"{base}_{name}"
+                for base, length in zip(bases, array.shape, strict=True)
+            )
+            attributes = read_page_attributes(part.keyframe, number=int(part.keyframe.index))
+            if part.name:
+                attributes["long_name"] = str(part.name)
+            arrays.setdefault(group, {})[name] = named(array, dimensions, attributes)
+    root = arrays.pop("")
+    groups = {group: ManifestGroup(arrays=members) for group, members in arrays.items()}
+    return ManifestGroup(arrays=root, groups=groups, unreadable=unreadable)
 
 
 def _format(file: Any) -> str:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from obstore.store import MemoryStore
 from zarr.codecs import BytesCodec, ShardingCodec, TransposeCodec, ZstdCodec
 
+from vzlab.datasets import open_virtual_dataset
 from vzlab.errors import CorruptFileError, UnsupportedFormatError, VzlabError
 from vzlab.manifests import ManifestArray
 from vzlab.parsers import ZarrParser
@@ -429,3 +430,13 @@ def test_deep_documents_and_deep_groups_are_told(tmp_path: Path) -> None:
     group = ZarrParser()(tmp_path)
     reasons = [variable.reason for _, part in group.walk() for variable in part.unreadable.values()]
     assert reasons == ["It lies more than 100 groups deep."]
+
+
+def test_dimensions_without_names_are_called_by_their_length_so_that_a_group_is_a_dataset(
+    tmp_path: Path,
+) -> None:
+    root = zarr.create_group(str(tmp_path / "c"))
+    for name, length in (("a", 4), ("b", 6), ("c", 4)):
+        root.create_array(name, shape=(length, length), chunks=(2, 2), dtype="i4")
+    sizes = open_virtual_dataset(tmp_path / "c").sizes
+    assert sorted(sizes.values()) == [4, 4, 6, 6]

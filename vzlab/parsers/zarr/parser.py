@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vzlab.errors import UnvirtualizableError, VzlabError
 from vzlab.manifests import ArrayMetadata, ManifestArray, ManifestGroup, UnreadableVariable
+from vzlab.parsers.anonymous import AnonymousDimensions
 from vzlab.parsers.base import LoadedVariable, Parser
 from vzlab.parsers.kerchunk.columns import MAX_CHUNKS
 from vzlab.parsers.zarr.arrays import make_array, place_of, read_metadata
@@ -138,13 +139,30 @@ class ZarrParser(Parser):
                 found[path] = array
             except VzlabError as error:
                 found[path] = _unreadable(error, nodes[path])
-        return found
+        return _with_names(found)
 
     def load_variable(self, url: str | os.PathLike[str], registry: Any, path: str) -> LoadedVariable:
         """Refuse: what no reference can express, nothing else here can read."""
         raise UnvirtualizableError(
             f"{path!r} of {url} cannot be read: its codecs or data type are not known here"
         )
+
+
+def _with_names(
+    variables: dict[str, ManifestArray | UnreadableVariable],
+) -> dict[str, ManifestArray | UnreadableVariable]:
+    """Variables of which every dimension has a name: where the store gives none, one for each length.
+
+    One for all groups: xarray wants a dimension of a group to be as long as that of the same name in a group above.
+    """
+    made_up = AnonymousDimensions()
+    named = dict(variables)
+    for path, variable in sorted(variables.items()):
+        if isinstance(variable, ManifestArray):
+            given = variable.metadata.dimension_names or (None,) * variable.ndim
+            names = made_up.complete(given, variable.shape)
+            named[path] = replace(variable, metadata=replace(variable.metadata, dimension_names=names))
+    return named
 
 
 def array_name(store: str) -> str:

@@ -11,7 +11,7 @@ from vzlab.parsers.zarr.keys import Keys
 from vzlab.parsers.zarr_documents import read_json
 
 MAX_DEPTH = 100
-"""Groups deeper than this are left out, and named."""
+"""Groups deeper than this are left out; listing names them."""
 
 MAX_NODES = 100_000
 """A store that seems to hold more groups, arrays and other directories is refused: most likely links go round in a cycle."""

@@ -15,6 +15,8 @@ from vzlab.datasets.signatures import Signature
 
 MENDED = frozenset({"reencode", "load"})
 LOADED = frozenset({"load"})
+MAX_LEFT_OUT = 3
+"""Up to so many odd files are named in the code that leaves them out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,15 +156,13 @@ def _finding(
         severity=severity,
         sentence=sentence.format(name=variants.variable, odd=name),
         holders=groups,
-        fix=fix_of(repairs, variants.variable)
-        if severity not in ("harmless", "needs a rectilinear grid")
-        else "",
+        fix=_fix(repairs, variants, odd) if severity not in ("harmless", "needs a rectilinear grid") else "",
         repairs=repairs,
     )
 
 
-def fix_of(repairs: Collection[str], variable: str) -> str:
-    """Python that mends what can be mended."""
+def _fix(repairs: Collection[str], variants: Variants, odd: Holders) -> str:
+    """Python that mends what can be mended, and that leaves out what is odd."""
     lines = []
     if "reencode" in repairs:
         lines.append(
@@ -170,7 +170,12 @@ def fix_of(repairs: Collection[str], variable: str) -> str:
         )
     if "load" in repairs:
         lines.append(
-            f'vz.open_virtual_mfdataset(files, on_mismatch="load")    # {variable} of all files into memory'
+            f'vz.open_virtual_mfdataset(files, on_mismatch="load")    # {variants.variable} of all files into memory'
+        )
+    if odd.n_files <= MAX_LEFT_OUT:
+        names = ", ".join(repr(variants.names[i]) for i in odd)
+        lines.append(
+            f"files = [file for file in files if Path(file).name not in {{{names}}}]    # leave them out"
         )
     return "\n".join(lines) or "files = [...]    # leave the odd files out, or change them with preprocess="
 
@@ -286,7 +291,7 @@ def _packing(variants: Variants) -> Finding:
         severity="silently wrong elsewhere",
         sentence=sentence,
         holders=groups,
-        fix=fix_of(MENDED, variants.variable),
+        fix=_fix(MENDED, variants, odd),
         repairs=MENDED,
     )
 

@@ -104,7 +104,9 @@ def _virtual_table(entry: ReferencedArray, start: int) -> pa.Table:
     absent = np.flatnonzero(entry.missing[part]) if entry.unwritten is not None else held[:0]
     if held.size or absent.size:
         raw = np.full(len(index), None, dtype=object)
-        raw[held] = np.array([*(_raw(manifest.inline[i]) for i in offsets[held].tolist()), None], dtype=object)[:-1]
+        raw[held] = np.array(
+            [*(_raw(manifest.inline[i]) for i in offsets[held].tolist()), None], dtype=object
+        )[:-1]
         raw[absent] = None if entry.unwritten is None else _raw(entry.unwritten)
         columns["raw"] = pa.array(raw, pa.binary())
     return _table(columns)

@@ -50,8 +50,10 @@ def write(
         dataset.setfillvalue(options["fill"])
     if "deflate" in options:
         dataset.setcompress(SDC.COMP_DEFLATE, options["deflate"])
-    if "coder" in options:
-        dataset.setcompress(options["coder"])
+    if "skip_size" in options:
+        dataset.setcompress(SDC.COMP_SKPHUFF, options["skip_size"])
+    if options.get("runs"):
+        dataset.setcompress(SDC.COMP_RLE)
     for key, value in options.get("attributes", {}).items():
         setattr(dataset, key, value)
     for start, stop in options.get("pieces", [(0, len(values))]):
@@ -144,7 +146,7 @@ def test_linked_blocks_of_whole_rows_are_a_chunk_each() -> None:
 @pytest.mark.parametrize("fill", [None, -1])
 def test_what_was_not_written_reads_as_the_library_reads_it(tmp_path: Path, fill: int | None) -> None:
     path = tmp_path / "t.hdf"
-    options = {} if fill is None else {"fill": fill}
+    options: dict[str, Any] = {} if fill is None else {"fill": fill}
     write(path, "x", np.zeros((3, 4), "i2"), SDC.INT16, pieces=[], **options)
     write(path, "part", np.full((3, 4), 7, "i2"), SDC.INT16, pieces=[(1, 2)], **options)
     group = parse(path)
@@ -157,15 +159,27 @@ def test_what_was_not_written_reads_as_the_library_reads_it(tmp_path: Path, fill
 def test_a_coder_without_a_codec_is_refused_and_loads(tmp_path: Path) -> None:
     path = tmp_path / "t.hdf"
     values = np.repeat(np.arange(4, dtype="i4"), 10)
-    write(path, "x", values, SDC.INT32, coder=SDC.COMP_RLE)
+    write(path, "x", values, SDC.INT32, skip_size=4)
     write(path, "y", values, SDC.INT32)
     group = parse(path)
-    assert "RLE" in group.unreadable["x"].reason
+    assert "Huffman" in group.unreadable["x"].reason
     assert group.unreadable["x"].loadable
     assert list(group.arrays) == ["y"]
     assert_values_equal(HDF4Parser().load(path, None, "x"), values)
     with pytest.raises(KeyError):
         HDF4Parser().load(path, None, "z")
+
+
+@pytest.mark.parametrize("step", [1, 300], ids=["long-runs", "short-runs"])
+def test_run_lengths_are_decoded_while_parsing(tmp_path: Path, step: int) -> None:
+    path = tmp_path / "t.hdf"
+    values = (np.arange(3000, dtype="i4") * step // 100).reshape(30, 100)
+    write(path, "x", values, SDC.INT32, runs=True)
+    array = parse(path)["x"]
+    assert isinstance(array, ManifestArray)
+    assert array.manifest.n_inline == 1
+    assert_values_equal(read(array), native(path, "x"))
+    assert_values_equal(read(array), values)
 
 
 def test_vgroups_are_groups_and_vdatas_are_arrays(tmp_path: Path) -> None:

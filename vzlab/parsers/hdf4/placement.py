@@ -16,6 +16,7 @@ from vzlab.manifests.chunk_grid import DimensionChunks, simplify
 from vzlab.manifests.manifest import INLINE, MISSING
 from vzlab.parsers.base import check_bounds
 from vzlab.parsers.hdf4.descriptors import Elements
+from vzlab.parsers.hdf4.runs import RUN_LENGTH, unpack_runs
 from vzlab.parsers.hdf4.special import ChunkedExtent, Extent, Range
 from vzlab.storage import Source
 
@@ -69,6 +70,11 @@ class Placer:
         if extent.length < n_bytes:
             raise CorruptFileError(
                 f"Variable {name!r} of {self.elements.source.url} has {extent.length} bytes; expected {n_bytes}. It is damaged."
+            )
+        if extent.coder == RUN_LENGTH and extent.length == n_bytes and not extent.file_name:
+            data = unpack_runs(self._joined(extent.ranges, name), n_bytes)
+            return Placed(
+                chunks=shape, filters=(), manifest=ChunkManifest.from_inline([data], (1,) * len(shape))
             )
         filters = _filters(extent.coder)
         source_file, ranges = self.source_file, extent.ranges

@@ -12,12 +12,13 @@ import numpy as np
 from vzlab.errors import CorruptFileError, UnsupportedCodecError
 from vzlab.parsers.hdf4.bytes_read import Cursor, decode_text
 from vzlab.parsers.hdf4.descriptors import COMPRESSED, LINKED, VH, VS, Elements, Key
+from vzlab.parsers.hdf4.runs import RUN_LENGTH
 from vzlab.parsers.hdf4.vsets import read_records, read_vdata
 
 _LINKED, _EXTERNAL, _COMPRESSED, _CHUNKED = 1, 2, 3, 5
 _CODERS = {
     0: "",
-    1: "run-length (RLE)",
+    1: RUN_LENGTH,
     2: "n-bit",
     3: "skipping Huffman",
     4: "deflate",

@@ -19,12 +19,18 @@ from numcodecs.zstd import Zstd
 from vzlab.errors import IncompatibleArraysError, VirtualArrayError
 from vzlab.manifests import ArrayMetadata, ChunkGrid, ChunkManifest, ManifestArray, ManifestGroup
 from vzlab.storage import ManifestStore, StoreRegistry, read_array
+from vzlab.storage.pipeline import PATH
 
 type Values = npt.NDArray[Any]
 
 FUSED = "zarr.core.codec_pipeline.FusedCodecPipeline"
 BATCHED = "zarr.core.codec_pipeline.BatchedCodecPipeline"
-PIPELINES = (BATCHED, FUSED)
+PIPELINES: tuple[dict[str, Any], ...] = (
+    {"codec_pipeline.path": PATH},
+    {"codec_pipeline.path": FUSED},
+    {"codec_pipeline.path": BATCHED, "vzlab.read_pipeline": False},
+)
+"""Settings of zarr: vzlab's own pipeline, and both of zarr's."""
 REFUSALS = (VirtualArrayError, IncompatibleArraysError)
 ADVICE = ("load", "select", "leave", "expected", "write", "open")
 """Every refusal says one of these: what to do, or what would have been taken."""
@@ -140,12 +146,12 @@ def virtual_array(
 def assert_reads_as(
     array: ManifestArray, expected: Values, source: Bytes, *, through_zarr: bool = True
 ) -> None:
-    """What the references give is `expected`: read by us, and by zarr with either codec pipeline."""
+    """What the references give is `expected`: read by us, and by zarr with each codec pipeline."""
     registry = source.readable()
     assert (array.shape, array.dtype) == (expected.shape, expected.dtype.newbyteorder("="))
     assert_same(read_array(array, registry), expected)
-    for pipeline in PIPELINES if through_zarr else ():
-        with zarr.config.set({"codec_pipeline.path": pipeline}):
+    for settings in PIPELINES if through_zarr else ():
+        with zarr.config.set(settings):
             opened = zarr.open_group(ManifestStore(ManifestGroup(arrays={"x": array}), registry), mode="r")[
                 "x"
             ]

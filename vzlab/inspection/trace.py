@@ -29,7 +29,7 @@ from vzlab.inspection.value_steps import DecodedValue, ValueStep, decode_value
 from vzlab.manifests.codec_axes import is_uncompressed
 from vzlab.manifests.manifest import ChunkReference, ChunkState
 from vzlab.storage import Request, RequestLog, url_name
-from vzlab.storage.manifest_store import name_failure
+from vzlab.storage.chunk_reader import name_failure
 
 SCHEMA = "vzlab-trace/1"
 """Name and version of the JSON form."""

@@ -17,10 +17,11 @@ from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 
 from vzlab.cf import to_zarr_attributes
 from vzlab.display import Inspected
-from vzlab.errors import ShortReadError, UnreachableChunkError, VzlabError, WriteError
+from vzlab.errors import VzlabError, WriteError
 from vzlab.manifests import ChunkManifest, ManifestArray, ManifestGroup
 from vzlab.manifests.manifest import INLINE, MISSING
 from vzlab.manifests.tabular import Tabular
+from vzlab.storage.chunk_reader import ChunkReader, name_failure
 from vzlab.storage.registry import as_registry
 
 _METADATA = "zarr.json"
@@ -41,11 +42,13 @@ class ManifestStore(Inspected, Tabular, Store):
     registry : optional
         Anything that `as_registry` takes; None works stores out from urls.
 
+    Notes
+    -----
+    zarr reads it through `vzlab.storage.pipeline`, which says how to switch that off.
+
     Examples
     --------
-    ``zarr.open_group(ManifestStore(group), mode="r")``, ``xr.open_zarr(ManifestStore(group))``. Small chunks are read in
-    half the time or less by zarr's other pipeline, which is chosen for a whole process:
-    ``zarr.config.set({"codec_pipeline.path": "zarr.core.codec_pipeline.FusedCodecPipeline"})``.
+    ``zarr.open_group(ManifestStore(group), mode="r")``, ``xr.open_zarr(ManifestStore(group))``.
     """
 
     supports_writes = False
@@ -58,6 +61,8 @@ class ManifestStore(Inspected, Tabular, Store):
         self.registry = as_registry(registry)
         self._arrays = dict(group.walk_arrays())
         self._documents: dict[str, bytes] = {}
+        self._readers: dict[str, ChunkReader] = {}
+        _read_by_plan()
         if not all(array.chunk_grid.is_regular for array in self._arrays.values()):
             zarr.config.set({"array.rectilinear_chunks": True})
 
@@ -72,6 +77,13 @@ class ManifestStore(Inspected, Tabular, Store):
         """Whether zarr may read without its event loop: worth it for local files, not for remote ones."""
         urls = {source.url for array in self._arrays.values() for source in array.manifest.sources}
         return all(url.startswith("file://") for url in urls)
+
+    def reader(self, path: str) -> ChunkReader:
+        """What reads the chunks of the array at a path."""
+        found = self._readers.get(path)
+        if found is None:
+            found = self._readers[path] = ChunkReader(self._arrays[path], self.registry, name=path)
+        return found
 
     def _document(self, key: str) -> bytes | None:
         """The document that a key names, if it names a ``zarr.json`` of an array or group."""
@@ -325,6 +337,13 @@ def group_document(group: ManifestGroup) -> dict[str, Any]:
     return {"zarr_format": 3, "node_type": "group", "attributes": attributes}
 
 
+def _read_by_plan() -> None:
+    # The pipeline imports this module.
+    from vzlab.storage.pipeline import use_read_pipeline
+
+    use_read_pipeline()
+
+
 def _chunk_keys(path: str, array: ManifestArray) -> Iterator[str]:
     prefix = f"{path}/c"
     for index in np.argwhere(array.manifest.source_index != np.uint32(MISSING)).tolist():
@@ -355,14 +374,3 @@ def _bounds(length: int, byte_range: ByteRequest | None) -> tuple[int, int]:
         case SuffixByteRequest(suffix):
             return max(length - suffix, 0), length
     raise TypeError(f"Unexpected byte_range, got {byte_range!r}; expected one of zarr's byte requests")
-
-
-def name_failure(error: Exception, path: str, index: tuple[int, ...], manifest: ChunkManifest) -> Exception:
-    """The failure to fetch a chunk, saying which chunk of which array, and where it should lie."""
-    reference = manifest.reference(index)
-    assert reference.source is not None
-    kind = ShortReadError if isinstance(error, ShortReadError) else UnreachableChunkError
-    return kind(
-        f"Chunk {index} of {path!r} ({reference.length} bytes at {reference.offset} of {reference.source.url}) cannot be read. "
-        f"{error}"
-    )

@@ -58,6 +58,10 @@ class Source(ABC):
             If it cannot be read: forbidden, gone, or the network failed.
         """
 
+    def read_into(self, offset: int, target: memoryview, *, kind: RequestKind = "range") -> None:
+        """Read as many bytes as a buffer has into it; raises what `read` does."""
+        target[:] = self.read(offset, len(target), kind=kind)
+
     def is_current(self) -> bool:
         """Whether it is still what its url names; only local files are looked at."""
         return True
@@ -159,6 +163,23 @@ class LocalSource(Source):
         except (OSError, OverflowError, ValueError) as error:
             raise self._unreachable(error, offset, length) from error
         return data if len(data) == length else self._checked(data, offset, length)
+
+    def read_into(self, offset: int, target: memoryview, *, kind: RequestKind = "range") -> None:
+        """Read as many bytes as a buffer has into it, without a copy between."""
+        n_read = 0
+        try:
+            with self._timed(offset, len(target), kind):
+                while n_read < len(target):  # preadv stops at 2 GiB on Linux
+                    n_more = os.preadv(self._descriptor, [target[n_read:]], offset + n_read)
+                    if not n_more:
+                        break
+                    n_read += n_more
+        except (OSError, OverflowError, ValueError) as error:
+            raise self._unreachable(error, offset, len(target)) from error
+        if n_read != len(target):
+            raise ShortReadError(
+                f"{self.url}: asked for {len(target)} bytes at {offset}, got {n_read}. {_REPLACED}"
+            )
 
 
 class ObjectSource(Source):

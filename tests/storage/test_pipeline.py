@@ -1,0 +1,163 @@
+"""The read pipeline: what it gives equals numpy and zarr's own pipeline; what it asks for is what is needed."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+from hypothesis import given
+from hypothesis import strategies as st
+from zarr.core.codec_pipeline import BatchedCodecPipeline
+from zarr.errors import ChunkNotFoundError
+from zarr.storage import MemoryStore
+
+import vzlab as vz
+from tests.manifests.virtual_arrays import Bytes, array_pairs, kinds
+from tests.servers.http_server import HttpServer
+from tests.storage.groups import raw_array
+from vzlab.errors import CodecError, ShortReadError
+from vzlab.storage.chunk_reader import SMALL_CHUNK_BYTES
+from vzlab.storage.pipeline import ManifestPipeline
+
+
+def opened(array: vz.ManifestArray, registry: Any = None) -> zarr.Array[Any]:
+    store = vz.ManifestStore(vz.ManifestGroup(arrays={"x": array}), registry)
+    found = zarr.open_array(store, path="x", mode="r")
+    assert isinstance(found.async_array.codec_pipeline, ManifestPipeline)
+    return found
+
+
+def basic_selections(shape: Sequence[int]) -> st.SearchStrategy[tuple[Any, ...]]:
+    def along(n: int) -> st.SearchStrategy[Any]:
+        numbers = [st.integers(-n, n - 1)] if n else []
+        return st.one_of(st.slices(n).filter(lambda part: part.step is None or part.step > 0), *numbers)
+
+    return st.tuples(*map(along, shape))
+
+
+@given(data=st.data())
+def test_any_basic_selection_is_what_numpy_gives(data: st.DataObject) -> None:
+    source = Bytes()
+    array, values = data.draw(array_pairs(source=source, kind=data.draw(kinds)))
+    found = opened(array, source.readable())
+    selection = data.draw(basic_selections(values.shape))
+    native = values.astype(values.dtype.newbyteorder("="))
+    assert np.array_equal(found[selection], native[selection])
+
+
+@given(data=st.data())
+def test_any_orthogonal_or_point_selection_is_what_numpy_gives(data: st.DataObject) -> None:
+    source = Bytes()
+    kind = data.draw(kinds)
+    shape = tuple(data.draw(st.lists(st.integers(1, 7), min_size=1, max_size=3)))
+    array, values = data.draw(array_pairs(source=source, kind=kind, shape=shape))
+    found = opened(array, source.readable())
+    native = values.astype(values.dtype.newbyteorder("="))
+    axes = [np.array(data.draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=5))) for n in shape]
+    assert np.array_equal(found.oindex[tuple(axes)], native[np.ix_(*axes)])
+    points = min(map(len, axes))
+    at = tuple(axis[:points] for axis in axes)
+    assert np.array_equal(found.vindex[at], native[at])
+    mask = data.draw(st.lists(st.booleans(), min_size=shape[0], max_size=shape[0]))
+    if any(mask):
+        rest = tuple(slice(None) for _ in shape[1:])
+        assert np.array_equal(found.oindex[(np.array(mask), *rest)], native[np.array(mask)])
+
+
+def test_only_the_needed_bytes_of_an_uncompressed_chunk_are_read(tmp_path: Path) -> None:
+    values = np.arange(4 * 300 * 100, dtype="<i4").reshape(4, 300, 100)
+    path = tmp_path / "x.bin"
+    path.write_bytes(values.tobytes())
+    found = opened(raw_array(path.as_uri(), values.shape, values.shape))
+    with vz.record() as recording:
+        assert np.array_equal(found[2], values[2])
+        assert np.array_equal(found[1, 10:20, 5], values[1, 10:20, 5])
+    whole, column = recording.requests
+    assert (whole.offset, whole.length) == (2 * 300 * 100 * 4, 300 * 100 * 4)
+    assert (column.offset, column.length) == (((300 + 10) * 100 + 5) * 4, (9 * 100 + 1) * 4)
+    assert whole.length > SMALL_CHUNK_BYTES  # read straight into the output
+
+
+@pytest.mark.server
+def test_neighbours_in_a_remote_object_are_read_together(
+    http_server: Callable[..., HttpServer], tmp_path: Path
+) -> None:
+    values = np.arange(600, dtype="<i4").reshape(20, 30)
+    chunks = values.reshape(10, 2, 3, 10).swapaxes(1, 2)
+    (tmp_path / "x.bin").write_bytes(bytes(100_000) + chunks.tobytes())
+    server = http_server(tmp_path)
+    found = opened(raw_array(server.url("x.bin"), (20, 30), (2, 10), offset=100_000))
+    with vz.record() as recording:
+        assert np.array_equal(found[...], values)
+    assert recording.n_requests == len(server.requests) == 1
+    predicted = vz.cost(found.store, "x", gap_bytes=2**20, max_request_bytes=2**24)
+    assert predicted.n_merged == recording.n_requests
+
+
+@pytest.mark.server
+def test_of_a_merged_request_that_fails_the_chunk_is_named(
+    http_server: Callable[..., HttpServer], tmp_path: Path
+) -> None:
+    (tmp_path / "x.bin").write_bytes(np.arange(100, dtype="<i4").tobytes())
+    # The last chunk lies after the end of the object.
+    found = opened(raw_array(http_server(tmp_path).url("x.bin"), (110,), (10,)))
+    with pytest.raises(ShortReadError, match=r"Chunk \(10,\) of 'x' \(40 bytes at 400 of http"):
+        found[...]
+    assert np.array_equal(found[:100], np.arange(100))
+
+
+def test_a_chunk_that_does_not_decode_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.bin"
+    path.write_bytes(bytes(80))
+    array = raw_array(path.as_uri(), (20,), (10,))
+    codecs = (*array.metadata.codecs, {"name": "numcodecs.zlib", "configuration": {"level": 1}})
+    damaged = vz.ManifestArray(
+        metadata=vz.ArrayMetadata.from_dict({**array.metadata.to_dict(), "codecs": list(codecs)}),
+        manifest=array.manifest,
+    )
+    with pytest.raises(CodecError, match=r"Chunk \(0,\) of 'x' does not decode"):
+        opened(damaged)[...]
+
+
+def test_missing_chunks_are_reported_to_zarr(tmp_path: Path) -> None:
+    path = tmp_path / "x.bin"
+    path.write_bytes(np.arange(20, dtype="<i4").tobytes())
+    array = raw_array(path.as_uri(), (20,), (5,), missing=((1,),), fill_value=-1)
+    assert opened(array)[3:8].tolist() == [3, 4, -1, -1, -1]
+    with zarr.config.set({"array.read_missing_chunks": False}):
+        strict = opened(array)
+    with pytest.raises(ChunkNotFoundError, match="c/1"):
+        strict[...]
+
+
+def test_arrays_of_other_stores_keep_the_pipeline_of_zarr(tmp_path: Path) -> None:
+    path = tmp_path / "x.bin"
+    path.write_bytes(bytes(40))
+    assert opened(raw_array(path.as_uri(), (10,), (5,)))[:].sum() == 0
+    other = zarr.create_array(MemoryStore(), shape=(4,), chunks=(2,), dtype="i4")
+    assert type(other.async_array.codec_pipeline) is BatchedCodecPipeline
+    other[:] = [1, 2, 3, 4]
+    assert other[1:3].tolist() == [2, 3]
+
+
+def test_it_can_be_switched_off(tmp_path: Path) -> None:
+    path = tmp_path / "x.bin"
+    path.write_bytes(bytes(40))
+    group = vz.ManifestGroup(arrays={"x": raw_array(path.as_uri(), (10,), (5,))})
+    batched = f"{BatchedCodecPipeline.__module__}.{BatchedCodecPipeline.__qualname__}"
+    with zarr.config.set({"codec_pipeline.path": batched, "vzlab.read_pipeline": False}):
+        array = zarr.open_array(vz.ManifestStore(group), path="x", mode="r")
+        assert type(array.async_array.codec_pipeline) is BatchedCodecPipeline
+        assert array[:].sum() == 0
+
+
+def test_an_array_survives_a_pickle(tmp_path: Path) -> None:
+    path = tmp_path / "x.bin"
+    path.write_bytes(np.arange(10, dtype="<i4").tobytes())
+    found = opened(raw_array(path.as_uri(), (10,), (5,)))
+    assert pickle.loads(pickle.dumps(found))[:].tolist() == list(range(10))

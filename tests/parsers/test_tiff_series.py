@@ -53,6 +53,28 @@ def test_bands_of_a_stack_come_before_rows(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_array(array, as_registry(None)), np.moveaxis(values, -1, 1))
 
 
+def test_an_image_over_several_files_refers_to_each(tmp_path: Path) -> None:
+    names = ["a.ome.tif", "b.ome.tif"]
+    planes = "".join(
+        f'<TiffData IFD="0" FirstT="{t}" PlaneCount="1"><UUID FileName="{name}">urn:uuid:0000000{t}-0000-0000-0000-000000000000'
+        "</UUID></TiffData>"
+        for t, name in enumerate(names)
+    )
+    for t, name in enumerate(names):
+        xml = (
+            '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+            f'UUID="urn:uuid:0000000{t}-0000-0000-0000-000000000000"><Image ID="Image:0"><Pixels ID="Pixels:0" '
+            'DimensionOrder="XYZCT" Type="uint16" SizeX="24" SizeY="20" SizeZ="1" SizeC="1" SizeT="2">'
+            f"{planes}</Pixels></Image></OME>"
+        )
+        tifffile.imwrite(tmp_path / name, VALUES[t, 0, 0], description=xml, metadata=None)
+    array = parse(tmp_path / names[0])["0"]
+    assert [source.url.rpartition("/")[2] for source in array.manifest.sources] == names
+    np.testing.assert_array_equal(read_array(array, as_registry(None)), VALUES[:, 0, 0])
+    (tmp_path / names[1]).unlink()
+    assert "not found" in parse(tmp_path / names[0]).unreadable["0"].reason
+
+
 def test_a_layout_that_is_not_known_is_refused() -> None:
     with pytest.raises(ValueError, match="expected 'pages' or 'series'"):
         TIFFParser(layout="planes")  # type: ignore[arg-type]

@@ -20,6 +20,7 @@ from vzlab.errors import (
 from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray, SourceFile
 from vzlab.manifests.chunk_grid import DimensionChunks
 from vzlab.parsers.base import check_bounds
+from vzlab.parsers.dividing import TARGET_BYTES, largest_divisor
 from vzlab.parsers.tiff.library import tifffile
 
 MAX_CHUNK_BYTES = 1 << 31
@@ -27,9 +28,6 @@ MAX_CHUNK_BYTES = 1 << 31
 
 MAX_CHUNKS = 100_000_000
 """A page with more strips and tiles is refused: its manifest would take 2 GB."""
-
-TARGET_BYTES = 4 << 20
-"""Uncompressed strips that lie side by side are referenced in runs of up to this size."""
 
 _PLAIN_BITS = frozenset({8, 16, 32, 64, 128})
 _JPEGS = frozenset(code for code, name in IMAGE_COMPRESSIONS.items() if name == "jpeg")
@@ -210,7 +208,7 @@ def _uncompressed(
         )
     together = bool((segments.offsets[:, 1:] == segments.offsets[:, :-1] + segments.lengths[:, :-1]).all())
     if together and (segments.offsets != 0).all() and (segments.lengths != 0).all():
-        run = _even_rows(length, row_bytes)
+        run = largest_divisor(length, max(TARGET_BYTES // row_bytes, 1))
         if run >= min(rows, length):
             starts = np.arange(0, length, run, dtype=np.uint64) * np.uint64(row_bytes)
             offsets = segments.offsets[:, :1] + starts[np.newaxis, :, np.newaxis]
@@ -232,15 +230,6 @@ def _cut(segments: Segments, expected: Any) -> Segments:
         offsets=segments.offsets,
         lengths=lengths.astype(np.uint64),
     )
-
-
-def _even_rows(length: int, row_bytes: int) -> int:
-    """The largest number of rows that divides an image's length and takes at most `TARGET_BYTES`; at least one."""
-    most = max(TARGET_BYTES // max(row_bytes, 1), 1)
-    if length <= most:
-        return length
-    divisors = {d for n in range(1, math.isqrt(length) + 1) if length % n == 0 for d in (n, length // n)}
-    return max(d for d in divisors if d <= most)
 
 
 def _codec(page: Any, segments: Segments, dtype: np.dtype[Any]) -> CodecJSON:

@@ -52,15 +52,17 @@ def read_document(source: Source) -> Element:
 
 
 def _normalize(root: Element, url: str) -> None:
-    """Name elements and attributes by their local names, DMR++'s own with the prefix ``dmrpp:``; check the depth."""
+    """Name elements and the root's attributes by their local names, DMR++'s own with ``dmrpp:`` before; check the depth."""
+    # A document has few names and, it may be, millions of chunks.
+    tags: dict[str, str] = {}
+    for name in [name for name in root.attrib if "}" in name]:
+        root.attrib[f"dmrpp:{name.rpartition('}')[2]}"] = root.attrib.pop(name)
     level = [root]
     for _ in range(MAX_DEPTH):
         below: list[Element] = []
         for element in level:
-            element.tag = _tag(element)
-            for name in [name for name in element.attrib if "}" in name]:
-                element.attrib[f"dmrpp:{name.rpartition('}')[2]}"] = element.attrib.pop(name)
-            # Chunks have nothing inside, and there may be millions.
+            tag = element.tag
+            element.tag = tags.get(tag) or tags.setdefault(tag, _tag(element))
             if len(element):
                 below.extend(element)
         if not below:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import vzlab as vz
 from tests.servers.http_server import HttpServer
 from tests.servers.s3_server import S3Server
 from tests.writers.stores import array_over, daily_files, virtual_cube
-from vzlab.manifests import ChunkManifest, ManifestArray
+from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray
 from vzlab.manifests.manifest import SourceFile
 from vzlab.testing import Verification, verify
 from vzlab.writers import write_icechunk, write_kerchunk
@@ -248,3 +249,72 @@ def test_a_repository_that_is_not_authorised_is_verified_all_the_same(
     write_icechunk(virtual_cube(files), tmp_path / "repo")
     bare = icechunk.Repository.open(icechunk.local_filesystem_storage(str(tmp_path / "repo")))
     assert verify(bare).verdict == "PASS"
+
+
+def test_whoever_lacks_authorisation_is_told_what_grants_it(files: list[Path], tmp_path: Path) -> None:
+    write_icechunk(virtual_cube(files), tmp_path / "repo")
+    bare = icechunk.Repository.open(icechunk.local_filesystem_storage(str(tmp_path / "repo")))
+    found = verify(bare.readonly_session("main"))
+    assert (found.verdict, len(found.gaps)) == ("UNVERIFIED", 3)
+    assert f"file://{files[0].parent}/ needs leave to read local files" in found.gaps[0].reason
+    assert "vz.open_icechunk(...) grants all of it" in found.gaps[0].reason
+
+
+def test_a_digest_is_offered_for_what_cannot_be_seen(files: list[Path]) -> None:
+    cube = virtual_cube(files)
+    content = bytearray(files[0].read_bytes())
+    reference = cube.sst.variable._data.manifest.reference((0, 0, 0))
+    content[reference.offset + reference.length // 2] ^= 1
+    kept = files[0].stat()
+    files[0].write_bytes(bytes(content))
+    os.utime(files[0], ns=(kept.st_atime_ns, kept.st_mtime_ns))
+    found = verify(cube)
+    assert found.verdict == "PASS"
+    assert "seen only by reading them: vz.compare(...)" in str(found)
+
+
+def test_the_command_exits_with_what_it_found(files: list[Path], tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from vzlab.cli import app
+
+    write_icechunk(virtual_cube(files), tmp_path / "repo")
+    runner = CliRunner()
+    page = tmp_path / "report.html"
+    done = runner.invoke(app, ["verify", str(tmp_path / "repo"), "--html", str(page)])
+    assert (done.exit_code, done.stdout.startswith("PASS: 48 references to 3 files fit.")) == (0, True)
+    assert page.read_text().startswith("<!doctype html>")
+    files[0].unlink()
+    done = runner.invoke(app, ["verify", str(tmp_path / "repo"), "--json"])
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)["files"][0]["state"] == "absent"
+
+
+@pytest.mark.slow
+def test_a_million_references_in_five_seconds(tmp_path: Path) -> None:
+    sources, per = [], 1000
+    for i in range(1000):
+        path = tmp_path / f"{i}.bin"
+        path.touch()
+        os.truncate(path, per * 400)
+        sources.append(SourceFile(url=path.as_uri(), size_bytes=per * 400))
+    shape = (10_000, 10, 10)
+    index = np.repeat(np.arange(1000, dtype="u4"), per).reshape(shape)
+    offsets = np.tile(np.arange(per, dtype="u8") * 400, 1000).reshape(shape)
+    manifest = ChunkManifest(
+        sources=sources, source_index=index, offsets=offsets, lengths=np.full(shape, 400, "u8")
+    )
+    metadata = ArrayMetadata.create(
+        shape=(10_000, 100, 100),
+        dtype="f4",
+        chunks=(1, 10, 10),
+        codecs=[{"name": "bytes", "configuration": {"endian": "little"}}],
+        fill_value=0.0,
+        dimension_names=("time", "y", "x"),
+    )
+    array = ManifestArray(metadata=metadata, manifest=manifest)
+    write_icechunk(xr.Dataset({"v": (("time", "y", "x"), array)}), tmp_path / "repo")
+    began = time.process_time()
+    found = verify(tmp_path / "repo")
+    assert (found.verdict, found.n_references, found.n_files) == ("PASS", 1_000_000, 1000)
+    assert time.process_time() - began < 5

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import zarr
 
 from vzlab.codecs import describe_chain
+from vzlab.datasets import open_group
 from vzlab.manifests import SourceFile
-from vzlab.storage import as_registry
+from vzlab.storage import StoreRegistry, as_registry, local_path, normalize_url
 from vzlab.storage.source_files import FileFacts, Unavailable
 from vzlab.testing.comparison import Finding
 from vzlab.testing.record import Record
@@ -21,6 +23,7 @@ from vzlab.testing.virtual_side import VirtualSide, VirtualVariable
 from vzlab.testing.virtual_sources import virtual_side
 
 _LEVEL = "L2"
+_KERCHUNK = "Kerchunk references"
 _WORST_FIRST = ("absent", "unreachable", "stale", "wrong")
 
 
@@ -60,12 +63,13 @@ def verify(
     stores = as_registry(registry, storage_options)
     record = Record(levels=(_LEVEL,), asked_by_name=True)
     with zarr.config.set({"array.rectilinear_chunks": True}):
-        opened, seen, description = _opened(x, branch, storage_options)
+        opened, seen, description = _opened(x, branch, storage_options, stores)
         side = virtual_side(opened, stores)
         looked = check_against_files(side, stores, record, seen=seen)
         n_probes, n_unrecorded = _check_by_store(side, {**sources_of(side), **seen}, looked, record)
     _check_outside(side.variables.values(), record)
-    for path, reason in side.unusable.items():
+    unusable = {**side.unusable, **(side.left_out if description.startswith(_KERCHUNK) else {})}
+    for path, reason in unusable.items():
         record.gap(_LEVEL, path, reason)
     n_local = sum(url.startswith("file:") for url in looked)
     return Verification(
@@ -89,7 +93,7 @@ def sources_of(side: VirtualSide) -> dict[str, SourceFile]:
 
 
 def _opened(
-    x: Any, branch: str, storage_options: Mapping[str, Any] | None
+    x: Any, branch: str, storage_options: Mapping[str, Any] | None, registry: StoreRegistry
 ) -> tuple[Any, dict[str, SourceFile], str]:
     """What to look at, what its commits say that files were, and its name."""
     name = ""
@@ -97,6 +101,8 @@ def _opened(
         from vzlab.writers.containers import is_repository, open_icechunk
 
         location = os.fspath(x)
+        if _is_kerchunk(location):
+            return open_group(location, registry=registry), {}, f"{_KERCHUNK} {location}"
         if not is_repository(location, storage_options):
             return x, {}, ""
         name = f"Icechunk repository {location}"
@@ -106,6 +112,11 @@ def _opened(
     from vzlab.writers.sources_seen import sources_seen as seen_by_commits
 
     return x.readonly_session(branch).store, seen_by_commits(x, branch), name
+
+
+def _is_kerchunk(location: str) -> bool:
+    path = local_path(normalize_url(location))
+    return location.endswith(".json") or (path is not None and (Path(path) / ".zmetadata").is_file())
 
 
 def _check_by_store(
@@ -128,6 +139,7 @@ def _check_by_store(
     store = getattr(variables[0].array, "store", None) if variables else None
     if not unknown or not hasattr(store, "array_chunk_iterator"):
         return 0, len(unknown)
+    from vzlab.writers.containers import authorization_needs
     from vzlab.writers.stored_references import changed_files
 
     manifests = {v.array.path: v.manifest for v in variables if v.manifest is not None}
@@ -136,9 +148,9 @@ def _check_by_store(
         message = "file: Icechunk refuses to read it, since it was changed after its references were written. Parse it again"
         record.find(Finding(level=_LEVEL, variable="", message=message, cause=STALE, source=url, file=url))
     for url, reason in refused.items():
-        record.gap(
-            _LEVEL, "", f"{url}: Icechunk cannot read it, so nobody knows whether it changed: {reason}"
-        )
+        advice = authorization_needs(store.session.config.virtual_chunk_containers or {})
+        text = f"Icechunk cannot read it, so nobody knows whether it changed: {reason}. {advice}"
+        record.gap(_LEVEL, url, text)
     return n, 0
 
 

@@ -173,6 +173,22 @@ def _credentials(
     return icechunk.containers_credentials({container.url_prefix: credential})[container.url_prefix]
 
 
+def authorization_needs(prefixes: Iterable[str]) -> str:
+    """What each prefix needs so that chunks under it may be read, and the call that grants it, in a sentence."""
+    words = {
+        "file": "leave to read local files",
+        "http": "leave to read over HTTP",
+    }
+    needs = [
+        f"{prefix} needs {words.get(SCHEMES[urlsplit(prefix).scheme], 'credentials, or anonymous=True')}"
+        for prefix in sorted(prefixes)
+    ]
+    return (
+        f"{'; '.join(needs)}. vz.open_icechunk(...) grants all of it, and so does "
+        "icechunk.Repository.open(storage, authorize_virtual_chunk_access=vz.icechunk_credentials(storage))."
+    )
+
+
 # -- writing -----------------------------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from icechunk import IcechunkError
 from vzlab.errors import WriteError
 from vzlab.manifests import ArrayMetadata
 from vzlab.storage import as_registry, read_array
+from vzlab.writers.containers import authorization_needs
 from vzlab.writers.contents import GroupContents
 from vzlab.writers.hierarchy import Hierarchy
 from vzlab.writers.plan import StoredGroup
@@ -58,9 +59,10 @@ def read_stored(
             group: Any = zarr.open_group(hierarchy.store, path=part.path, mode="r")
             values |= {name: xr.Variable(part.dims(name), group[name][...]) for name in encoded}
     except IcechunkError as error:
+        prefixes = hierarchy.store.session.config.virtual_chunk_containers or {}
         raise WriteError(
             f"What the group {part.path or '/'!r} holds of {', '.join([*compared, *encoded])} must be read to be compared, and "
-            f"cannot be: {error.message} Open the repository with its virtual chunks authorised (vz.open_icechunk), or drop them."
+            f"cannot be: {error.message.splitlines()[0]}. {authorization_needs(prefixes)} Or drop them."
         ) from error
     return StoredGroup(arrays=arrays, values=values, fresh=fresh)
 

@@ -292,7 +292,9 @@ class _Decoder:
         self._fast: FastDecoder | None = fast_decoder(metadata.codecs, array.dtype, shape)
         self._array = array
         endian = (metadata.codecs[0].get("configuration") or {}).get("endian")
-        self.stored_dtype = array.dtype.newbyteorder(">" if endian == "big" else "<")
+        # Strings of any length have no byte order to change.
+        order = ">" if endian == "big" else "<"
+        self.stored_dtype = array.dtype if array.dtype.kind == "T" else array.dtype.newbyteorder(order)
 
     @cached_property
     def _prepared(self) -> PreparedCodecs:

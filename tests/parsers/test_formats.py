@@ -16,7 +16,7 @@ from obstore.store import MemoryStore
 
 from tests.corpus import CorpusEntry, corpus_params
 from vzlab.errors import SourceNotFoundError, UnsupportedFormatError
-from vzlab.formats import FORMATS, detect_format
+from vzlab.detection import FORMATS, detect_format
 from vzlab.parsers import HDF5Parser, parser_for
 from vzlab.storage import StoreRegistry
 

@@ -182,7 +182,7 @@ def test_parsers_and_what_they_give_are_values(small: Path) -> None:
 
 def test_h5py_is_loaded_only_when_the_parser_is(tmp_path: Path) -> None:
     code = (
-        "import sys, vzlab.parsers, vzlab.formats; assert 'h5py' not in sys.modules; "
+        "import sys, vzlab.parsers, vzlab.detection; assert 'h5py' not in sys.modules; "
         "vzlab.parsers.HDF5Parser; assert 'h5py' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)

@@ -19,7 +19,7 @@ from scipy.io import netcdf_file
 
 from tests.parsers.reading import assert_values_equal, read
 from vzlab.errors import CorruptFileError, UnsupportedFormatError, VzlabError
-from vzlab.formats import detect_format
+from vzlab.detection import detect_format
 from vzlab.manifests import ManifestGroup
 from vzlab.parsers import NetCDF3Parser, parser_for
 from vzlab.parsers.contiguous import split_length

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from vzlab.datasets.assemble import assemble_dataset
-from vzlab.formats import detect_format
+from vzlab.detection import detect_format
 from vzlab.manifests import ManifestArray, ManifestGroup, UnreadableVariable
 from vzlab.parsers import parser_for
 from vzlab.parsers.base import Parser

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-from vzlab.formats import is_icechunk
+from vzlab.detection import is_icechunk
 from vzlab.inspection.from_manifests import inspect_group
 from vzlab.inspection.model import Inspection
 from vzlab.storage import as_registry, local_path, normalize_url, url_name
@@ -27,7 +27,7 @@ def inspect(
     storage_options: Mapping[str, Any] | None = None,
 ) -> Inspection:
     """Parse a file and describe what parsing found."""
-    from vzlab.formats import detect_format
+    from vzlab.detection import detect_format
     from vzlab.parsers import parser_for
 
     named = isinstance(x, str | os.PathLike)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from vzlab.formats import Format, no_parser
+from vzlab.detection import Format, no_parser
 from vzlab.parsers.base import Parser
 
 if TYPE_CHECKING:

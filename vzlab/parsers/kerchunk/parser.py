@@ -102,7 +102,7 @@ class KerchunkParser(Parser):
 
 def is_parquet(url: str, registry: StoreRegistry) -> bool:
     """Whether a url is that of a directory of Parquet references rather than of a file."""
-    from vzlab.formats import detect_format
+    from vzlab.detection import detect_format
 
     name = url_name(url).lower()
     if name.endswith((".json", ".json.gz", ".zst", ".zstd", ".gz")):

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import numpy as np
 
 from vzlab.errors import SourceNotFoundError, UnsupportedFormatError, VzlabError
-from vzlab.formats import detect_format
+from vzlab.detection import detect_format
 from vzlab.manifests import ChunkManifest, ManifestArray, ManifestGroup, SourceFile
 from vzlab.manifests.manifest import INLINE
 from vzlab.parsers.base import LoadedVariable, Parser

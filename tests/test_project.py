@@ -26,13 +26,14 @@ ROOT = check.ROOT
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 MODULES = sorted((ROOT / "vzlab").rglob("*.py"))
 
-CONDA_NAMES = {
+CONDA_NAMES: dict[str, tuple[str, ...]] = {
+    "axe-playwright-python": (),
     "dask": ("dask-core", "distributed"),
     "eccodes": ("python-eccodes",),
     "eccodeslib": ("eccodes",),
     "playwright": ("playwright-python",),
 }
-"""Of the distributions that conda-forge names otherwise than the package index does."""
+"""Of the distributions that conda-forge names otherwise than the package index does, or does not have."""
 CONDA_ONLY = {"pip", "flask", "flask-cors"}
 """For installing vzlab itself, and what the extra `moto[server]` brings."""
 

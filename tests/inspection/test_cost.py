@@ -19,10 +19,10 @@ import vzlab as vz
 from tests.archives import DailyFile, write_daily_file, write_daily_files
 from tests.inspection.arrays import BYTES, virtual_array
 from vzlab.inspection import Cost, compare_costs, cost
-from vzlab.storage.ranges import merge_ranges
 from vzlab.inspection.touched import touch_chunks
 from vzlab.manifests import ChunkGrid
 from vzlab.storage import read_array
+from vzlab.storage.ranges import merge_ranges
 
 SELECTIONS: list[Any] = [
     (),

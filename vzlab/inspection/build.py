@@ -20,7 +20,6 @@ from vzlab.inspection.model import (
     ChunkCounts,
     Chunking,
     GroupInspection,
-    Held,
     Inspection,
     Role,
     SourceInspection,
@@ -30,6 +29,7 @@ from vzlab.inspection.statistics import chunk_statistics
 from vzlab.inspection.subjects import Subject, SubjectGroup
 from vzlab.manifests import ChunkGrid, ChunkManifest, SourceFile
 from vzlab.manifests.chunk_grid import DimensionChunks
+from vzlab.manifests.manifest import INLINE
 from vzlab.storage import url_name
 
 
@@ -164,7 +164,7 @@ def _variable(subject: Subject, role: Role, files: _Files) -> VariableInspection
         raw_bytes=None if itemsize is None else math.prod(subject.shape) * itemsize,
         stored_bytes=None if manifest is None else manifest.stored_bytes,
         chunking=_chunking(grid, subject.shape),
-        counts=None if manifest is None else _counts(manifest, subject.held),
+        counts=None if manifest is None else _counts(manifest, subject),
         statistics=None if manifest is None else chunk_statistics(manifest),
         codecs=codecs,
         codecs_known=subject.codecs is not None,
@@ -187,9 +187,25 @@ def _variable(subject: Subject, role: Role, files: _Files) -> VariableInspection
     )
 
 
-def _counts(manifest: ChunkManifest, held: Held) -> ChunkCounts:
-    n_own, n_others = (manifest.n_virtual, 0) if held == "stored" else (0, manifest.n_virtual)
-    return ChunkCounts(virtual=n_others, inline=manifest.n_inline, stored=n_own, missing=manifest.n_missing)
+def _counts(manifest: ChunkManifest, subject: Subject) -> ChunkCounts:
+    n_own = manifest.n_virtual if subject.held == "stored" else _count_own(manifest, subject.own_prefix)
+    return ChunkCounts(
+        virtual=manifest.n_virtual - n_own,
+        inline=manifest.n_inline,
+        stored=n_own,
+        missing=manifest.n_missing,
+    )
+
+
+def _count_own(manifest: ChunkManifest, prefix: str) -> int:
+    """Chunks whose url begins with a prefix."""
+    own = np.array([bool(prefix) and source.url.startswith(prefix) for source in manifest.sources], np.bool_)
+    if not own.any():
+        return 0
+    if own.all():
+        return manifest.n_virtual
+    index = manifest.source_index.reshape(-1)
+    return int(own[index[index < INLINE]].sum())
 
 
 def _itemsize(dtype: np.dtype[Any] | None) -> int | None:

@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from vzlab.display import Displayed
 from vzlab.inspection.plain_json import to_json
-from vzlab.storage.ranges import merge_ranges
 from vzlab.inspection.rechunking import Rechunking, rechunk
 from vzlab.inspection.resolve import resolve_array
 from vzlab.inspection.touched import Touched, touch_chunks
 from vzlab.manifests import ChunkManifest, ManifestArray
 from vzlab.manifests.manifest import INLINE, MISSING
+from vzlab.storage.ranges import merge_ranges
 
 SCHEMA = "vzlab-cost/1"
 """Name and version of the JSON form."""

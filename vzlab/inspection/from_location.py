@@ -1,4 +1,4 @@
-"""Inspect a file at a path or url, or an object that stands for one, of any format that a parser knows."""
+"""Inspect a file at a path or url, or a dict of references."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-from vzlab.detection import is_icechunk
 from vzlab.inspection.from_manifests import inspect_group
 from vzlab.inspection.model import Inspection
 from vzlab.storage import as_registry, local_path, normalize_url, url_name
 
 
 def handles(x: Any) -> bool:
-    """Whether it is a path or a url, a dict of Kerchunk references, or an object of Icechunk's."""
-    return isinstance(x, str | os.PathLike | dict) or is_icechunk(x)
+    """Whether it is a path or a url, or a dict of Kerchunk references."""
+    return isinstance(x, str | os.PathLike | dict)
 
 
 def inspect(
@@ -25,6 +24,7 @@ def inspect(
     parser: Any = None,
     registry: Any = None,
     storage_options: Mapping[str, Any] | None = None,
+    since: str | None = None,
 ) -> Inspection:
     """Parse a file and describe what parsing found."""
     from vzlab.detection import detect_format
@@ -33,7 +33,12 @@ def inspect(
     named = isinstance(x, str | os.PathLike)
     url = normalize_url(x) if named else x
     stores = as_registry(registry, storage_options)
-    used = parser or parser_for(detect_format(url, stores))(group=group)
+    found = None if parser else detect_format(url, stores)
+    if named and (found.key == "icechunk" if found else type(parser).__name__ == "IcechunkParser"):
+        from vzlab.inspection import from_icechunk
+
+        return from_icechunk.inspect(x, group=group, parser=parser, registry=stores, since=since)
+    used = parser or parser_for(found)(group=group)
     # A parser that was given a group returns that group as the root; any other returns the whole tree.
     inner = None if getattr(used, "group", None) else group
     return inspect_group(

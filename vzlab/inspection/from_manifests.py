@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from vzlab.inspection.build import build_inspection
@@ -44,7 +45,13 @@ def inspect(
 
 
 def inspect_group(
-    tree: ManifestGroup, *, kind: str, open_code: str, group: str | None = None, title: str = ""
+    tree: ManifestGroup,
+    *,
+    kind: str,
+    open_code: str,
+    group: str | None = None,
+    title: str = "",
+    own_prefix: str = "",
 ) -> Inspection:
     """Describe a tree of virtual arrays.
 
@@ -55,6 +62,8 @@ def inspect_group(
         As the fields of `Inspection`; an empty title is made from the files that chunks lie in.
     group : str, optional
         Path of the group to describe; None for the whole tree.
+    own_prefix : str
+        As the field of `Subject`.
 
     Raises
     ------
@@ -65,7 +74,7 @@ def inspect_group(
     if not isinstance(chosen, ManifestGroup):
         raise KeyError(f"{group!r} is an array; expected a group")
     return build_inspection(
-        _subjects(chosen, "", ""),
+        _subjects(chosen, "", "", own_prefix),
         title=title or title_of(chosen, kind),
         kind=kind,
         file_format=chosen.format or tree.format,
@@ -82,7 +91,7 @@ def title_of(group: ManifestGroup, otherwise: str) -> str:
     return f"{otherwise} over {len(sources):,} files" if sources else otherwise
 
 
-def _subjects(group: ManifestGroup, name: str, path: str) -> SubjectGroup:
+def _subjects(group: ManifestGroup, name: str, path: str, own_prefix: str) -> SubjectGroup:
     def below(child: str) -> str:
         return f"{path}/{child}" if path else child
 
@@ -90,8 +99,11 @@ def _subjects(group: ManifestGroup, name: str, path: str) -> SubjectGroup:
         name=name,
         path=path,
         attributes=group.attributes,
-        arrays=tuple(subject_of_array(key, below(key), array) for key, array in group.arrays.items()),
-        groups=tuple(_subjects(child, key, below(key)) for key, child in group.groups.items()),
+        arrays=tuple(
+            replace(subject_of_array(key, below(key), array), own_prefix=own_prefix)
+            for key, array in group.arrays.items()
+        ),
+        groups=tuple(_subjects(child, key, below(key), own_prefix) for key, child in group.groups.items()),
         unreadable=tuple(
             UnreadableInspection(
                 name=key,

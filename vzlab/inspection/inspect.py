@@ -8,7 +8,7 @@ from typing import Any
 
 from vzlab.inspection.model import Inspection
 
-KINDS = ("from_manifests", "from_zarr", "from_xarray", "from_location")
+KINDS = ("from_icechunk", "from_manifests", "from_zarr", "from_xarray", "from_location")
 """Modules of this package, asked in order. Each has ``handles(x) -> bool``, which imports nothing and reads nothing, and
 ``inspect(x, **options) -> Inspection``, which takes all options of `inspect` and uses what concerns it."""
 
@@ -20,6 +20,7 @@ def inspect(
     parser: Any = None,
     registry: Any = None,
     storage_options: Mapping[str, Any] | None = None,
+    since: str | None = None,
 ) -> Inspection:
     """Say what something contains: groups, variables, chunks, codecs, encodings, bytes.
 
@@ -37,6 +38,10 @@ def inspect(
     registry, storage_options : optional
         For a url: as `vzlab.open_virtual_dataset` takes them.
 
+    since : str, optional
+        For an Icechunk repository: a branch, tag or snapshot before this version; `Inspection.history` then says what
+        changed from there on.
+
     Returns
     -------
     Inspection
@@ -51,7 +56,7 @@ def inspect(
         module = import_module(f"vzlab.inspection.{name}")
         if module.handles(x):
             found: Inspection = module.inspect(
-                x, group=group, parser=parser, registry=registry, storage_options=storage_options
+                x, group=group, parser=parser, registry=registry, storage_options=storage_options, since=since
             )
             return found
     raise TypeError(

@@ -13,6 +13,7 @@ from vzlab.codecs import CodecDescription
 from vzlab.inspection.byte_map import ByteMap
 from vzlab.inspection.chunk_map import ChunkMap
 from vzlab.inspection.encoding import Encoding
+from vzlab.inspection.history import History
 from vzlab.inspection.statistics import ChunkStatistics
 
 SCHEMA = "vzlab-inspection/1"
@@ -218,6 +219,8 @@ class Inspection:
     """Most important first."""
     open_code: str
     """Python that opens exactly this."""
+    history: History | None = None
+    """Its versions; None for what has none."""
 
     @cached_property
     def variables(self) -> Mapping[str, VariableInspection]:

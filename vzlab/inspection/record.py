@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from vzlab.display import Displayed
 from vzlab.inspection.plain_json import to_json
-from vzlab.storage.ranges import merge_ranges
 from vzlab.storage import Request, RequestLog
+from vzlab.storage.ranges import merge_ranges
 
 SCHEMA = "vzlab-recording/1"
 """Name and version of the JSON form."""

@@ -119,12 +119,19 @@ class IcechunkParser(Parser):
         """
         stores = as_registry(registry)
         place = _place(self.location if self.location is not None else url)
-        return self._read(self._session(url, stores), place, stores).without(self.drop_variables)
+        return self._read(self.session(url, stores), place, stores).without(self.drop_variables)
 
     def _parse(self, source: Source, registry: StoreRegistry) -> ManifestGroup:
         return self(source.url, registry)
 
-    def _session(self, x: Any, registry: StoreRegistry) -> Any:
+    def session(self, x: Any, registry: StoreRegistry) -> Any:
+        """The session of the chosen version; a session, or a store of one, is given as it is.
+
+        Raises
+        ------
+        ValueError
+            If a version was chosen, and a session given.
+        """
         if isinstance(x, icechunk.IcechunkStore):
             x = x.session
         if isinstance(x, icechunk.Session):
@@ -132,20 +139,11 @@ class IcechunkParser(Parser):
                 raise ValueError("A session is of one version: give the repository to choose another")
             return x
         version = self._version()
-        shown = x if isinstance(x, str | os.PathLike) else type(x).__name__
+        repository = open_repository(x, registry)
         try:
-            repository = x
-            if isinstance(x, str | os.PathLike):
-                repository = _open(normalize_url(x), registry)
-            elif isinstance(x, icechunk.Storage):
-                repository = icechunk.Repository.open(x)
-            if not isinstance(repository, icechunk.Repository):
-                raise TypeError(
-                    f"Found a {shown}; expected a path or url, or an icechunk Repository, Session, Store or Storage"
-                )
             return repository.readonly_session(**version)
         except icechunk.IcechunkError as error:
-            _fail(error, str(shown), version)
+            _fail(error, _shown(x), version)
 
     def _version(self) -> dict[str, Any]:
         if self.tag is not None:
@@ -182,6 +180,38 @@ class IcechunkParser(Parser):
         raise UnvirtualizableError(
             f"{path!r} cannot be read from {url}: zarr reads no more of Icechunk than is virtual here"
         )
+
+
+def open_repository(x: Any, registry: StoreRegistry) -> Any:
+    """The repository at a path or url, in a storage, or given; None for a session or the store of one.
+
+    Raises
+    ------
+    SourceNotFoundError
+        If there is none.
+    CorruptFileError
+        If it cannot be read.
+    TypeError
+        If `x` is something else.
+    """
+    if isinstance(x, icechunk.Repository):
+        return x
+    if isinstance(x, icechunk.Session | icechunk.IcechunkStore):
+        return None
+    try:
+        if isinstance(x, str | os.PathLike):
+            return _open(normalize_url(x), registry)
+        if isinstance(x, icechunk.Storage):
+            return icechunk.Repository.open(x)
+    except icechunk.IcechunkError as error:
+        _fail(error, _shown(x), {})
+    raise TypeError(
+        f"Found a {type(x).__name__}; expected a path or url, or an icechunk Repository, Session, Store or Storage"
+    )
+
+
+def _shown(x: Any) -> str:
+    return str(x) if isinstance(x, str | os.PathLike) else type(x).__name__
 
 
 def _open(url: str, registry: StoreRegistry) -> Any:

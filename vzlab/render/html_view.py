@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from vzlab.inspection import Finding, GroupInspection, Inspection, UnreadableInspection, VariableInspection
 from vzlab.inspection.words import format_bytes, format_count, format_dims, format_list, shorten
 from vzlab.render import html, lines
+from vzlab.render.history import history_card
 from vzlab.render.html import Content, Markup
 from vzlab.render.variable_html import (
     ATTRIBUTES_BYTES,
@@ -57,7 +58,8 @@ def body(inspection: Inspection, *, budget_bytes: int = BUDGET_BYTES) -> Markup:
         html.element("div", lines.opening(inspection), style="margin:.2em 0 .4em 0"),
         *_findings(inspection.findings),
     ]
-    tail = [_files(inspection), _open_it(inspection)]
+    history = None if inspection.history is None else history_card(inspection.history)
+    tail = [history, _files(inspection), _open_it(inspection)]
 
     def assembled(cards: Mapping[str, Markup], groups: frozenset[str]) -> Markup:
         return html.escape([head, _group_body(inspection.root, cards, groups), tail])

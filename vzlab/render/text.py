@@ -12,6 +12,7 @@ from rich.text import Text
 from vzlab.inspection import Finding, GroupInspection, Inspection, UnreadableInspection, VariableInspection
 from vzlab.inspection.words import format_count, format_dims, format_list, format_value, shorten
 from vzlab.render import lines
+from vzlab.render.history import history_lines
 from vzlab.render.printable import terminal_size
 
 _STYLES = {"good": "cyan", "note": "yellow", "warn": "yellow", "bad": "red", "info": "blue", "plain": "dim"}
@@ -68,6 +69,8 @@ def _overview(inspection: Inspection, columns: int) -> Group:
         parts.append(Text(f"  {len(inspection.findings) - 4:,} more findings: .findings", style="dim"))
     if inspection.variables or inspection.unreadable:
         parts += [Text(""), _table(inspection, columns)]
+    if inspection.history is not None:
+        parts += [Text(""), *map(Text, history_lines(inspection.history))]
     if attributes := inspection.root.attributes:
         parts += [
             Text(""),

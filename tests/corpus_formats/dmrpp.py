@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import h5py
 import numpy as np
 
 from tests.corpus import CorpusEntry, expected_values
@@ -23,7 +22,7 @@ def found(entry: CorpusEntry) -> dict[str, Any]:
     for path, array in group.walk_arrays():
         name = str(array.metadata.attributes.get("fullnamepath", path)).strip("/")
         if name in wanted:
-            values[name] = _of_another_file(entry, name, array) or _read(array)
+            values[name] = _read(array)
     for path in wanted.keys() - values.keys():
         try:
             part = group[path]
@@ -32,19 +31,6 @@ def found(entry: CorpusEntry) -> dict[str, Any]:
         if isinstance(part, ManifestGroup):
             values[path] = _records(part)
     return values | reasons(group)
-
-
-def _of_another_file(entry: CorpusEntry, name: str, array: ManifestArray) -> str | None:
-    """Why a document does not describe the file beside it, where HDF5 itself has the bytes elsewhere."""
-    companion = entry.location.with_suffix("")
-    if array.manifest.n_chunks != 1 or array.manifest.n_virtual != 1 or not h5py.is_hdf5(companion):
-        return None
-    with h5py.File(companion) as file:
-        offset = file[name].id.get_offset() if file[name].chunks is None else None
-    said = array.manifest.reference((0,) * array.ndim).offset
-    if offset is None or offset == said:
-        return None
-    return f"The document was made for another version of the file: it says byte {said}, the file has it at {offset}."
 
 
 def _read(array: ManifestArray) -> Any:

@@ -325,3 +325,27 @@ def test_modis_level_2_is_virtual_in_its_groups() -> None:
     assert isinstance(array, ManifestArray)
     assert array.metadata.dimension_names == ("Cell_Along_Swath_1km", "Cell_Across_Swath_1km")
     assert_values_equal(read(array), native(path, "Water_Vapor_Near_Infrared"))
+
+
+@pytest.mark.parametrize(
+    ("conventions", "offset", "expected"),
+    [("", 100.0, -1.0), ("CF-1.6", 100.0, 100.0), ("", 0.0, 0.0)],
+    ids=["as-HDF4-means-it", "as-CF-means-it", "alike"],
+)
+def test_an_offset_is_taken_as_the_file_means_it(
+    tmp_path: Path, conventions: str, offset: float, expected: float
+) -> None:
+    path = tmp_path / "calibrated.hdf"
+    values = np.array([100, 200, 300], "i2")
+    write(path, "x", values, SDC.INT16, attributes={"scale_factor": 0.01, "add_offset": offset})
+    if conventions:
+        file = SD(str(path), SDC.WRITE)
+        file.Conventions = conventions
+        file.end()
+    attributes = HDF4Parser()(path).arrays["x"].metadata.attributes
+    assert attributes["add_offset"] == expected
+    assert attributes.get("hdf4_add_offset") == (offset if expected == -1.0 else None)
+    decoded = vz.open_virtual_dataset(path, loadable_variables=["x"])["x"]
+    # HDF User's Guide: scale_factor * (stored - add_offset); CF: scale_factor * stored + add_offset.
+    hdf4 = 0.01 * (values - offset)
+    assert np.allclose(decoded, 0.01 * values + offset if conventions else hdf4)

@@ -17,6 +17,7 @@ from vzlab.parsers.anonymous import AnonymousDimensions
 from vzlab.parsers.base import LoadedVariable, Parser
 from vzlab.parsers.dmrpp.attributes import read_attributes
 from vzlab.parsers.dmrpp.datatypes import VARIABLES
+from vzlab.parsers.dmrpp.described_file import without_strangers
 from vzlab.parsers.dmrpp.document import children, name_of, read_document
 from vzlab.parsers.dmrpp.locations import DataFiles
 from vzlab.parsers.dmrpp.variables import Declared, VariableReader
@@ -27,7 +28,8 @@ from vzlab.storage import Source, StoreRegistry
 class DMRPPParser(Parser):
     """Parse DMR++ documents.
 
-    The document alone is read, and what it holds itself is decoded; of the file that it describes, only the length. A
+    The document alone is read, and what it holds itself is decoded; of the file that it describes, only the length. Where
+    that is an HDF5 file on this machine, HDF5 is asked whether one chunk of each variable lies where the document says. A
     ``Structure`` becomes an array of records, or a group with one array for each member where a member is an array.
 
     Parameters
@@ -35,6 +37,8 @@ class DMRPPParser(Parser):
     data_url : str, optional
         The file that all chunks lie in, whatever the document says. None takes ``dmrpp:href``: a relative one starts at the
         document, and a file of its name beside the document is taken too.
+    check_local : bool
+        Whether a data file on this machine is asked whether it is the one that the document describes.
     group : str, optional
         Path of the group to parse, with what is below it; None is the root.
     drop_variables : collection of str
@@ -47,6 +51,8 @@ class DMRPPParser(Parser):
 
     data_url: str | None = None
     """The file that all chunks lie in, whatever the document says."""
+    check_local: bool = True
+    """Whether a data file on this machine is asked for one chunk of each variable."""
 
     def _parse(self, source: Source, registry: StoreRegistry) -> ManifestGroup:
         root = read_document(source)
@@ -65,7 +71,8 @@ class DMRPPParser(Parser):
                     f"No group {self.group!r} in {source.url}: here are {', '.join(below) or 'none'}"
                 )
             scope = scope.inside(below[name], name)
-        return self._group(scope, reader, "")
+        group = self._group(scope, reader, "")
+        return without_strangers(group) if self.check_local else group
 
     def load_variable(self, url: str | os.PathLike[str], registry: Any, path: str) -> LoadedVariable:
         """Refuse: a DMR++ document has no library of its own that could read more than its chunks.

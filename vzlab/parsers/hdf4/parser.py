@@ -16,6 +16,7 @@ from vzlab.codecs import bytes_codecs
 from vzlab.errors import CorruptFileError, SourceNotFoundError, UnvirtualizableError, VzlabError
 from vzlab.manifests import ArrayMetadata, ManifestArray, ManifestGroup, UnreadableVariable
 from vzlab.parsers.base import LoadedVariable, Parser
+from vzlab.parsers.hdf4.calibration import as_packing, follows_cf
 from vzlab.parsers.hdf4.datasets import ATTRIBUTE, DATASET, VARIABLE, Dataset, Vsets, read_datasets
 from vzlab.parsers.hdf4.descriptors import NDG, VG, VH, Elements, read_elements
 from vzlab.parsers.hdf4.number_types import default_fill
@@ -148,6 +149,8 @@ class _Assembler:
         """The whole tree."""
         datasets, attributes = read_datasets(self._elements, self._vsets)
         datasets = self._name_dimensions(datasets, attributes)
+        if not follows_cf(attributes):
+            datasets = [replace(each, attributes=as_packing(each.attributes)) for each in datasets]
         numbered = list(enumerate(datasets))
         # A coordinate keeps its name: xarray knows it by that.
         self._datasets = {

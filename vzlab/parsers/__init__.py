@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
+from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any
 
-from vzlab.detection import Format, no_parser
+from vzlab.detection import PARSER_GROUP, Format, no_parser
 from vzlab.parsers.base import Parser
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ __all__ = [
     "DMRPPParser",
     "ENVIParser",
     "FITSParser",
+    "Format",
     "GRIBParser",
     "HDF4Parser",
     "HDF5Parser",
@@ -40,6 +43,7 @@ __all__ = [
     "TIFFParser",
     "ZarrParser",
     "ZipParser",
+    "home_of",
     "parser_for",
 ]
 
@@ -61,8 +65,11 @@ _HOMES = {
 }
 
 
-def parser_for(format_: Format) -> type[Parser]:
-    """The parser class of a format.
+def parser_for(format_: Format) -> Callable[..., Any]:
+    """What makes the parser of a format: its class, called with ``group``, ``drop_variables`` and its own options.
+
+    Somebody else's may be a class of any kind, or a parser already; of these a group is chosen, and variables are dropped,
+    from what they give.
 
     Raises
     ------
@@ -71,8 +78,28 @@ def parser_for(format_: Format) -> type[Parser]:
     """
     if format_.parser is None:
         raise no_parser(format_)
-    found: type[Parser] = __getattr__(format_.parser)
-    return found
+    if ":" not in format_.parser:
+        found: type[Parser] = __getattr__(format_.parser)
+        return found
+    theirs = EntryPoint(name=format_.key, value=format_.parser, group=PARSER_GROUP).load()
+    if isinstance(theirs, type) and issubclass(theirs, Parser):
+        return theirs
+
+    def make(**options: Any) -> Any:
+        own = {name: value for name, value in options.items() if name not in ("group", "drop_variables")}
+        return theirs(**own) if isinstance(theirs, type) else theirs
+
+    return make
+
+
+def home_of(format_: Format) -> tuple[str, str] | None:
+    """Module and name of what parses a format, without importing it."""
+    if format_.parser is None:
+        return None
+    if format_.parser in _HOMES:
+        return _HOMES[format_.parser], format_.parser
+    module, _, name = format_.parser.partition(":")
+    return module, name
 
 
 def __getattr__(name: str) -> Any:

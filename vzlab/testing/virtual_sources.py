@@ -5,24 +5,26 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import xarray as xr
 import zarr
 import zarr.abc.store
-import zarr.storage
 
 from vzlab.datasets import dataset_to_group, is_virtual, open_group
+from vzlab.detection import detect_format
 from vzlab.manifests import ChunkGrid, ManifestArray, ManifestGroup
-from vzlab.storage import ManifestStore, StoreRegistry, normalize_url
+from vzlab.storage import ManifestStore, StoreRegistry, local_path, normalize_url
 from vzlab.testing.decoding import decode_variable, open_decoded
 from vzlab.testing.virtual_side import VirtualSide, VirtualVariable
 from vzlab.writers.stored_references import chunk_manifest
 
 _INTERNAL = frozenset({"_ARRAY_DIMENSIONS"})
+_REFERENCES = frozenset({"dmrpp", "kerchunk", "kerchunk-parquet"})
+"""Formats that tell of other files."""
 
 
 def virtual_side(x: Any, registry: StoreRegistry) -> VirtualSide:
@@ -45,7 +47,7 @@ def virtual_side(x: Any, registry: StoreRegistry) -> VirtualSide:
         case zarr.abc.store.Store():
             return _of_store(x)
         case Mapping():
-            return _of_kerchunk(x, "Kerchunk references")
+            return _of_kerchunk(dict(x), registry)
         case str() | os.PathLike():
             return _of_location(os.fspath(x), registry)
     if hasattr(x, "readonly_session"):
@@ -59,21 +61,32 @@ def virtual_side(x: Any, registry: StoreRegistry) -> VirtualSide:
 
 
 def _of_location(location: str, registry: StoreRegistry) -> VirtualSide:
-    path = Path(location)
-    if location.endswith(".json"):
-        return _of_kerchunk(location, f"Kerchunk references {location}")
-    if path.is_dir() and (path / ".zmetadata").is_file() and any(path.glob("*/refs.*.parq")):
-        return _of_kerchunk(location, f"Kerchunk references {location}")
-    if path.is_dir() and (path / "snapshots").is_dir():
+    url = normalize_url(location)
+    format_key = detect_format(url, registry).key
+    if format_key == "icechunk":
         from vzlab.writers import open_icechunk
 
-        repository = open_icechunk(location)
+        repository = open_icechunk(url, storage_options=registry.storage_options)
         return _of_store(repository.readonly_session("main").store, f"Icechunk repository {location}")
-    if path.is_dir() and ((path / "zarr.json").is_file() or (path / ".zgroup").is_file()):
-        return _of_zarr(zarr.open_group(location, mode="r"), description=f"Zarr group {location}")
-    url = normalize_url(location)
-    side = _of_group(open_group(url, registry=registry), registry, f"references made of {location}")
-    side.location = url
+    path = local_path(url)
+    if format_key == "zarr" and path is not None:
+        return _of_zarr(zarr.open_group(path, mode="r"), description=f"Zarr group {location}")
+    made_of = "Kerchunk references" if format_key.startswith("kerchunk") else "references made of"
+    side = _of_group(open_group(url, registry=registry), registry, f"{made_of} {location}")
+    if format_key not in _REFERENCES:
+        side.location = url
+    return side
+
+
+def _of_kerchunk(references: dict[str, Any], registry: StoreRegistry) -> VirtualSide:
+    side = _of_group(open_group(references, registry=registry), registry, "Kerchunk references")
+    keys = references.get("refs", references)
+    n_keys = Counter(path for key in keys for path, _, name in [key.rpartition("/")] if name[:1].isdigit())
+    for path, variable in side.variables.items():
+        assert variable.manifest is not None
+        n_inside = variable.manifest.n_chunks - variable.manifest.n_missing
+        # Keys such as "v/0/1" are counted under "v/0": of those, none seems to be outside.
+        side.variables[path] = replace(variable, n_outside=max(n_keys[path] - n_inside, 0))
     return side
 
 
@@ -221,7 +234,7 @@ def _store_urls(store: Any) -> tuple[str, ...] | None:
     return None
 
 
-def _of_zarr(group: Any, *, description: str, manifests: Mapping[str, Any] | None = None) -> VirtualSide:
+def _of_zarr(group: Any, *, description: str) -> VirtualSide:
     variables, groups, unusable = {}, {"": dict(group.attrs)}, {}
     # Stores list in no order that lasts: sorted, a report is the same from every run.
     for path, node in sorted(group.members(max_depth=None), key=lambda member: member[0]):
@@ -229,9 +242,7 @@ def _of_zarr(group: Any, *, description: str, manifests: Mapping[str, Any] | Non
             groups[path] = dict(node.attrs)
             continue
         try:
-            manifest, n_outside = (manifests or {}).get(path) or chunk_manifest(
-                group.store, node.path, _grid(node).grid_shape
-            )
+            manifest, n_outside = chunk_manifest(group.store, node.path, _grid(node).grid_shape)
             variables[path] = VirtualVariable(
                 path=path,
                 dims=_dims(node),
@@ -314,19 +325,3 @@ def _with_coordinates(variables: Mapping[str, VirtualVariable]) -> dict[str, Vir
 
 def _as_coordinate(variable: VirtualVariable) -> VirtualVariable:
     return replace(variable, is_coordinate=True)
-
-
-# -- Kerchunk ---------------------------------------------------------------------------------------------------------
-
-
-def _of_kerchunk(references: Mapping[str, Any] | str, description: str) -> VirtualSide:
-    from vzlab.testing.kerchunk_references import manifests_of, open_references, urls_of
-
-    system = open_references(references)
-    group = zarr.open_group(zarr.storage.FsspecStore(system, read_only=True), mode="r", zarr_format=2)
-    grids = {
-        path: _grid(node) for path, node in group.members(max_depth=None) if isinstance(node, zarr.Array)
-    }
-    side = _of_zarr(group, description=description, manifests=manifests_of(system.references, grids))
-    side.urls = urls_of(system.references)
-    return side

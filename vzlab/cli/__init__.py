@@ -1,0 +1,35 @@
+"""The command ``vzlab``: results on stdout, progress on stderr; exit 0 fine, 1 a difference or problem, 2 unusable input."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from vzlab import __version__
+from vzlab.cli import make, see, trust  # noqa: F401  each adds its commands
+from vzlab.cli.shared import FINE, UNUSABLE, app, put
+from vzlab.errors import VzlabError
+
+__all__ = ["app", "main"]
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        put(__version__)
+        raise typer.Exit(FINE)
+
+
+def main() -> None:
+    """Run the command, with mistakes told in a sentence instead of a traceback."""
+    try:
+        app()
+    except (VzlabError, FileNotFoundError, IndexError, KeyError, ValueError) as error:
+        message = error.args[0] if isinstance(error, KeyError) and error.args else error
+        Console(stderr=True).print(
+            f"vzlab: {message}", style="red", markup=False, highlight=False, soft_wrap=True
+        )
+        sys.exit(UNUSABLE)

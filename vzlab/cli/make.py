@@ -1,0 +1,112 @@
+"""Commands that make references: demo, check, virtualize."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from vzlab import __version__
+from vzlab.cli.shared import (
+    DIFFERENT,
+    FINE,
+    Anonymous,
+    AsJson,
+    ConcatDim,
+    Group,
+    HtmlFile,
+    Options,
+    Urls,
+    app,
+    as_storage_options,
+    put,
+    show,
+    tell,
+)
+from vzlab.errors import IncompatibleFilesError
+
+
+@app.command()
+def demo(
+    files: Annotated[
+        list[str] | None, typer.Argument(help="Your own files; none makes a sample archive.")
+    ] = None,
+    to: Annotated[Path, typer.Option("--to", help="Folder for everything that is made.")] = Path(
+        "vzlab-demo"
+    ),
+) -> None:
+    """Do the whole job: inspect, check, combine, write, reopen, compare; with a report as a web page."""
+    from vzlab.demo import run
+
+    raise typer.Exit(FINE if run(files or [], to, progress=tell, out=put) else DIFFERENT)
+
+
+@app.command()
+def check(
+    urls: Urls,
+    concat_dim: ConcatDim = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Tell too what encoding the odd files' chunks again would take.")
+    ] = False,
+    html: HtmlFile = None,
+    as_json: AsJson = False,
+    group: Group = None,
+    anonymous: Anonymous = False,
+    option: Options = None,
+) -> None:
+    """Tell whether files make one honest dataset. Exit code 1 if they do not."""
+    from vzlab.datasets import check_combine, reencode_plan
+
+    options: dict[str, Any] = {
+        "concat_dim": concat_dim,
+        "group": group,
+        "storage_options": as_storage_options(anonymous, option),
+    }
+    report = check_combine(urls, **options)
+    show(report, html, as_json)
+    if plan:
+        put(str(reencode_plan(urls, **options)))
+    raise typer.Exit(FINE if report.compatible else DIFFERENT)
+
+
+@app.command()
+def virtualize(
+    urls: Urls,
+    to: Annotated[
+        str, typer.Option("--to", help="NAME.json or NAME.parquet for Kerchunk; anything else is Icechunk.")
+    ],
+    concat_dim: ConcatDim = None,
+    on_mismatch: Annotated[
+        Literal["raise", "reencode", "load"],
+        typer.Option("--on-mismatch", help="What to do with files that are encoded otherwise."),
+    ] = "raise",
+    allow: Annotated[
+        list[str] | None,
+        typer.Option("--allow", help="A refusal to allow, by the name that `check --json` gives."),
+    ] = None,
+    group: Group = None,
+    anonymous: Anonymous = False,
+    option: Options = None,
+) -> None:
+    """Write references to files, combined if they are several, to Icechunk or Kerchunk. Exit code 1 if they disagree."""
+    from vzlab.datasets import open_virtual_mfdataset
+
+    try:
+        dataset = open_virtual_mfdataset(
+            urls,
+            concat_dim=concat_dim,
+            on_mismatch=on_mismatch,
+            allow=allow or (),
+            group=group,
+            storage_options=as_storage_options(anonymous, option),
+        )
+    except IncompatibleFilesError as error:
+        put(str(error.report))
+        raise typer.Exit(DIFFERENT) from error
+    kind = {".json": "json", ".parquet": "parquet", ".parq": "parquet"}.get(Path(to).suffix)
+    if kind is None:
+        dataset.vzlab.to_icechunk(to, message=f"{len(urls)} sources, by vzlab {__version__}")
+    else:
+        dataset.vzlab.to_kerchunk(to, format=kind)
+    put(f"{dataset.vzlab.n_refs:,} references in {to}")

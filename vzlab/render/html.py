@@ -154,6 +154,8 @@ def label(text: Content, *beside: Content) -> Markup:
 def card(*content: Content, upgrade: bool = True) -> Markup:
     """Wrap a whole view: the one element that a display method returns."""
     style = "font-family:system-ui,sans-serif;font-size:14px;line-height:1.45;max-width:72em;text-align:left"
+    # Not "anywhere", which would let columns of tables shrink to a letter.
+    style += ";overflow-wrap:break-word"
     rules = element("style", Markup(UPGRADE)) if upgrade else None
     return element("div", rules, *content, class_="vzlab", style=style)
 
@@ -190,7 +192,7 @@ def summary_line(*fields: Content, widths: Sequence[tuple[int, float]] = ()) -> 
     """
     asked = [*widths, *[(1, 10.0)] * len(fields)]
     cells = [
-        element("span", field, style=f"flex:{share} 1 {width:g}em;min-width:0")
+        element("span", field, style=f"flex:{share} 1 {width:g}em;min-width:0;overflow-wrap:anywhere")
         for field, (share, width) in zip(fields, asked, strict=False)
     ]
     # A triangle that opens the line stands before it.
@@ -208,8 +210,8 @@ def columns(*blocks: Content, min_width_em: float = 22) -> Markup:
 
 
 def code_block(code: str) -> Markup:
-    """Show code to copy."""
-    shape = "padding:.6em .75em;border:0;border-radius:4px;overflow-x:auto;margin:.3em 0;white-space:pre"
+    """Show code to copy. Lines too long wrap: what is copied does not change."""
+    shape = "padding:.6em .75em;border:0;border-radius:4px;margin:.3em 0;white-space:pre-wrap;overflow-wrap:anywhere"
     return element("pre", code, style=f"{MONO};font-size:.92em;{PANEL};color:inherit;{shape}")
 
 
@@ -222,6 +224,11 @@ def image(png: bytes, *, alt: str, max_width_em: float, height_px: int | None = 
         src="data:image/png;base64," + base64.b64encode(png).decode(),
         style=f"width:100%;max-width:{max_width_em}em;{height};border-radius:4px;display:block;margin:0",
     )
+
+
+def scrolling(tag: str, *content: Content, style: str = "") -> Markup:
+    """Make a box of its own for what may be too wide, which the arrow keys move once it has the focus."""
+    return element(tag, *content, style=f"overflow-x:auto;{style}".rstrip(";"), tabindex=0)
 
 
 # -- tables -------------------------------------------------------------------------------------------------
@@ -274,10 +281,10 @@ def table(
         )
         for row in rows
     ]
-    style = "border-collapse:collapse;font-size:1em;margin:.2em 0;border:0;table-layout:auto"
-    return element(
-        "div", element("table", head, element("tbody", body), style=style), style="overflow-x:auto"
-    )
+    # As wide as its words; where that is too wide they wrap, but never into columns of letters.
+    width = "width:max-content;max-width:max(100%,48em)"
+    style = f"border-collapse:collapse;font-size:1em;margin:.2em 0;border:0;table-layout:auto;{width}"
+    return scrolling("div", element("table", head, element("tbody", body), style=style))
 
 
 def _cell(cell: Content | Cell, *, is_header: bool) -> Markup:
@@ -325,18 +332,17 @@ def pipeline(boxes: Sequence[Box]) -> Markup:
     """Draw boxes with arrows between them, in reading order."""
     parts: list[Markup] = []
     for position, box in enumerate(boxes):
-        if position:
-            parts.append(element("span", "→", style=f"align-self:center;{DIM}"))
+        arrow = element("span", "→", style=f"align-self:center;{DIM}") if position else None
         border = LINE if box.tone == "plain" else f"1px solid {_tint(box.tone, 0.7)}"
-        parts.append(
-            element(
-                "div",
-                element("div", box.title, style="font-weight:600"),
-                element("div", box.value, style=MONO + ";font-size:.84em") if escape(box.value) else None,
-                element("div", box.note, style=f"font-size:.82em;{DIM}") if escape(box.note) else None,
-                style=f"border:{border};border-radius:6px;padding:.3em .6em;min-width:5.5em",
-            )
+        drawn = element(
+            "div",
+            element("div", box.title, style="font-weight:600"),
+            element("div", box.value, style=MONO + ";font-size:.84em") if escape(box.value) else None,
+            element("div", box.note, style=f"font-size:.82em;{DIM}") if escape(box.note) else None,
+            style=f"border:{border};border-radius:6px;padding:.3em .6em;min-width:5.5em",
         )
+        # One piece, so that no line ends with an arrow.
+        parts.append(element("div", arrow, drawn, style="display:flex;gap:.45em;min-width:0;max-width:100%"))
     return element("div", parts, style="display:flex;flex-wrap:wrap;gap:.45em;margin:.2em 0 .6em 0")
 
 

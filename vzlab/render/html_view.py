@@ -22,6 +22,7 @@ BUDGET_BYTES = 100_000
 """Most bytes of HTML, whatever the number of chunks or variables."""
 
 _PICTURES_SHARE = 0.5
+_LEAST_PICTURE_BYTES = 3_000
 _MAX_FINDINGS = 6
 _MOST_GROUPS = (60, 20, 6)
 """Groups shown with what is in them, fewer where these take too much room; of the others, names."""
@@ -100,6 +101,8 @@ def _cards(inspection: Inspection, groups: frozenset[str], budget_bytes: int) ->
     names = [source.name for source in inspection.sources]
     n_pictures = sum(variable.chunk_map is not None for variable in variables)
     picture_bytes = int(max(700, _PICTURES_SHARE * budget_bytes / max(min(n_pictures, 24), 1)))
+    # Pictures of fewer bytes have fewer cells; with less than this they say nothing.
+    smallest = min(picture_bytes, _LEAST_PICTURE_BYTES)
     opened = variables[0].path if len(variables) == 1 else _first_worth_opening(variables)
     attribute_bytes = min(max(budget_bytes // (4 * max(len(variables), 1)), 600), ATTRIBUTES_BYTES)
     left = budget_bytes
@@ -107,11 +110,12 @@ def _cards(inspection: Inspection, groups: frozenset[str], budget_bytes: int) ->
     for position, variable in enumerate(variables):
         # Pictures for the first, as long as there is room to say at least the facts of all others.
         rest = min(len(variables) - position - 1, _MAX_CARDS) * (_PLAIN_CARD_BYTES + attribute_bytes)
-        spare = left - min(rest, budget_bytes * 2 // 3) - _DRAWN_CARD_BYTES
+        kept = min(rest, budget_bytes * 2 // 3) if variable.path == opened or not position else rest
+        spare = left - kept - _DRAWN_CARD_BYTES
         card = variable_card(
             variable,
             names,
-            picture_bytes=picture_bytes if spare > picture_bytes else 0,
+            picture_bytes=min(picture_bytes, spare) if spare > smallest else 0,
             attribute_bytes=attribute_bytes,
             is_open=variable.path == opened,
         )

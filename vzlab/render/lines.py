@@ -306,6 +306,8 @@ def _layout(variable: VariableInspection) -> str:
         return ""
     n_files = len(variable.sources)
     files = f" over {n_files:,} files" if n_files > 1 else ""
+    if n_files == counts.virtual:
+        return "each a file of its own"
     order = "in the order of the grid" if statistics.in_order else "not in the order of the grid"
     if statistics.n_runs <= n_files:
         return f"without a gap{' in each of' + files.removeprefix(' over') if files else ''}, {order}"

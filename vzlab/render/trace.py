@@ -24,6 +24,7 @@ from vzlab.render.html import (
     join,
     label,
     pipeline,
+    scrolling,
     strong,
 )
 from vzlab.render.printable import fold, printable, terminal_size
@@ -32,10 +33,7 @@ BYTES_PER_LINE = 16
 MAX_STEPS = 24
 """Steps of a codec chain that are shown."""
 
-_PRE = (
-    f"{MONO};font-size:.84em;line-height:1.5;margin:.2em 0;color:inherit;border:0;border-radius:4px;overflow-x:auto;"
-    "white-space:pre"
-)
+_PRE = f"{MONO};font-size:.84em;line-height:1.5;margin:.2em 0;color:inherit;border:0;border-radius:4px;white-space:pre"
 
 
 def to_html(trace: Trace, *, upgrade: bool = True) -> Markup:
@@ -233,7 +231,7 @@ def _dump(window: Window) -> Markup:
         rows.append(
             join([dim(f"{line[0][0]:>8,}  "), join(digits, " "), padding, dim(f"  {text}"), "\n"], "")
         )
-    return element("pre", rows, style=f"{_PRE};padding:.5em .75em;background:rgba(128,128,128,0.1)")
+    return scrolling("pre", rows, style=f"{_PRE};padding:.5em .75em;background:rgba(128,128,128,0.1)")
 
 
 def _lines(window: Window) -> list[list[tuple[int, int]]]:
@@ -258,7 +256,7 @@ def _steps(steps: Sequence[DecodingStep]) -> Markup:
             parts.append(_regrouping(step, step.window))
         elif step.window is not None:
             line = join([dim(f"from byte {step.window.start:,}  "), _digits(step.window)], "")
-            parts.append(element("pre", line, style=f"{_PRE};padding:.2em 0;background:none"))
+            parts.append(scrolling("pre", line, style=f"{_PRE};padding:.2em 0;background:none"))
         blocks.append(element("div", parts, style=f"border-top:{LINE};padding:.35em 0"))
     return join(blocks, "")
 
@@ -272,7 +270,7 @@ def _regrouping(step: DecodingStep, after: Window) -> Markup:
         join([dim(f"{name:<{widest}}  "), _digits(window), "\n"], "")
         for name, window in zip(names, (*step.planes, after), strict=True)
     ]
-    return element("pre", rows, style=f"{_PRE};padding:.4em 0;background:none")
+    return scrolling("pre", rows, style=f"{_PRE};padding:.4em 0;background:none")
 
 
 def _digits(window: Window) -> Markup:

@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vzlab.inspection import VariableInspection
-from vzlab.inspection.words import format_bytes, format_list, format_value, shorten
+from vzlab.inspection.words import format_list, format_value, shorten
 from vzlab.render import html, lines
-from vzlab.render.html import Box, Content, Markup
+from vzlab.render.decoding import decoding_boxes
+from vzlab.render.html import Content, Markup
 from vzlab.render.maps import Picture, colourings, draw_byte_map, draw_chunk_map
 
 FEWEST_CHUNKS = 4
 """Of fewer, a picture says less than the words beside it."""
-COLUMNS = ((3, 9), (3, 9), (2, 4.5), (2, 8), (3, 8))
+COLUMNS = ((3, 9), (5, 10), (1, 4.5), (2, 8.5), (3, 8))
 """Of a variable's line: name, dimensions, data type, sizes, codecs and marks."""
 ATTRIBUTES_BYTES = 8_000
 """Room for the values of all attributes of one group or variable."""
@@ -88,7 +89,7 @@ def _body(
         return [facts, attributes]
     maps = _chunk_pictures(variable, source_names, picture_bytes)
     strip = _byte_picture(variable)
-    steps = html.join([html.label("From bytes to numbers"), html.pipeline(_pipeline(variable))], "")
+    steps = html.join([html.label("From bytes to numbers"), html.pipeline(decoding_boxes(variable))], "")
     if variable.chunk_map is not None and variable.chunk_map.shape[0] > 1 and maps:
         return [html.columns(maps, [strip, facts]), steps, attributes]
     # A strip leaves room below it for another.
@@ -128,45 +129,6 @@ def _picture(picture: Picture, *, stretch: bool = False) -> Markup:
         ],
         "",
     )
-
-
-def _pipeline(variable: VariableInspection) -> list[Box]:
-    """The way of one chunk from its file to values with a unit."""
-    sizes, encoding = variable.statistics, variable.encoding
-    boxes = []
-    if variable.held != "in memory":
-        n = variable.counts.present if variable.counts is not None else variable.chunking.n_chunks
-        value = None if sizes is None else format_bytes(sizes.median_bytes)
-        place = (
-            "beside the references" if variable.counts and variable.counts.inline == n > 0 else "in the file"
-        )
-        boxes.append(Box(title="bytes", value=value, note=f"one of {n:,}, {place}" if n > 1 else place))
-    for codec in reversed(variable.codecs):
-        if codec.name == "bytes":
-            continue
-        boxes.append(Box(title=codec.decoding, note=str(codec), tone="warn" if codec.needs else "plain"))
-    shape = variable.chunking.chunk_shape if variable.chunking.kind != "unknown" else variable.shape
-    order = f"{variable.byte_order}-endian" if variable.byte_order else "stored values"
-    boxes.append(
-        Box(title=variable.dtype, value=f"({', '.join(map(str, shape))})" if shape else "scalar", note=order)
-    )
-    steps = [
-        word
-        for word, there in (
-            ("mask", encoding.missing),
-            ("scale, offset", encoding.is_packed),
-            ("dates", encoding.is_time),
-        )
-        if there
-    ]
-    if steps:
-        value = (
-            "dates"
-            if encoding.is_time
-            else f"{encoding.decoded_dtype or variable.dtype} {encoding.units}".strip()
-        )
-        boxes.append(Box(title="CF", value=shorten(value, 40), note=", ".join(steps), tone="good"))
-    return boxes
 
 
 def attributes_card(

@@ -43,12 +43,14 @@ class NativeFiles:
         self.variables: dict[str, Mapping[str, NativeVariable]] = {}
         self.group_attributes: dict[str, Mapping[str, Mapping[str, Any]]] = {}
         self.readers: tuple[str, ...] = ()
+        self.silence = ""
         self.has_stored_values = True
         for url in self.urls:
             file = self[url]
             self.variables[url] = dict(file.variables)
             self.group_attributes[url] = dict(file.group_attributes)
             self.readers = tuple(dict.fromkeys([*self.readers, file.reader]))
+            self.silence = self.silence or file.silence
 
     @classmethod
     def at(cls, urls: Iterable[str], registry: StoreRegistry) -> Self:
@@ -132,6 +134,11 @@ class DatasetFile:
     def variables(self) -> Mapping[str, NativeVariable]:
         """Every variable by path."""
         return self._described
+
+    @property
+    def silence(self) -> str:
+        """Empty: it knows every variable."""
+        return ""
 
     @property
     def group_attributes(self) -> Mapping[str, Mapping[str, Any]]:

@@ -141,7 +141,9 @@ def _check_presence(
                 )
             )
     for path in virtual.variables:
-        if path not in known:
+        if path not in known and native.silence:
+            record.gap(_LEVEL, path, f"the native reader says nothing of it: {native.silence}")
+        elif path not in known:
             record.find(
                 Finding(level=_LEVEL, variable=path, message="extra: no native file has this variable")
             )

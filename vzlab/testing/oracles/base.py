@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import posixpath
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import xarray as xr
+
+from vzlab.testing.decoding import decode_variable
 
 type Region = tuple[slice, ...]
 """One slice with explicit bounds for each dimension."""
@@ -65,6 +69,10 @@ class NativeFile(Protocol):
         """Every variable by path."""
 
     @property
+    def silence(self) -> str:
+        """Why it may know nothing of a variable that the file has; empty if it knows them all."""
+
+    @property
     def group_attributes(self) -> Mapping[str, Mapping[str, Any]]:
         """Attributes of every group by path; the root's is ``""``."""
 
@@ -89,3 +97,116 @@ class NativeFile(Protocol):
 
 class NoOracleError(Exception):
     """No independent reader for a file; the message says what to install."""
+
+
+class Unstated(dict[str, Any]):
+    """Attributes of a format that says them in words of its own: those not listed here are unclear, not absent."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value that is listed, or that which stands for what cannot be said."""
+        return super().get(key, Unclear.VALUE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readable:
+    """A variable with the functions that read it."""
+
+    described: NativeVariable
+    read: Callable[[Region], Any]
+    """Stored values of a region."""
+    decode: Callable[[Region], Any] | None = None
+    """Decoded values; None takes xarray's decoding by the attributes, where these are stated."""
+
+
+class ReadFile:
+    """A native file of a library that reads regions of variables, and says nothing of where their bytes lie.
+
+    Parameters
+    ----------
+    reader : str
+        The library with its version.
+    variables : iterable of Readable
+    group_attributes : mapping
+        Attributes of every group by path.
+    silence : str
+        Why it may know nothing of a variable; empty if it knows them all.
+    close : callable
+    """
+
+    def __init__(
+        self,
+        reader: str,
+        variables: Iterable[Readable],
+        *,
+        group_attributes: Mapping[str, Mapping[str, Any]] | None = None,
+        silence: str = "",
+        close: Callable[[], Any] = lambda: None,
+    ) -> None:
+        self._reader = reader
+        self._readables = {variable.described.path: variable for variable in variables}
+        self._group_attributes = group_attributes or {}
+        self._silence = silence
+        self._close = close
+
+    @property
+    def reader(self) -> str:
+        """The library with its version."""
+        return self._reader
+
+    @property
+    def variables(self) -> Mapping[str, NativeVariable]:
+        """Every variable by path."""
+        return {path: readable.described for path, readable in self._readables.items()}
+
+    @property
+    def silence(self) -> str:
+        """Why it may know nothing of a variable."""
+        return self._silence
+
+    @property
+    def group_attributes(self) -> Mapping[str, Mapping[str, Any]]:
+        """Attributes of every group by path, as far as they are stated."""
+        return self._group_attributes
+
+    def read(self, path: str, region: Region) -> npt.NDArray[Any]:
+        """Stored values of a region."""
+        return np.asarray(self._readables[path].read(region))
+
+    def read_decoded(self, path: str, region: Region) -> npt.NDArray[Any]:
+        """Values of a region as xarray decodes them."""
+        readable = self._readables[path]
+        if readable.decode is not None:
+            return np.asarray(readable.decode(region))
+        attributes = readable.described.attributes
+        if isinstance(attributes, Unstated):
+            raise NoOracleError(f"{self._reader} gives stored values only")
+        return decoded(path, self.read(path, region), attributes)
+
+    def chunk_table(self, path: str) -> NativeChunks | None:
+        """The library does not say where chunks lie."""
+        return None
+
+    def stored_chunk(self, path: str, index: tuple[int, ...]) -> bytes | None:
+        """The library gives no stored bytes."""
+        return None
+
+    def contiguous_range(self, path: str) -> tuple[int, int] | None:
+        """The library does not say where variables lie."""
+        return None
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._close()
+
+
+def decoded(path: str, values: npt.NDArray[Any], attributes: Mapping[str, Any]) -> npt.NDArray[Any]:
+    """Stored values as xarray decodes them by attributes that a native reader gives."""
+    known = {name: value for name, value in attributes.items() if value is not Unclear.VALUE}
+    dims = [f"axis_{axis}" for axis in range(values.ndim)]
+    return np.asarray(decode_variable(posixpath.basename(path), xr.Variable(dims, values, known)).values)
+
+
+def moved(region: Region, order: tuple[int, ...]) -> Region:
+    """A region of a transposed array, in the order of the array that was transposed: axis i of the one is order[i]."""
+    slices = dict(zip(order, region, strict=True))
+    return tuple(slices[axis] for axis in range(len(region)))

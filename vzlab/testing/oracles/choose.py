@@ -2,24 +2,171 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
-from typing import Any, BinaryIO
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
 
 from vzlab.storage import StoreRegistry, local_path
 from vzlab.testing.oracles.base import NativeFile, NoOracleError
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"  # HDF5 spec II.A: at 0, 512, 1024, 2048, ... of a file
-_SIGNATURES = {
-    b"CDF\x01": "netCDF4",
-    b"CDF\x02": "netCDF4",
-    b"CDF\x05": "netCDF4",
-    b"GRIB": "eccodes",
-    b"II*\0": "tifffile",
-    b"MM\0*": "tifffile",
-    b"II+\0": "tifffile",
-    b"MM\0+": "tifffile",
-    b"SIMPLE  ": "astropy",
-}
+_HEAD_BYTES = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Oracle:
+    """An independent reader of a format."""
+
+    format: str
+    libraries: tuple[str, ...]
+    """Modules that it needs; they are also what to install, unless `install` says otherwise."""
+    opener: str
+    """Module and function that opens a file, within `vzlab.testing.oracles`."""
+    recognise: Callable[[bytes], bool]
+    """Whether a file begins like this."""
+    holds: frozenset[str] = frozenset()
+    """Names of which one lies in a folder of this format."""
+    install: str = ""
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether all that it needs is there."""
+        return all(importlib.util.find_spec(library) is not None for library in self.libraries)
+
+    @property
+    def packages(self) -> str:
+        """What to install."""
+        return self.install or " ".join(self.libraries)
+
+    def open(self, location: Any) -> NativeFile:
+        """Open a file."""
+        module, _, name = self.opener.partition(":")
+        opener = getattr(importlib.import_module(f"vzlab.testing.oracles.{module}"), name)
+        return cast("NativeFile", opener(location))
+
+
+def _begins(*marks: bytes) -> Callable[[bytes], bool]:
+    return lambda head: head.startswith(marks)
+
+
+def _is_references(head: bytes) -> bool:
+    return head.lstrip()[:1] == b"{" and any(
+        mark in head
+        for mark in (b'"refs"', b'.zgroup"', b'.zarray"', b'.zattrs"', b'.zmetadata"', b'zarr.json"')
+    )
+
+
+def _is_safetensors(head: bytes) -> bool:
+    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100_000_000
+
+
+def _never(_: bytes) -> bool:
+    return False
+
+
+ORACLES = (
+    Oracle(
+        format="HDF5",
+        libraries=("h5py",),
+        opener="hdf5:Hdf5File",
+        recognise=lambda head: _HDF5_SIGNATURE in head,
+    ),
+    Oracle(
+        format="netCDF4",
+        libraries=("netCDF4",),
+        opener="netcdf:NetcdfFile",
+        recognise=lambda head: _HDF5_SIGNATURE in head,
+    ),
+    Oracle(
+        format="netCDF-3",
+        libraries=("netCDF4",),
+        opener="netcdf:NetcdfFile",
+        recognise=_begins(b"CDF\x01", b"CDF\x02", b"CDF\x05"),
+    ),
+    Oracle(
+        format="TIFF",
+        libraries=("tifffile", "imagecodecs"),
+        opener="tiff:open_file",
+        recognise=_begins(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    ),
+    Oracle(
+        format="GRIB",
+        libraries=("cfgrib", "eccodes"),
+        opener="grib:open_file",
+        recognise=lambda head: b"GRIB" in head[:256],
+    ),
+    Oracle(
+        format="FITS",
+        libraries=("astropy",),
+        opener="fits:open_file",
+        recognise=_begins(b"SIMPLE  ="),
+    ),
+    Oracle(
+        format="HDF4", libraries=("pyhdf",), opener="hdf4:open_file", recognise=_begins(b"\x0e\x03\x13\x01")
+    ),
+    Oracle(
+        format="NIfTI",
+        libraries=("nibabel",),
+        opener="nifti:open_file",
+        recognise=lambda head: head[344:347] in {b"n+1", b"ni1"} or head[4:7] in {b"n+2", b"ni2"},
+    ),
+    Oracle(
+        format="ENVI",
+        libraries=("numpy",),
+        opener="raw:open_file",
+        recognise=lambda head: head.split(b"\n", 1)[0].strip() == b"ENVI",
+    ),
+    Oracle(
+        format="DMR++",
+        libraries=("h5py",),
+        opener="dmrpp:DescribedFile",
+        recognise=lambda head: b"<Dataset" in head and b"DAP/4.0" in head,
+    ),
+    Oracle(
+        format="safetensors",
+        libraries=("safetensors",),
+        opener="safetensors:open_file",
+        recognise=_is_safetensors,
+    ),
+    Oracle(
+        format="ZIP",
+        libraries=("zarr",),
+        opener="zarr_stores:open_zip",
+        recognise=_begins(b"PK\x03\x04", b"PK\x05\x06"),
+    ),
+    Oracle(
+        format="Kerchunk",
+        libraries=("fsspec",),
+        opener="zarr_stores:open_references",
+        recognise=_is_references,
+    ),
+    Oracle(
+        format="Kerchunk in Parquet",
+        libraries=("fsspec", "pandas", "fastparquet"),
+        opener="zarr_stores:open_references",
+        recognise=_never,
+        holds=frozenset({".zmetadata"}),
+    ),
+    Oracle(
+        format="Icechunk",
+        libraries=("icechunk",),
+        opener="zarr_stores:open_icechunk",
+        recognise=_never,
+        holds=frozenset({"snapshots"}),
+    ),
+    Oracle(
+        format="Zarr",
+        libraries=("zarr",),
+        opener="zarr_stores:open_folder",
+        recognise=_never,
+        holds=frozenset({"zarr.json", ".zgroup", ".zarray"}),
+    ),
+)
+"""Every independent reader; of several for one format the first that is installed."""
 
 
 def open_native(url: str, registry: StoreRegistry) -> NativeFile:
@@ -33,24 +180,32 @@ def open_native(url: str, registry: StoreRegistry) -> NativeFile:
         If the file cannot be opened.
     """
     location = _location(url, registry)
-    wanted = _library_for(location)
-    if wanted == "h5py" and _installed("h5py"):
-        from vzlab.testing.oracles.hdf5 import Hdf5File
-
-        return Hdf5File(location)
-    if wanted in {"h5py", "netCDF4"} and _installed("netCDF4"):
-        from vzlab.testing.oracles.netcdf import NetcdfFile
-
-        return NetcdfFile(location)
-    if wanted in {"h5py", "netCDF4"}:
+    suitable = list(_suitable(location))
+    if not suitable:
+        raise NoOracleError(f"{url} is of no format that an independent reader is known for")
+    oracle = next((oracle for oracle in suitable if oracle.is_installed), None)
+    if oracle is None:
+        wanted = suitable[0]
         raise NoOracleError(
-            f"{url} is read independently by {wanted}, which is not installed: pip install {wanted}"
+            f"{url} is read independently by {' with '.join(wanted.libraries)}, which is not installed: pip install "
+            f"{wanted.packages}"
         )
-    if wanted:
-        raise NoOracleError(
-            f"{url} is of a format that {wanted} reads, which is not among the independent readers here"
-        )
-    raise NoOracleError(f"{url} is of no format that an independent reader is known for")
+    try:
+        return oracle.open(location)
+    except NoOracleError as error:
+        raise NoOracleError(f"{url}: {error}") from error
+
+
+def _suitable(location: Any) -> Iterator[Oracle]:
+    if isinstance(location, str) and os.path.isdir(location):  # noqa: PTH112 - a path as h5py is given it
+        names = {path.name for path in Path(location).iterdir()}
+        plain_zarr = names & {"zarr.json", ".zgroup", ".zarray"}
+        for oracle in ORACLES:
+            if oracle.holds & names and not (plain_zarr and ".zmetadata" in oracle.holds):
+                yield oracle
+        return
+    head = _head(location)
+    yield from (oracle for oracle in ORACLES if oracle.recognise(head))
 
 
 def _location(url: str, registry: StoreRegistry) -> Any:
@@ -89,29 +244,20 @@ class _ObjectFile:
         self._reader.close()
 
 
-def _library_for(location: Any) -> str:
+def _head(location: Any) -> bytes:
+    """The first bytes; those of HDF5 behind a user block in their place."""
     if isinstance(location, str):
         with open(location, "rb") as file:  # noqa: PTH123 - a path or a file object
-            return _detect(file)
-    return _detect(location)
-
-
-def _detect(file: BinaryIO | Any) -> str:
-    file.seek(0)
-    head = file.read(8)
-    if head == _HDF5_SIGNATURE:
-        return "h5py"
-    for mark, library in _SIGNATURES.items():
-        if head.startswith(mark):
-            return library
-    size, at = file.seek(0, 2), 512
+            return _head(file)
+    location.seek(0)
+    head: bytes = location.read(_HEAD_BYTES)
+    if head.startswith(_HDF5_SIGNATURE):
+        return head
+    size, at = location.seek(0, 2), 512
     while at < size:
-        file.seek(at)
-        if file.read(8) == _HDF5_SIGNATURE:
-            return "h5py"
+        location.seek(at)
+        if location.read(8) == _HDF5_SIGNATURE:
+            return _HDF5_SIGNATURE
         at *= 2
-    return ""
-
-
-def _installed(library: str) -> bool:
-    return importlib.util.find_spec(library) is not None
+    location.seek(0)
+    return head.replace(_HDF5_SIGNATURE, b"")

@@ -80,6 +80,11 @@ class Hdf5File:
         return self._variables
 
     @property
+    def silence(self) -> str:
+        """Empty: it knows every variable."""
+        return ""
+
+    @property
     def group_attributes(self) -> Mapping[str, Mapping[str, Any]]:
         """Attributes of every group by path."""
         return self._groups

@@ -48,6 +48,11 @@ class NetcdfFile:
         return self._variables
 
     @property
+    def silence(self) -> str:
+        """Empty: it knows every variable."""
+        return ""
+
+    @property
     def group_attributes(self) -> Mapping[str, Mapping[str, Any]]:
         """Attributes of every group by path."""
         return self._groups

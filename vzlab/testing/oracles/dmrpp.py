@@ -1,0 +1,54 @@
+"""DMR++ documents as h5py reads the file that they describe, which lies beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from vzlab.testing.oracles.base import NativeChunks, NativeVariable, NoOracleError, Unstated
+from vzlab.testing.oracles.hdf5 import Hdf5File
+
+
+class DescribedFile(Hdf5File):
+    """The HDF5 file whose name is the document's without its ending; what the document adds to attributes is not judged.
+
+    Parameters
+    ----------
+    location : str
+        Of the document.
+    """
+
+    def __init__(self, location: Any) -> None:
+        if not isinstance(location, str):
+            raise NoOracleError("h5py reads the file beside a DMR++ document, if both are on this machine")
+        beside = Path(location).with_suffix("")
+        if not h5py.is_hdf5(beside):
+            raise NoOracleError(f"{beside.name} is not there, or no HDF5: nothing says what it should hold")
+        super().__init__(str(beside))
+        self._stated = {
+            path: replace(variable, attributes=Unstated(), dims=(None,) * len(variable.dims))
+            for path, variable in super().variables.items()
+        }
+
+    @property
+    def variables(self) -> Mapping[str, NativeVariable]:
+        """Every dataset by path."""
+        return getattr(self, "_stated", super().variables)
+
+    @property
+    def silence(self) -> str:
+        """The Hyrax server makes variables of members of a structure."""
+        return "a DMR++ document names members of structures one by one, h5py does not"
+
+    @property
+    def group_attributes(self) -> Mapping[str, Mapping[str, Any]]:
+        """None: documents say them in other words."""
+        return {}
+
+    def chunk_table(self, path: str) -> NativeChunks | None:
+        """Not of the document, whose references are to the other file."""
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -14,12 +15,14 @@ from vzlab.datasets.sources import expand_sources
 from vzlab.errors import VerificationError
 from vzlab.storage import StoreRegistry, as_registry, normalize_url
 from vzlab.testing.arrangement import Arrangement, arrange
+from vzlab.testing.checkpoint import Checkpoint, identity_of
+from vzlab.testing.chunks import check_chunks
 from vzlab.testing.comparison import LEVELS, Comparison
+from vzlab.testing.coordinates import check_coordinate
 from vzlab.testing.native_files import NativeFiles
 from vzlab.testing.oracles import NoOracleError
 from vzlab.testing.record import Record
 from vzlab.testing.references import check_references
-from vzlab.testing.sampled_chunks import check_sampled_chunks
 from vzlab.testing.sampling import Sample
 from vzlab.testing.structure import check_structure, mark_rewritten
 from vzlab.testing.values import Comparer
@@ -40,10 +43,12 @@ def compare(
     seed: int = 0,
     exact: bool = False,
     memory_limit: int | str = "256MB",
+    checkpoint: str | os.PathLike[str] | None = None,
+    tolerance: float | Mapping[str, float] | None = None,
     drop_variables: Collection[str] = (),
     registry: Any = None,
     storage_options: Mapping[str, Any] | None = None,
-    progress: bool | Callable[[str], None] = False,
+    progress: bool | Callable[[str], None] = True,
 ) -> Comparison:
     """Compare what a virtual dataset reads with what the native files hold, without loading whole arrays.
 
@@ -74,7 +79,13 @@ def compare(
     seed : int
         Of the draw, so that it can be repeated.
     exact : bool
-        Look at every chunk.
+        Look at every chunk. Each side is read once, many chunks at a time; what follows from that is not read again: bytes
+        at the place that the native index gives, decoded values of equal stored values under equal attributes.
+    checkpoint : str or path, optional
+        With `exact`: a file that keeps what was compared, from which the same call goes on if it was stopped.
+    tolerance : float or mapping, optional
+        By how much stored numbers may differ, in stored units (before ``scale_factor``): one for all variables, or by path.
+        Missing values, times and text have none. Bytes of such variables are not compared. The report says it.
     memory_limit : int or str
         Bytes that regions under comparison may take, such as ``"256MB"``.
     drop_variables : collection of str
@@ -96,12 +107,15 @@ def compare(
     began = time.perf_counter()
     chosen = _levels(levels)
     _check_options(sample, confidence, max_bad_fraction)
+    if checkpoint is not None and not exact:
+        raise ValueError("Found checkpoint without exact=True; a sample is small enough to be drawn again")
     stores = as_registry(registry, storage_options)
     record = Record(levels=chosen, asked_by_name=levels != "all")
     tell = _teller(progress)
     with zarr.config.set({"array.rectilinear_chunks": True}):
         tell("Open the virtual side")
         side = virtual_side(virtual, stores)
+        tolerances = _tolerances(tolerance, side)
         tell("Open the native files")
         opened, described = _native_files(native, side, stores, record)
         if opened is not None:
@@ -114,11 +128,17 @@ def compare(
                     tell,
                     budget=_bytes(memory_limit),
                     dropped=frozenset(drop_variables),
+                    tolerances=tolerances,
                     sampling={
-                        "sample": "all" if exact else sample,
+                        "sample": sample,
                         "confidence": confidence,
                         "max_bad_fraction": max_bad_fraction,
                         "seed": seed,
+                        "checkpoint": _checkpoint(
+                            checkpoint, side, files, (chosen, tolerances, memory_limit), stores
+                        )
+                        if exact
+                        else None,
                     },
                 )
     tell("")
@@ -131,13 +151,14 @@ def compare(
         levels=record.coverage,
         findings=record.findings,
         gaps=record.gaps,
-        notes=tuple(record.notes),
+        notes=record.notes,
         strata=tuple(record.strata),
         bounds=tuple(record.bounds),
         confidence=confidence,
         max_bad_fraction=max_bad_fraction,
         seed=seed,
         exact=exact,
+        tolerances=tuple(sorted(tolerances.items())),
         n_variables=len(side.variables),
         n_files=0 if opened is None else len(opened.urls),
         elapsed_s=time.perf_counter() - began,
@@ -152,7 +173,7 @@ def assert_virtual_equal(virtual: Any, native: Any = None, **options: Any) -> Co
     VerificationError
         With the report as its message and the comparison as ``.comparison``.
     """
-    comparison = compare(virtual, native, **options)
+    comparison = compare(virtual, native, **{"progress": False, **options})
     if not comparison.passed:
         raise VerificationError(str(comparison), comparison=comparison)
     return comparison
@@ -184,12 +205,18 @@ def _run(
     *,
     budget: int,
     dropped: frozenset[str],
+    tolerances: Mapping[str, float],
     sampling: Mapping[str, Any],
 ) -> None:
     mark_rewritten(virtual, native, record)
     arrangement = arrange(virtual, native)
     comparer = Comparer(
-        virtual=virtual, native=native, arrangement=arrangement, record=record, memory_limit=budget
+        virtual=virtual,
+        native=native,
+        arrangement=arrangement,
+        record=record,
+        memory_limit=budget,
+        tolerances=tolerances,
     )
     if record.wants("L0"):
         tell("L0 structure and attributes")
@@ -198,7 +225,7 @@ def _run(
         tell("L1 coordinates")
         for variable in _comparable(virtual, native, arrangement):
             if variable.is_coordinate:
-                comparer.check_coordinate(variable)
+                check_coordinate(comparer, variable)
     if record.wants("L2"):
         tell("L2 references")
         check_references(virtual, native, arrangement, stores, record)
@@ -207,7 +234,7 @@ def _run(
         for variable in _comparable(virtual, native, arrangement):
             if not (variable.is_coordinate and variable.array is None and record.wants("L1")):
                 tell(f"{', '.join(sorted(levels))} {variable.path}")
-                check_sampled_chunks(variable, comparer, levels, **sampling)
+                check_chunks(variable, comparer, levels, **sampling)
 
 
 def _comparable(virtual: VirtualSide, native: NativeFiles, arrangement: Arrangement) -> list[Any]:
@@ -276,6 +303,25 @@ def _check_options(sample: Sample, confidence: float, max_bad_fraction: float) -
     for name, value in (("confidence", confidence), ("max_bad_fraction", max_bad_fraction)):
         if not 0 < value < 1:
             raise ValueError(f"Found {name}={value}; expected a fraction between 0 and 1")
+
+
+def _tolerances(tolerance: float | Mapping[str, float] | None, side: VirtualSide) -> dict[str, float]:
+    given = tolerance if isinstance(tolerance, Mapping) else dict.fromkeys(side.variables, tolerance or 0.0)
+    if unknown := sorted(set(given) - set(side.variables)):
+        raise ValueError(f"Found tolerances of {unknown}, which are no variables of the virtual side")
+    if wrong := [value for value in given.values() if not 0 <= value < math.inf]:
+        raise ValueError(f"Found tolerance {wrong[0]}; expected a number from 0, in stored units")
+    return {path: float(value) for path, value in given.items() if value}
+
+
+def _checkpoint(
+    path: str | os.PathLike[str] | None,
+    side: VirtualSide,
+    native: NativeFiles,
+    options: tuple[Any, ...],
+    stores: StoreRegistry,
+) -> Checkpoint:
+    return Checkpoint(path, "" if path is None else identity_of(side, native.urls, options, stores))
 
 
 def _bytes(limit: int | str) -> int:

@@ -147,6 +147,8 @@ class Comparison:
     max_bad_fraction: float
     seed: int
     exact: bool
+    tolerances: tuple[tuple[str, float], ...] = ()
+    """Paths of variables whose numbers may differ, and by how much, in stored units."""
     n_variables: int
     n_files: int
     elapsed_s: float = field(compare=False)

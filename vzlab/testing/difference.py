@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,17 +25,26 @@ class Difference:
     """Elements that are NaN on both sides with different bits."""
     n_signed_zeros: int = 0
     """Elements that are zero on both sides with different signs."""
+    n_within: int = 0
+    """Elements whose values differ by no more than the tolerance."""
     index: tuple[int, ...] | None = None
     """Position of the first differing element."""
     virtual_value: str = ""
     native_value: str = ""
 
 
-def compare_arrays(virtual: npt.NDArray[Any], native: npt.NDArray[Any]) -> Difference:
+def compare_arrays(
+    virtual: npt.NDArray[Any], native: npt.NDArray[Any], *, tolerance: float = 0.0
+) -> Difference:
     """Compare two arrays element by element.
 
     Values of one data type are compared by their bits, numbers of two types in the type that holds both exactly, text as
     text without trailing NULs, records field by field, times as instants.
+
+    Parameters
+    ----------
+    tolerance : float
+        By how much numbers may differ, in the arrays' own units; a missing value equals nothing but another one.
 
     Raises
     ------
@@ -52,7 +61,12 @@ def compare_arrays(virtual: npt.NDArray[Any], native: npt.NDArray[Any]) -> Diffe
     if a.dtype == b.dtype and not a.dtype.hasobject and _same_bytes(a, b):
         return Difference(n_elements=a.size, n_differing=0)
     differs, masked, payloads, zeros = _masks(a, b)
-    return _found(differs, virtual, native, masked, payloads, zeros)
+    n_within = 0
+    if tolerance and a.dtype.kind in "iufc" and b.dtype.kind in "iufc":
+        within = differs & (np.abs(a.astype(np.clongdouble) - b.astype(np.clongdouble)) <= tolerance)
+        n_within = int(np.count_nonzero(within))
+        differs &= ~within
+    return replace(_found(differs, virtual, native, masked, payloads, zeros), n_within=n_within)
 
 
 def comparable(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -98,6 +112,8 @@ def _in_one_type(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> tuple[npt.NDArray[
 
 def _same_bytes(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> bool:
     left, right = (np.ascontiguousarray(x).reshape(-1).view(np.uint8) for x in (a, b))
+    if len(left) % 8 == 0:  # eight at a time, with an eighth of the memory
+        left, right = left.view(np.uint64), right.view(np.uint64)
     return bool(np.array_equal(left, right))
 
 

@@ -100,6 +100,24 @@ def check_native_index(
         _report(variable, manifest, block, invented, message, "", record)
 
 
+def at_native_place(
+    variable: VirtualVariable, block: Block, native: NativeFiles, arrangement: Arrangement
+) -> npt.NDArray[np.bool_] | None:
+    """Which chunks of a block are references to the very bytes that the native index gives; None if it gives none.
+
+    Those bytes are the same on both sides, without reading them.
+    """
+    manifest = variable.manifest
+    expected = None if manifest is None else _expected(variable, block, native, arrangement, block.file)
+    if manifest is None or expected is None:
+        return None
+    index, offsets, lengths = _columns(manifest, block)
+    numbers = [number for number, source in enumerate(manifest.sources) if source.url == block.file]
+    same = (offsets == expected.offsets) & (lengths == expected.lengths)
+    at_place: npt.NDArray[np.bool_] = np.isin(index, np.array(numbers, np.uint32)) & expected.present & same
+    return at_place
+
+
 def _columns(manifest: ChunkManifest, block: Block) -> tuple[Any, Any, Any]:
     key = np.ix_(*block.chunk_indices) if block.chunk_indices else ()
     return manifest.source_index[key], manifest.offsets[key], manifest.lengths[key]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
 
 from vzlab.testing.comparison import Bound, Finding, Gap, LevelCoverage, Stratum
 
@@ -26,11 +27,12 @@ class Record:
 
     levels: Iterable[str]
     asked_by_name: bool
-    notes: list[str] = field(default_factory=list)
     strata: list[Stratum] = field(default_factory=list)
     bounds: list[Bound] = field(default_factory=list)
     n_found: int = 0
     """Findings taken, alike ones too."""
+    _notes: dict[str, None] = field(default_factory=dict)
+    _counted: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     _findings: dict[tuple[str, ...], Finding] = field(default_factory=dict)
     _gaps: dict[tuple[str, str], Gap] = field(default_factory=dict)
     _coverage: dict[str, list[Any]] = field(default_factory=dict)
@@ -45,7 +47,7 @@ class Record:
 
     def find(self, finding: Finding) -> None:
         """Take a finding."""
-        self.n_found += 1
+        self.n_found += finding.n_alike
         key = (
             finding.level,
             finding.variable,
@@ -74,14 +76,61 @@ class Record:
 
     def note(self, text: str) -> None:
         """Take something worth knowing."""
-        if text not in self.notes:
-            self.notes.append(text)
+        self._notes[text] = None
+
+    def count(self, level: str, variable: str, what: str, n: int) -> None:
+        """Count elements worth a note; `what` says it of them, with ``{n}`` for how many there are in all."""
+        if n:
+            self._counted[level, variable, what] += n
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth knowing and no difference."""
+        counted = (
+            f"{level} {path}: {what.format(n=f'{n:,}')}" for (level, path, what), n in self._counted.items()
+        )
+        return (*self._notes, *counted)
 
     def cover(self, level: str, checked: int, total: int, unit: str) -> None:
         """Add to what was compared of a level."""
         counts = self._coverage.setdefault(level, [0, 0, unit])
         counts[0] += checked
         counts[1] += total
+
+    # -- parts ------------------------------------------------------------------------------------------------------
+
+    def part(self) -> Self:
+        """An empty record for a part of the same comparison."""
+        return type(self)(levels=self.levels, asked_by_name=self.asked_by_name)
+
+    def merge(self, part: Mapping[str, Any]) -> None:
+        """Add what a part has found, in the form of `to_plain`."""
+        for finding in part["findings"]:
+            values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in finding.items()}
+            self.find(Finding(**values))
+        for gap in part["gaps"]:
+            self.gap(**gap)
+        for level, reason in part["reasons"].items():
+            self._reasons.setdefault(level, reason)
+        for text in part["notes"]:
+            self.note(text)
+        for level, variable, what, n in part["counted"]:
+            self.count(level, variable, what, n)
+        for level, (checked, total, unit) in part["coverage"].items():
+            self.cover(level, checked, total, unit)
+
+    def to_plain(self) -> dict[str, Any]:
+        """What was found, as plain values that JSON can hold."""
+        return {
+            "findings": [asdict(finding) for finding in self._findings.values()],
+            "gaps": [asdict(gap) for gap in self._gaps.values()],
+            "reasons": self._reasons,
+            "notes": list(self._notes),
+            "counted": [[*key, n] for key, n in self._counted.items()],
+            "coverage": self._coverage,
+        }
+
+    # -- what came of it --------------------------------------------------------------------------------------------
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -1,4 +1,4 @@
-"""Draw chunks of a variable, compare them on both sides, and say what that proves."""
+"""Compare chunks of a variable, drawn or all of them, and say what that proves."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from vzlab.manifests.manifest import INLINE, MISSING
+from vzlab.testing.checkpoint import Checkpoint
 from vzlab.testing.comparison import Bound, Stratum
+from vzlab.testing.exact import check_every_chunk
 from vzlab.testing.sampling import Block, Draw, Sample, draw_chunks, pooled_bound, upper_bound
+from vzlab.testing.stored_bytes import n_with_stored_bytes
 from vzlab.testing.values import Comparer
 from vzlab.testing.virtual_side import VirtualVariable
 
@@ -17,7 +20,7 @@ _SPECIAL = 4
 """Chunks of each unusual kind that are looked at in any case."""
 
 
-def check_sampled_chunks(
+def check_chunks(
     variable: VirtualVariable,
     comparer: Comparer,
     levels: set[str],
@@ -26,8 +29,15 @@ def check_sampled_chunks(
     confidence: float,
     max_bad_fraction: float,
     seed: int,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
-    """Compare chunks of a variable on levels L3, L4 and L5, each codec era by itself."""
+    """Compare chunks of a variable on levels L3, L4 and L5, each codec era by itself.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint, optional
+        All chunks are compared if it is given, and kept there; else those that `sample` says.
+    """
     path = variable.path
     native = comparer.native
     blocks = comparer.arrangement.blocks(path, variable.grid, native.holders(path))
@@ -40,24 +50,33 @@ def check_sampled_chunks(
     if not possible:
         return
     for codecs, members in eras.items():
+        total = sum(block.n_chunks for block in members)
+        for level in sorted(possible):
+            n = n_with_stored_bytes(comparer, variable, members) if level == "L3" else total
+            comparer.record.cover(level, 0, n, "chunks")
+        if checkpoint is not None and variable.has_stored_values and comparer.fits(variable):
+            differing = check_every_chunk(variable, comparer, possible, members, checkpoint)
+            _add_bound(
+                [_all_of(variable, codecs, b, n) for b, n in zip(members, differing, strict=True)], comparer
+            )
+            continue
         draws = draw_chunks(
             members,
             grid_shape=variable.grid.grid_shape,
             special=_special(variable, comparer, members),
-            sample=sample if variable.has_stored_values else "all",
+            sample=sample if checkpoint is None else "all",
             confidence=confidence,
             max_bad_fraction=max_bad_fraction,
             seed=(seed, zlib.crc32(f"{path} {codecs}".encode())),
         )
-        total = sum(block.n_chunks for block in members)
-        for level in sorted(possible):
-            n = comparer.n_with_stored_bytes(variable, members) if level == "L3" else total
-            comparer.record.cover(level, 0, n, "chunks")
         _report(variable, codecs, draws, comparer, possible, confidence)
 
 
 def _possible(variable: VirtualVariable, comparer: Comparer, levels: set[str]) -> set[str]:
     """Levels that both sides allow for this variable; the others are said to be impossible."""
+    if variable.path in comparer.tolerances and "L3" in levels:
+        levels = levels - {"L3"}
+        comparer.record.impossible("L3", variable.path, "bytes have no tolerance", is_expected=True)
     reason = "values are in memory or lazy, without what is stored"
     if not comparer.native.has_stored_values:
         reason = "the native side is an opened dataset, which has decoded values only: give the files"
@@ -90,9 +109,7 @@ def _report(
                 bad_always += flat in always
                 bad_drawn += flat in drawn
         if skipped:
-            reason = f"a chunk of shape {variable.grid.chunk_shape} does not fit into memory_limit; raise it"
-            for level in sorted(levels):
-                comparer.record.gap(level, variable.path, reason)
+            comparer.too_large(variable, levels)
         rest = draw.block.n_chunks - len(draw.always)
         pool.append((rest, len(draw.drawn)))
         strata.append(
@@ -109,18 +126,36 @@ def _report(
                 + skipped,
             )
         )
+    _add_bound(strata, comparer, pooled_bound(pool, confidence))
+
+
+def _all_of(variable: VirtualVariable, codecs: str, block: Block, n_differing: int) -> Stratum:
+    """What looking at every chunk of a block proves."""
+    return Stratum(
+        variable=variable.path,
+        file=block.file,
+        codecs=codecs,
+        n_chunks=block.n_chunks,
+        n_always=block.n_chunks,
+        n_drawn=0,
+        n_differing=n_differing,
+        n_bad_at_most=n_differing,
+    )
+
+
+def _add_bound(strata: Sequence[Stratum], comparer: Comparer, n_bad_if_none: int = 0) -> None:
+    """Take the strata of one variable and codec era; `n_bad_if_none` can be bad where none was found to be."""
     differing = sum(stratum.n_differing for stratum in strata)
-    most = sum(s.n_bad_at_most for s in strata) if differing else pooled_bound(pool, confidence)
     comparer.record.strata += strata
     comparer.record.bounds.append(
         Bound(
-            variable=variable.path,
-            codecs=codecs,
+            variable=strata[0].variable,
+            codecs=strata[0].codecs,
             n_files=len({s.file for s in strata}),
             n_chunks=sum(s.n_chunks for s in strata),
             n_checked=sum(s.n_always + s.n_drawn for s in strata),
             n_differing=differing,
-            n_bad_at_most=most,
+            n_bad_at_most=sum(s.n_bad_at_most for s in strata) if differing else n_bad_if_none,
             worst_file_fraction=max(s.n_bad_at_most / s.n_chunks for s in strata),
         )
     )

@@ -19,10 +19,11 @@
     ├── UnknownUrlError             (ValueError)           a url that no store serves
     ├── LostMeaningError            (ValueError)           attributes that give stored numbers their meaning went missing
     ├── WriteError                  (ValueError)           what was asked for cannot be written like that
+    ├── StepError                   (RuntimeError)         a step of a builder failed; has `.step`
     ├── MissingDependencyError      (ImportError)          an optional library is not installed
     └── VerificationError           (AssertionError)       virtual and native differ; has `.comparison`
 
-`UnreadableVariableWarning` reports variables that were left out.
+`UnreadableVariableWarning` reports variables that were left out, `SkippedFilesWarning` files.
 
 A message says what was found, what was expected, and what to do.
 """
@@ -110,6 +111,27 @@ class WriteError(VzlabError, ValueError):
     """What was asked for cannot be written without losing or changing data."""
 
 
+class StepError(VzlabError, RuntimeError):
+    """A step of a builder failed, or cannot be taken yet; the cause says what to do.
+
+    Attributes
+    ----------
+    step : str
+        The step that caused it, which need not be the one that was asked for.
+    """
+
+    def __init__(self, message: str, *, step: str) -> None:
+        super().__init__(message)
+        self.step = step
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _step_error, (str(self), self.step)
+
+
+def _step_error(message: str, step: str) -> StepError:
+    return StepError(message, step=step)
+
+
 class MissingDependencyError(VzlabError, ImportError):
     """An optional library is needed and not installed."""
 
@@ -133,6 +155,10 @@ class VerificationError(VzlabError, AssertionError):
     def __init__(self, message: str, *, comparison: Any = None) -> None:
         super().__init__(message)
         self.comparison = comparison
+
+
+class SkippedFilesWarning(UserWarning):
+    """Files could not be opened and were left out, as was asked for."""
 
 
 class UnreadableVariableWarning(UserWarning):

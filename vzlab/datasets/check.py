@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import xarray as xr
 
 from vzlab.datasets.compatibility import Rules, check_datasets
-from vzlab.datasets.findings import CompatibilityReport
-from vzlab.datasets.open import open_virtual_dataset
-from vzlab.datasets.sources import Item, expand_sources, name_of
+from vzlab.datasets.findings import CompatibilityReport, Finding
+from vzlab.datasets.opening import Opening, Running, open_sources
+from vzlab.datasets.packed import PackedDatasets
+from vzlab.datasets.parallel import RETRIES, Failure, OnError, Parallel
+from vzlab.datasets.sources import Item, expand_sources
 from vzlab.datasets.tiling import Tiling, as_given, nested
 from vzlab.datasets.trees import check_trees
 from vzlab.storage import StoreRegistry, as_registry
@@ -25,6 +28,10 @@ def check_combine(
     storage_options: dict[str, Any] | None = None,
     names: Sequence[str] | None = None,
     rules: Rules | None = None,
+    parallel: Parallel = None,
+    retries: int = RETRIES,
+    on_error: OnError = "raise",
+    progress: bool = False,
     **open_options: Any,
 ) -> CompatibilityReport:
     """Compare files variable by variable, before anything is combined.
@@ -46,6 +53,9 @@ def check_combine(
         What to call the sources; their file names by default.
     rules : Rules, optional
         What is asked of variables that do not follow the combined dimension, in xarray's terms.
+    parallel, retries, on_error, progress
+        As for `open_virtual_mfdataset`. With ``on_error="skip"``, files that cannot be opened are refused in the report, and
+        the others compared.
     **open_options
         Passed to `open_virtual_dataset` for sources that are not open yet.
 
@@ -64,14 +74,28 @@ def check_combine(
     items, tiling = arrange_sources(sources, stores, combine, concat_dim)
     if not items:
         raise ValueError("There is nothing to compare: no sources were given")
-    if names is None:
-        names = [name_of(item, position) for position, item in enumerate(items)]
-    opened = [
-        open_virtual_dataset(item, registry=stores, **open_options) if isinstance(item, str) else item
-        for item in items
-    ]
-    return check_opened(
-        opened, concat_dim=concat_dim, tiling=tiling, registry=stores, names=names, rules=rules or Rules()
+    running = Running(parallel=parallel, retries=retries, on_error=on_error, progress=progress)
+    opened = open_sources(items, tiling, Opening(registry=stores, options=open_options), running, names)
+    report = check_opened(
+        opened.files,
+        concat_dim=concat_dim,
+        tiling=opened.tiling,
+        registry=stores,
+        names=opened.names,
+        rules=rules or Rules(),
+    )
+    return replace(report, findings=(*map(_unreadable, opened.failures), *report.findings))
+
+
+def _unreadable(failure: Failure) -> Finding:
+    return Finding(
+        variable="",
+        facet="presence",
+        kind="unreadable",
+        severity="refused",
+        sentence=f"{failure.name} could not be opened: {failure.reason}",
+        short="not opened",
+        fix='vz.open_virtual_mfdataset(files, on_error="skip")    # leaves it out, and says so',
     )
 
 
@@ -115,6 +139,8 @@ def check_opened(
     TypeError
         If datasets and trees are mixed.
     """
+    if isinstance(opened, PackedDatasets):
+        return check_datasets(opened, concat_dim, tiling, registry, names, rules)
     trees = [item for item in opened if isinstance(item, xr.DataTree)]
     if not trees:
         datasets = [item for item in opened if isinstance(item, xr.Dataset)]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from vzlab.datasets.absent import fill_absent
 from vzlab.datasets.assemble import is_virtual, references_of
 from vzlab.datasets.compatibility import Rules, same_value
 from vzlab.datasets.findings import ALLOWABLE
+from vzlab.datasets.packed import outlines_of
 from vzlab.datasets.tiling import Tiling
 
 type AttributePolicy = Literal["drop_varying", "keep_varying", "first"]
@@ -22,6 +24,9 @@ type CombineAttrs = Any
 
 NOTHING_LOST = "varying_attributes"
 """Attribute of the combined dataset under which `attrs="keep_varying"` keeps what differs from file to file."""
+
+FAN_IN = 64
+"""Datasets that are joined at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,27 +56,37 @@ def combine_tiles(
     """Concatenate datasets that were compared, dimension by dimension, the innermost first."""
     if len(datasets) == 1:
         return datasets[0]
-    prepared = [_with_dimensions(dataset, tiling.dims) for dataset in datasets]
+    outlines = outlines_of(datasets, tiling.dims)
     if "absent" in manner.allow:
-        prepared = fill_absent(prepared, tiling)
-    repeated = _repeated(prepared, tiling, manner.rules)
-    placed = {place: prepared[i] for i, place in enumerate(tiling.positions)}
+        datasets = fill_absent([_with_dimensions(dataset, tiling.dims) for dataset in datasets], tiling)
+        outlines = datasets
+    repeated = _repeated(
+        [_with_dimensions(outline, tiling.dims) for outline in outlines], tiling, manner.rules
+    )
+    # Each is put together when its turn comes, and let go when it is joined.
+    placed: dict[tuple[int, ...], Callable[[], xr.Dataset]] = {
+        place: partial(_taken, datasets, i, tiling.dims) for i, place in enumerate(tiling.positions)
+    }
     for axis in reversed(range(len(tiling.dims))):
         rows = itertools.groupby(sorted(placed), key=lambda place: place[:axis])
         placed = {
-            head: _concat([placed[place] for place in places], tiling.dims[axis], manner, repeated)
+            head: partial(_concat, [placed[place] for place in places], tiling.dims[axis], manner, repeated)
             for head, places in rows
         }
-    combined = placed[()]
-    combined.encoding = dict(datasets[0].encoding)
-    combined.attrs = combine_attributes([dataset.attrs for dataset in datasets], manner)
+    combined = placed[()]()
+    combined.encoding = dict(outlines[0].encoding)
+    combined.attrs = combine_attributes([dataset.attrs for dataset in outlines], manner)
     if manner.attrs == "keep_varying":
-        combined.attrs |= _varying(datasets, tiling, names)
+        combined.attrs |= _varying(outlines, tiling, names)
     for name, variable in combined.variables.items():
         if not is_virtual(variable):
-            encodings = [d._variables[name].encoding for d in datasets if name in d._variables]
+            encodings = [d._variables[name].encoding for d in outlines if name in d._variables]
             _forget_varying_packing(variable, encodings)
     return combined
+
+
+def _taken(datasets: Sequence[xr.Dataset], i: int, dims: Sequence[str]) -> xr.Dataset:
+    return _with_dimensions(datasets[i], dims)
 
 
 def _with_dimensions(dataset: xr.Dataset, dims: Sequence[str]) -> xr.Dataset:
@@ -106,10 +121,19 @@ def _same_variable(a: xr.Variable, b: xr.Variable) -> bool:
 
 
 def _concat(
-    datasets: Sequence[xr.Dataset], dim: str, manner: Manner, repeated: frozenset[Hashable]
+    parts: Sequence[Callable[[], xr.Dataset]], dim: str, manner: Manner, repeated: frozenset[Hashable]
 ) -> xr.Dataset:
-    if len(datasets) == 1:
-        return datasets[0]
+    """Join datasets along one dimension; many of them in parts, so that few are there at once."""
+    if len(parts) == 1:
+        return parts[0]()
+    # Attributes combined by another's rules may depend on all files at once: "drop_conflicts" of parts keeps more.
+    if len(parts) > FAN_IN and manner.combine_attrs is None:
+        size = -(-len(parts) // FAN_IN)
+        parts = [
+            partial(_concat, group, dim, manner, repeated)
+            for group in itertools.batched(parts, max(size, FAN_IN))
+        ]
+    datasets = [part() for part in parts]
     first = datasets[0]
     return xr.concat(
         datasets,

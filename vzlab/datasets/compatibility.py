@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,9 +11,10 @@ import numpy.typing as npt
 import xarray as xr
 
 from vzlab.cf import packing_of
-from vzlab.datasets.coordinates import check_concat_coordinate, check_tiling, same_files, show
+from vzlab.datasets.coordinates import check_concat_coordinate, check_tiling, same_files, show, source_key
 from vzlab.datasets.facets import Variants, compare_attributes, compare_variants
 from vzlab.datasets.findings import CompatibilityReport, Finding, Holders
+from vzlab.datasets.packed import PackedDatasets
 from vzlab.datasets.signatures import Signatures, value_words
 from vzlab.datasets.static import check_static
 from vzlab.datasets.tiling import Tiling, propose_tiling
@@ -56,7 +57,13 @@ def check_datasets(
     rules: Rules,
 ) -> CompatibilityReport:
     """Compare datasets that are open; `tiling` says their places, None to find them. See `check_combine`."""
-    tiling = tiling or propose_tiling(datasets, concat_dim)
+    if isinstance(datasets, PackedDatasets):
+        keys: Iterable[tuple[Any, ...]] = datasets.source_keys
+        tiling = tiling or propose_tiling(datasets.outlines(()), concat_dim)
+        datasets = datasets.outlines(tiling.dims)
+    else:
+        keys = map(source_key, datasets)
+        tiling = tiling or propose_tiling(datasets, concat_dim)
     table = Signatures()
     columns: dict[str, npt.NDArray[np.int32]] = {}
     for i, dataset in enumerate(datasets):
@@ -65,7 +72,7 @@ def check_datasets(
             if column is None:
                 column = columns[str(name)] = np.full(len(datasets), -1, np.int32)
             column[i] = table.number_of(variable)
-    repeated = same_files(datasets)
+    repeated = same_files(keys)
     findings = check_tiling(tiling, names, repeated)
     for name, column in columns.items():
         findings += _check_variable(name, column, table, datasets, tiling, registry, names, rules)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,15 +51,19 @@ def check_tiling(tiling: Tiling, names: Sequence[str], repeated: Sequence[Sequen
     return findings
 
 
-def same_files(datasets: Sequence[xr.Dataset]) -> list[list[int]]:
-    """Groups of datasets that refer to the very same chunks."""
+def source_key(dataset: xr.Dataset) -> tuple[Any, ...]:
+    """What datasets have alike that refer to the very same chunks; empty where there are none."""
+    return tuple(
+        (name, data.manifest.urls, int(data.manifest.offsets.sum()), data.manifest.stored_bytes)
+        for name, variable in dataset._variables.items()
+        if isinstance(data := variable._data, ManifestArray) and data.manifest.n_virtual
+    )
+
+
+def same_files(keys: Iterable[tuple[Any, ...]]) -> list[list[int]]:
+    """Groups of datasets, by their `source_key`, that refer to the very same chunks."""
     members: dict[Any, list[int]] = {}
-    for i, dataset in enumerate(datasets):
-        key = tuple(
-            (name, data.manifest.urls, int(data.manifest.offsets.sum()), data.manifest.stored_bytes)
-            for name, variable in dataset._variables.items()
-            if isinstance(data := variable._data, ManifestArray) and data.manifest.n_virtual
-        )
+    for i, key in enumerate(keys):
         if key:
             members.setdefault(key, []).append(i)
     return [files for files in members.values() if len(files) > 1]

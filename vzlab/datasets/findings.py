@@ -39,6 +39,7 @@ type Kind = Literal[
     "shape",
     "static",
     "units",
+    "unreadable",
 ]
 """What was found, in one name: refusals are allowed by it."""
 

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Hashable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-import numpy as np
 import xarray as xr
 
 from vzlab.datasets.absent import missing_values
-from vzlab.datasets.assemble import is_virtual, manifest_array
 from vzlab.datasets.cf_codecs import packing_as_codecs
 from vzlab.datasets.check import arrange_sources, check_opened
 from vzlab.datasets.combine import AttributePolicy, Manner, as_names, combine_attributes, combine_tiles
 from vzlab.datasets.compatibility import Rules, VariableChoice
 from vzlab.datasets.findings import CompatibilityReport, Finding, Holders
-from vzlab.datasets.open import open_virtual_dataset, open_virtual_datatree
+from vzlab.datasets.loading import load_mismatched
+from vzlab.datasets.opening import Opening, Running, open_sources
+from vzlab.datasets.packed import PackedDatasets
+from vzlab.datasets.parallel import RETRIES, OnError, Parallel
 from vzlab.datasets.reencode import (
     MEMORY_BYTES,
     ReencodingPlan,
-    flips_of,
     plan_reencoding,
     reencode,
-    replace_variables,
 )
 from vzlab.datasets.sources import name_of
 from vzlab.datasets.tiling import Tiling, propose_tiling
 from vzlab.datasets.trees import nodes_of, tile_trees
-from vzlab.errors import IncompatibleFilesError, MemoryBudgetError
-from vzlab.storage import StoreRegistry, as_registry, read_array
+from vzlab.errors import IncompatibleFilesError
+from vzlab.storage import as_registry
 
 type OnMismatch = Literal["raise", "reencode", "load"]
 type Join = Literal["exact", "outer", "inner", "left", "right", "override"]
@@ -54,7 +51,9 @@ def open_virtual_mfdataset(
     allow: str | Collection[str] = (),
     memory_bytes: int = MEMORY_BYTES,
     cf: Literal["attributes", "codecs"] = "attributes",
-    parallel: Literal["threads"] | Executor | None = None,
+    parallel: Parallel = None,
+    retries: int = RETRIES,
+    on_error: OnError = "raise",
     progress: bool = True,
     registry: Any = None,
     storage_options: dict[str, Any] | None = None,
@@ -102,8 +101,15 @@ def open_virtual_mfdataset(
     cf : {"attributes", "codecs"}
         Whether packing stays in attributes, for readers that know the CF conventions, or becomes Zarr codecs, for readers
         that know those: `packing_as_codecs`.
-    parallel : "threads" or concurrent.futures.Executor, optional
-        Open files at the same time.
+    parallel : {"threads", "processes", "dask", "lithops"} or executor, optional
+        Where files are opened: None in turn; a pool of threads or of new processes on this machine (scripts then need
+        ``if __name__ == "__main__":``); the cluster of your ``distributed.Client``; Lithops' functions; or an executor of
+        ``concurrent.futures``, a client or a ``lithops.FunctionExecutor``. What is sent there and back is pickled: with the
+        references 20 bytes each, and what files share once a batch.
+    retries : int
+        How often a file is tried again after a fault that may pass: a lost connection, a server's error.
+    on_error : {"raise", "skip"}
+        Whether a file that cannot be opened ends it all, or is left out with a `SkippedFilesWarning` that names it.
     progress : bool
         Show a progress bar on stderr where that is a terminal, and there the plan of what is encoded again.
     registry, storage_options, **open_options
@@ -120,17 +126,13 @@ def open_virtual_mfdataset(
     """
     stores = as_registry(registry, storage_options)
     items, tiling = arrange_sources(urls, stores, combine, concat_dim)
-
-    def open_one(item: Any) -> xr.Dataset:
-        opened = (
-            open_virtual_dataset(item, registry=stores, **open_options) if isinstance(item, str) else item
-        )
-        return opened if preprocess is None else preprocess(opened)
-
     if cf not in ("attributes", "codecs"):
         raise ValueError(f"Found cf={cf!r}; expected 'attributes' or 'codecs'")
+    opening = Opening(registry=stores, options=open_options, preprocess=preprocess)
+    running = Running(parallel=parallel, retries=retries, on_error=on_error, progress=progress)
+    opened = open_sources(items, tiling, opening, running)
     combined = combine_virtual(
-        _open_all(items, open_one, parallel, progress),
+        opened.files,
         combine=combine,
         concat_dim=concat_dim,
         data_vars=data_vars,
@@ -144,8 +146,8 @@ def open_virtual_mfdataset(
         memory_bytes=memory_bytes,
         progress=progress,
         registry=stores,
-        names=[name_of(item, i) for i, item in enumerate(items)],
-        tiling=tiling,
+        names=opened.names,
+        tiling=opened.tiling,
     )
     return packing_as_codecs(combined) if cf == "codecs" else combined
 
@@ -155,7 +157,9 @@ def open_virtual_mfdatatree(
     *,
     combine: Literal["by_coords", "nested"] = "by_coords",
     concat_dim: str | None = None,
-    parallel: Literal["threads"] | Executor | None = None,
+    parallel: Parallel = None,
+    retries: int = RETRIES,
+    on_error: OnError = "raise",
     progress: bool = True,
     registry: Any = None,
     storage_options: dict[str, Any] | None = None,
@@ -166,7 +170,7 @@ def open_virtual_mfdatatree(
 
     Parameters
     ----------
-    urls, combine, concat_dim, parallel, progress, registry, storage_options
+    urls, combine, concat_dim, parallel, retries, on_error, progress, registry, storage_options
         As for `open_virtual_mfdataset`. The first group whose coordinates tell puts the files in order for all.
     open_options : dict, optional
         For `open_virtual_datatree`: ``loadable_variables``, ``drop_variables``, ...
@@ -180,14 +184,10 @@ def open_virtual_mfdatatree(
     """
     stores = as_registry(registry, storage_options)
     items, tiling = arrange_sources(urls, stores, combine, concat_dim)
-
-    def open_one(item: Any) -> xr.DataTree:
-        if isinstance(item, str):
-            return open_virtual_datatree(item, registry=stores, **(open_options or {}))
-        return item  # type: ignore[no-any-return]
-
-    trees: list[xr.DataTree] = _open_all(items, open_one, parallel, progress)
-    names = [name_of(item, i) for i, item in enumerate(items)]
+    opening = Opening(registry=stores, options=open_options or {}, as_tree=True)
+    running = Running(parallel=parallel, retries=retries, on_error=on_error, progress=progress)
+    opened = open_sources(items, tiling, opening, running)
+    trees, names, tiling = opened.files, opened.names, opened.tiling
     manner, on_mismatch = _manner(**{k: v for k, v in options.items() if k != "memory_bytes"})
     report = check_opened(
         trees, concat_dim=concat_dim, tiling=tiling, registry=stores, names=names, rules=manner.rules
@@ -229,23 +229,26 @@ def combine_virtual(
         With the compatibility report as ``.report``.
     """
     stores = as_registry(registry)
-    opened: list[Any] = list(datasets)
-    if tiling is None:
-        opened, tiling = arrange_sources(opened, stores, combine, concat_dim)
-    if names is None:
-        names = [name_of(item, i) for i, item in enumerate(opened)]
+    if not isinstance(datasets, PackedDatasets):
+        items, given = arrange_sources(datasets, stores, combine, concat_dim)
+        tiling = tiling or given
+        names = names or [name_of(item, i) for i, item in enumerate(items)]
+        datasets = PackedDatasets.open(items)
+    names = names or [name_of(dataset, i) for i, dataset in enumerate(datasets)]
+    opened: Sequence[xr.Dataset] = datasets
     join = options.get("join", "exact")
     manner, on_mismatch = _manner(**options)
-    tiling = tiling or propose_tiling(opened, concat_dim)
+    tiling = tiling or propose_tiling(datasets.outlines(()), concat_dim)
     filled: list[Finding] = []
     if join not in ("exact", "override"):
-        opened, filled = _align(opened, tiling, join, names)
+        opened, filled = _align(list(opened), tiling, join, names)
     report = check_opened(
         opened, concat_dim=concat_dim, tiling=tiling, registry=stores, names=names, rules=manner.rules
     )
     report = replace(report, findings=(*filled, *report.findings)).without(allow=manner.allow)
     _refuse(report.without(repaired_by=on_mismatch))
     if not report.compatible and on_mismatch == "reencode":
+        opened = list(opened)
         plan = plan_reencoding(opened, report)
         _show(plan, progress)
         opened = reencode(
@@ -257,7 +260,7 @@ def combine_virtual(
             may_round="precision" in manner.allow,
         )
     elif not report.compatible:
-        opened = _load(opened, report, stores, memory_bytes)
+        opened = load_mismatched(list(opened), report, stores, memory_bytes)
     return combine_tiles(opened, tiling, manner, names)
 
 
@@ -266,6 +269,10 @@ def reencode_plan(
     *,
     concat_dim: str | Sequence[str] | None = None,
     combine: Literal["by_coords", "nested"] = "by_coords",
+    parallel: Parallel = None,
+    retries: int = RETRIES,
+    on_error: OnError = "raise",
+    progress: bool = False,
     registry: Any = None,
     storage_options: dict[str, Any] | None = None,
     **open_options: Any,
@@ -276,15 +283,17 @@ def reencode_plan(
     """
     stores = as_registry(registry, storage_options)
     items, tiling = arrange_sources(sources, stores, combine, concat_dim)
-    datasets = [
-        open_virtual_dataset(item, registry=stores, **open_options) if isinstance(item, str) else item
-        for item in items
-    ]
-    names = [name_of(item, i) for i, item in enumerate(items)]
+    running = Running(parallel=parallel, retries=retries, on_error=on_error, progress=progress)
+    opened = open_sources(items, tiling, Opening(registry=stores, options=open_options), running)
     report = check_opened(
-        datasets, concat_dim=concat_dim, tiling=tiling, registry=stores, names=names, rules=Rules()
+        opened.files,
+        concat_dim=concat_dim,
+        tiling=opened.tiling,
+        registry=stores,
+        names=opened.names,
+        rules=Rules(),
     )
-    return plan_reencoding([d for d in datasets if isinstance(d, xr.Dataset)], report)
+    return plan_reencoding([d for d in opened.files if isinstance(d, xr.Dataset)], report)
 
 
 def _manner(
@@ -363,71 +372,3 @@ def _align(
                 )
             )
     return list(aligned), findings
-
-
-def _load(
-    datasets: Sequence[xr.Dataset], report: CompatibilityReport, registry: StoreRegistry, memory_bytes: int
-) -> list[xr.Dataset]:
-    """Datasets in which the variables that differ are in memory, decoded, of all files."""
-    flips = flips_of(report)
-    turned = {dim for dims in flips.values() for dim in dims}
-    names = {f.variable for f in report.problems if f.kind != "flipped"} | {
-        str(name)
-        for d in datasets
-        for name, v in d._variables.items()
-        if turned & set(v.dims) and is_virtual(v)
-    }
-    n_bytes = sum(
-        math.prod(d._variables[name].shape) * 8 for d in datasets for name in names if name in d._variables
-    )
-    if n_bytes > memory_bytes:
-        raise MemoryBudgetError(
-            f"Loading {', '.join(sorted(names))} of {len(datasets)} files would take up to {n_bytes:,} bytes; {memory_bytes:,} "
-            'are allowed. Give more with memory_bytes=, or encode only the odd files again: on_mismatch="reencode".'
-        )
-    orders = {name: next(d._variables[name].dims for d in datasets if name in d._variables) for name in names}
-    loaded = []
-    for i, dataset in enumerate(datasets):
-        decoded: dict[Hashable, xr.Variable] = {
-            name: _decoded(name, dataset._variables[name], registry).transpose(*orders[name])
-            for name in sorted(names)
-            if name in dataset._variables
-        }
-        flipped = flips.get(i, ())
-        decoded = {
-            name: variable.isel({dim: slice(None, None, -1) for dim in flipped if dim in variable.dims})
-            for name, variable in decoded.items()
-        }
-        loaded.append(replace_variables(dataset, decoded, flipped))
-    return loaded
-
-
-def _decoded(name: str, variable: xr.Variable, registry: StoreRegistry) -> xr.Variable:
-    if not is_virtual(variable):
-        return variable
-    values = read_array(manifest_array(variable), registry, name=name)
-    stored = xr.Variable(variable.dims, np.asarray(values), dict(variable.attrs))
-    return xr.conventions.decode_cf_variable(name, stored).load()
-
-
-def _open_all(
-    items: Sequence[Any],
-    open_one: Callable[[Any], Any],
-    parallel: Literal["threads"] | Executor | None,
-    progress: bool,
-) -> list[Any]:
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    shown = progress and console.is_terminal and len(items) > 1
-
-    def tracked(opened: Any) -> list[Any]:
-        return list(track(opened, "Opening", total=len(items), console=console) if shown else opened)
-
-    if parallel == "threads":
-        with ThreadPoolExecutor() as pool:
-            return tracked(pool.map(open_one, items))
-    if parallel is not None:
-        return tracked(parallel.map(open_one, items))
-    return tracked(map(open_one, items))

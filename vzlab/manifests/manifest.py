@@ -432,6 +432,8 @@ class ChunkManifest:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if not self.sources and not self.inline and not self.lengths.any() and not self.offsets.any():
+            return ChunkManifest.empty, (self.grid_shape,)  # nothing is there but the shape
         columns = (np.asarray(c, order="C") for c in (self.source_index, self.offsets, self.lengths))
         return _restore, (self.sources, *columns, self.inline)
 

@@ -1,0 +1,43 @@
+"""Count files on stderr: how many, how fast, how long still."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def counting(n_files: int, *, shown: bool, label: str = "Opening") -> Iterator[Callable[[int], None]]:
+    """Give a function to be called with how many more files are done; a bar is shown where stderr is a terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not shown or n_files < 2 or not console.is_terminal:
+        yield lambda _n: None
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f"{speed:,.1f} files/s" if speed else "", style="progress.data.speed")
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(label, total=n_files)
+        yield lambda n: bar.advance(task, n)

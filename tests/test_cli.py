@@ -1,20 +1,43 @@
 """The command line: results on stdout, exit codes 0, 1 and 2."""
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import xarray as xr
 
 import vzlab as vz
 from tests.archives import DailyFile, write_daily_file, write_daily_files
+from vzlab.cli import main
 
 
-def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "vzlab", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, cwd=cwd)
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """What a command left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(*arguments: object, cwd: Path | None = None) -> Done:
+    """Run a command in this process: starting another one each time would take longer than the commands do."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        patch.object(sys, "argv", ["vzlab", *map(str, arguments)]),
+        contextlib.chdir(cwd or Path.cwd()),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as exit_,
+    ):
+        main()
+    return Done(returncode=exit_.value.code or 0, stdout=out.getvalue(), stderr=err.getvalue())
 
 
 def test_inspect_prints_what_is_there_and_writes_a_page(tmp_path: Path) -> None:
@@ -113,8 +136,14 @@ def test_the_demo_leaves_a_folder_alone_that_it_did_not_make(tmp_path: Path) -> 
     assert (tmp_path / "precious" / "thesis.txt").read_text() == "mine"
 
 
-def test_the_version_is_printed() -> None:
-    assert run("--version").stdout.strip() == vz.__version__
+@pytest.mark.parametrize(
+    "command", [["-m", "vzlab"], ["-c", "from vzlab.cli import main; main()"]], ids=["module", "script"]
+)
+def test_the_version_is_printed(command: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, *command, "--version"], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, vz.__version__)
 
 
 def test_files_that_differ_are_encoded_again_when_asked(tmp_path: Path) -> None:
@@ -126,3 +155,28 @@ def test_files_that_differ_are_encoded_again_when_asked(tmp_path: Path) -> None:
     done = run("virtualize", *files, "--to", tmp_path / "refs.json", "--on-mismatch", "reencode")
     assert done.returncode == 0, done.stderr
     assert "32 references" in done.stdout
+
+
+def test_a_changed_file_is_found_and_refreshed(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path / "archive", n_days=2)
+    assert run("virtualize", *files, "--to", tmp_path / "cube").returncode == 0
+    assert run("verify", tmp_path / "cube").returncode == 0
+    write_daily_file(files[1], DailyFile(first_day=1), global_attributes={"history": "made again " * 100})
+    found = run("verify", tmp_path / "cube")
+    assert found.returncode == 1, found.stdout
+    assert files[1].name in found.stdout
+    done = run("refresh", tmp_path / "cube")
+    assert done.returncode == 0, done.stderr
+    assert "1 files made anew" in done.stdout
+    assert run("verify", tmp_path / "cube").returncode == 0
+
+
+def test_moved_files_are_relocated(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path / "archive", n_days=2)
+    assert run("virtualize", *files, "--to", tmp_path / "cube").returncode == 0
+    new = tmp_path / "elsewhere"
+    (tmp_path / "archive").rename(new)
+    done = run("relocate", tmp_path / "cube", (tmp_path / "archive").as_uri(), new.as_uri())
+    assert done.returncode == 0, done.stderr
+    assert "2 files lie at new places" in done.stdout
+    assert run("compare", tmp_path / "cube", *sorted(new.iterdir())).returncode == 0

@@ -1,4 +1,4 @@
-"""Commands that make references: demo, check, virtualize."""
+"""Commands that make references and keep them: demo, check, virtualize, refresh, relocate."""
 
 from __future__ import annotations
 
@@ -110,3 +110,36 @@ def virtualize(
     else:
         dataset.vzlab.to_kerchunk(to, format=kind)
     put(f"{dataset.vzlab.n_refs:,} references in {to}")
+
+
+Repository = Annotated[str, typer.Argument(help="An Icechunk repository: path or url.")]
+Branch = Annotated[str, typer.Option("--branch", help="Of the repository.")]
+
+
+@app.command()
+def refresh(
+    repository: Repository,
+    branch: Branch = "main",
+    anonymous: Anonymous = False,
+    option: Options = None,
+) -> None:
+    """Parse the files again that changed since they were referred to, and commit the new references."""
+    from vzlab.testing import refresh as make_anew
+
+    put(str(make_anew(repository, branch=branch, storage_options=as_storage_options(anonymous, option))))
+
+
+@app.command()
+def relocate(
+    repository: Repository,
+    old: Annotated[str, typer.Argument(help="How the urls of the files begin now.")],
+    new: Annotated[str, typer.Argument(help="How they shall begin.")],
+    branch: Branch = "main",
+    anonymous: Anonymous = False,
+    option: Options = None,
+) -> None:
+    """Point references to files that were moved, in one commit; every file is looked up at its new place first."""
+    from vzlab.writers import relocate as move
+
+    options = as_storage_options(anonymous, option)
+    put(str(move(repository, {old: new}, branch=branch, storage_options=options)))

@@ -9,15 +9,15 @@ if TYPE_CHECKING:
     from vzlab.writers.containers import chunk_prefixes, icechunk_credentials, open_icechunk
     from vzlab.writers.icechunk import IcechunkWrite, write_icechunk
     from vzlab.writers.kerchunk import write_kerchunk
-    from vzlab.writers.relocate import Relocation, relocate
+    from vzlab.writers.relocation import Relocation, relocate
 
 _HOMES = {
     "IcechunkWrite": "icechunk",
-    "Relocation": "relocate",
+    "Relocation": "relocation",
     "chunk_prefixes": "containers",
     "icechunk_credentials": "containers",
     "open_icechunk": "containers",
-    "relocate": "relocate",
+    "relocate": "relocation",
     "write_icechunk": "icechunk",
     "write_kerchunk": "kerchunk",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+import time
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vzlab.errors import UnvirtualizableError
 from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray, SourceFile
 from vzlab.manifests.manifest import concatenate
 
@@ -249,3 +251,22 @@ def test_no_step_is_taken_per_chunk(action: Callable[[ManifestArray], Any]) -> N
     action(first)  # whatever is done once is done
     # What the collector of garbage does meanwhile may add a few.
     assert _calls(lambda: action(large)) - _calls(lambda: action(small)) < 50
+
+
+def test_a_million_million_missing_chunks_cost_nothing() -> None:
+    start = time.perf_counter()
+    manifest = ChunkManifest.empty((1_000_000, 1_000_000))
+    assert (manifest.n_virtual, manifest.n_inline, manifest.n_missing) == (0, 0, 10**12)
+    assert (manifest.stored_bytes, manifest.nbytes) == (0, 20)
+    assert time.perf_counter() - start < 0.5
+    with pytest.raises(UnvirtualizableError, match=r"1099511627776 × 1099511627776 chunks.*drop"):
+        ChunkManifest.empty((1 << 40, 1 << 40))
+
+
+def test_a_repeated_reference_is_counted_as_often_as_it_is_there() -> None:
+    manifest = ChunkManifest.from_dict(
+        {"0.0": b"ab", "1.0": {"url": "s3://b/a", "offset": 1, "length": 5}}, grid_shape=(3, 1)
+    )
+    repeated = manifest.broadcast_to((3, 7))
+    assert (repeated.n_virtual, repeated.n_inline, repeated.n_missing) == (7, 7, 7)
+    assert repeated.stored_bytes == 49

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,3 +29,18 @@ def held_bytes(column: npt.NDArray[Any]) -> int:
     for length, stride in zip(column.shape, column.strides, strict=True):
         held *= length if stride else 1
     return held
+
+
+def unrepeated(*columns: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+    """Columns without what all of them repeat: what a broadcast one of a million million chunks holds is one number."""
+    cut = tuple(
+        slice(None) if any(strides) else slice(0, 1)
+        for strides in zip(*(column.strides for column in columns), strict=True)
+    )
+    return [column[cut] for column in columns]
+
+
+def total(column: npt.NDArray[Any], of: Callable[[npt.NDArray[Any]], npt.NDArray[Any]] = np.asarray) -> int:
+    """The sum of what a function makes of each entry."""
+    (held,) = unrepeated(column)
+    return int(of(held).sum()) * (column.size // max(held.size, 1))

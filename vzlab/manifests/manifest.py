@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,13 +12,17 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from vzlab.manifests.columns import as_column, held_bytes
+from vzlab.errors import UnvirtualizableError
+from vzlab.manifests.columns import as_column, held_bytes, total, unrepeated
 
 MISSING = 0xFFFFFFFF
 """Source index of a chunk that was never written."""
 
 INLINE = 0xFFFFFFFE
 """Source index of a chunk whose bytes the manifest holds; its offset column is an index into ``inline``."""
+
+MAX_CHUNKS = 1 << 59
+"""Chunks of one array: numpy numbers no more elements of eight bytes."""
 
 type ChunkState = Literal["virtual", "inline", "missing"]
 
@@ -96,13 +101,13 @@ class ChunkManifest:
         self._check_indices()
 
     def _check_indices(self) -> None:
-        index = self.source_index
+        index, offsets = unrepeated(self.source_index, self.offsets)
         highest = int(index.max()) if index.size else -1
         self._has_unsourced = highest >= INLINE
         if self._has_unsourced:
             virtual = index < INLINE
             inline = index == INLINE
-            if inline.any() and int(self.offsets[inline].max()) >= len(self.inline):
+            if inline.any() and int(offsets[inline].max()) >= len(self.inline):
                 raise ValueError(f"An inline chunk points past the {len(self.inline)} inline chunks held")
             highest = int(index[virtual].max()) if virtual.any() else -1
         if highest >= len(self.sources):
@@ -112,8 +117,19 @@ class ChunkManifest:
 
     @classmethod
     def empty(cls, grid_shape: Sequence[int]) -> ChunkManifest:
-        """A manifest of which every chunk is missing."""
+        """A manifest of which every chunk is missing; it takes a few bytes, however many there are.
+
+        Raises
+        ------
+        UnvirtualizableError
+            If there are more than numpy can count.
+        """
         shape = tuple(grid_shape)
+        if math.prod(shape) > MAX_CHUNKS:
+            raise UnvirtualizableError(
+                f"A grid of {' × '.join(map(str, shape))} chunks was found; at most {MAX_CHUNKS:,} can be numbered. The file is "
+                "damaged, or declares far more than was ever written: drop the variable."
+            )
         zeros = np.broadcast_to(np.uint64(0), shape)
         missing = np.broadcast_to(np.uint32(MISSING), shape)
         return cls(sources=(), source_index=missing, offsets=zeros, lengths=zeros)
@@ -217,12 +233,14 @@ class ChunkManifest:
     @cached_property
     def n_virtual(self) -> int:
         """Number of chunks that are references."""
-        return int((self.source_index < INLINE).sum()) if self._has_unsourced else self.n_chunks
+        return (
+            total(self.source_index, lambda index: index < INLINE) if self._has_unsourced else self.n_chunks
+        )
 
     @cached_property
     def n_inline(self) -> int:
         """Number of chunks held here."""
-        return int((self.source_index == INLINE).sum()) if self._has_unsourced else 0
+        return total(self.source_index, lambda index: index == INLINE) if self._has_unsourced else 0
 
     @property
     def n_missing(self) -> int:
@@ -232,7 +250,7 @@ class ChunkManifest:
     @cached_property
     def stored_bytes(self) -> int:
         """Bytes of all chunks as stored: what a reader fetches to read everything once."""
-        return int(self.lengths.sum())
+        return total(self.lengths)
 
     @property
     def nbytes(self) -> int:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from vzlab.inspection import Cost, Inspection, Recording, Trace, cost, diff, inspect, record, trace
     from vzlab.manifests import ArrayMetadata, ChunkGrid, ChunkManifest, ManifestArray, ManifestGroup
+    from vzlab.parsers.listing import formats
     from vzlab.storage import ManifestStore, RequestLog, StoreRegistry
     from vzlab.testing.compare import compare
     from vzlab.testing.refresh import refresh
@@ -51,6 +52,7 @@ _HOMES = {
     "compare": "vzlab.testing",
     "cost": "vzlab.inspection",
     "diff": "vzlab.inspection",
+    "formats": "vzlab.parsers.listing",
     "icechunk_credentials": "vzlab.writers",
     "inspect": "vzlab.inspection",
     "open_group": "vzlab.datasets",
@@ -88,6 +90,7 @@ __all__ = [
     "cost",
     "diff",
     "errors",
+    "formats",
     "icechunk_credentials",
     "inspect",
     "open_group",

@@ -173,7 +173,7 @@ def test_what_is_no_envi_header_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"something else")
     with pytest.raises(UnsupportedFormatError, match="no ENVI header"):
         ENVIParser()(path)
-    with pytest.raises(KeyError, match="no groups"):
+    with pytest.raises(KeyError, match="there are no groups"):
         ENVIParser(group="g")(path)
 
 

@@ -6,7 +6,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -64,11 +64,18 @@ class Parser(ABC):
             If it has no group of the chosen path.
         """
         stores = as_registry(registry)
-        return self._parse(stores.open(os.fspath(url)), stores).without(self.drop_variables)
+        source = stores.open(os.fspath(url))
+        found = self._parse(source, stores)
+        if self.group and not self._parses_group_alone:
+            found = _group_at(found, self.group, source.url)
+        return found.without(self.drop_variables)
+
+    _parses_group_alone: ClassVar[bool] = False
+    """Whether `_parse` gives the chosen group, since that spares it the others; else it gives the whole tree."""
 
     @abstractmethod
     def _parse(self, source: Source, registry: StoreRegistry) -> ManifestGroup:
-        """Parse the chosen group; what `drops` says may be left out already."""
+        """Parse a file; what `drops` says may be left out already."""
 
     def load(self, url: str | os.PathLike[str], registry: Any, path: str) -> npt.NDArray[Any]:
         """Read a variable's values with the format's own library.
@@ -95,6 +102,19 @@ class Parser(ABC):
         """Whether a variable or group at a path, counted from the parsed group, is to be left out."""
         names = self.drop_variables
         return bool(names) and (path in names or path.rpartition("/")[2] in names)
+
+
+def _group_at(root: ManifestGroup, path: str, url: str) -> ManifestGroup:
+    try:
+        found = root[path]
+    except KeyError:
+        found = None
+    if isinstance(found, ManifestGroup):
+        return found
+    groups = ", ".join(repr(name) for name, _ in root.walk() if name)
+    here = f"the groups are {groups}" if groups else "there are no groups"
+    what = f"{path!r} is an array of {url}" if found is not None else f"Found no group {path!r} in {url}"
+    raise KeyError(f"{what}; {here}")
 
 
 def check_bounds(

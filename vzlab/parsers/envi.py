@@ -83,8 +83,6 @@ class ENVIParser(Parser):
     """Where the data lie; None looks beside the header: the name without ``.hdr``, or with a usual ending."""
 
     def _parse(self, source: Source, registry: StoreRegistry) -> ManifestGroup:
-        if self.group:
-            raise KeyError(f"{source.url} has no group {self.group!r}: ENVI has no groups")
         fields = read_header(source)
         image = _image(fields, source, self._data_source(source, registry), self.min_chunk_bytes)
         arrays = {VARIABLE: image}

@@ -121,6 +121,8 @@ class IcechunkParser(Parser):
         place = _place(self.location if self.location is not None else url)
         return self._read(self.session(url, stores), place, stores).without(self.drop_variables)
 
+    _parses_group_alone = True
+
     def _parse(self, source: Source, registry: StoreRegistry) -> ManifestGroup:
         return self(source.url, registry)
 

@@ -163,8 +163,6 @@ class NIfTIParser(Parser):
     keeps it whole."""
 
     def _parse(self, source: Source, registry: StoreRegistry) -> ManifestGroup:
-        if self.group:
-            raise KeyError(f"{source.url} has no group {self.group!r}: NIfTI has no groups")
         header = _read_header(source)
         version = 1 if int(header["sizeof_hdr"]) == 348 else 2
         attributes = _attributes(header)

@@ -76,8 +76,6 @@ class SafetensorsParser(Parser):
     whole."""
 
     def _parse(self, source: Source, registry: StoreRegistry) -> ManifestGroup:
-        if self.group:
-            raise KeyError(f"{source.url} has no group {self.group!r}: safetensors has no groups")
         header, begin = _read_header(source)
         metadata = header.pop(_METADATA, {})
         if not isinstance(metadata, dict):

@@ -54,6 +54,8 @@ class DMRPPParser(Parser):
     check_local: bool = True
     """Whether a data file on this machine is asked for one chunk of each variable."""
 
+    _parses_group_alone = True
+
     def _parse(self, source: Source, registry: StoreRegistry) -> ManifestGroup:
         root = read_document(source)
         files = DataFiles(document=source, registry=registry, data_url=self.data_url)

@@ -75,13 +75,7 @@ class FITSParser(Parser):
                 if isinstance(error, VzlabError):
                     raise
                 raise CorruptFileError(f"Unit {name!r} of {source.url} is damaged: {error}.") from error
-        root = assembler.root()
-        if self.group is None:
-            return root
-        chosen = root[self.group]
-        if not isinstance(chosen, ManifestGroup):
-            raise KeyError(f"{self.group!r} is an array; expected a group")
-        return chosen
+        return assembler.root()
 
     def load_variable(self, url: str | os.PathLike[str], registry: Any, path: str) -> LoadedVariable:
         """Read an image or a column with astropy, scaled as astropy scales."""

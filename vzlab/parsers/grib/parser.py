@@ -84,11 +84,7 @@ class GRIBParser(Parser):
         cubes = sort_into_cubes(keys for keys in known if matches(keys, self.filter_by_keys))
         shelves = arrange([(_name(cube), cube) for cube in cubes])
         builder = _Builder(file, self.dtype, squeeze=self.squeeze)
-        tree = _tree(shelves, builder, unreadable)
-        chosen = tree[self.group] if self.group else tree
-        if not isinstance(chosen, ManifestGroup):
-            raise KeyError(f"{self.group!r} is a variable of {source.url}, not a group")
-        return chosen
+        return _tree(shelves, builder, unreadable)
 
     def load_variable(self, url: str | os.PathLike[str], registry: Any, path: str) -> LoadedVariable:
         """Read a variable with eccodes."""

@@ -67,13 +67,7 @@ class HDF4Parser(Parser):
             raise ValueError(f"Found layout {self.layout!r}; expected 'groups' or 'flat'")
 
     def _parse(self, source: Source, registry: StoreRegistry) -> ManifestGroup:
-        root = _Assembler(source, registry, flat=self.layout == "flat").root()
-        if self.group is None:
-            return root
-        chosen = root[self.group]
-        if not isinstance(chosen, ManifestGroup):
-            raise KeyError(f"{self.group!r} is an array; expected a group")
-        return chosen
+        return _Assembler(source, registry, flat=self.layout == "flat").root()
 
     def load_variable(self, url: str | os.PathLike[str], registry: Any, path: str) -> LoadedVariable:
         """Read a scientific dataset with pyhdf."""

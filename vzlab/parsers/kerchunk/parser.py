@@ -54,6 +54,8 @@ class KerchunkParser(Parser):
             return self._read(_parquet(location, stores), location, "Parquet").without(self.drop_variables)
         return super().__call__(location, stores)
 
+    _parses_group_alone = True
+
     def _parse(self, source: Source, registry: StoreRegistry) -> ManifestGroup:
         return self._group(read_document(source), source.url, registry)
 

@@ -73,8 +73,6 @@ class NetCDF3Parser(Parser):
     keeps every such variable whole."""
 
     def _parse(self, source: Source, registry: StoreRegistry) -> ManifestGroup:
-        if self.group:
-            raise KeyError(f"{source.url} has no group {self.group!r}: netCDF-3 has no groups")
         header = read_header(source)
         arrays: dict[str, ManifestArray] = {}
         unreadable: dict[str, UnreadableVariable] = {}

@@ -65,13 +65,7 @@ class TIFFParser(Parser):
                 root = _series_group(file, source, registry)
             else:
                 root = _Assembler(source.source_file()).root(nodes)
-            root = replace(root, attributes=read_texts(nodes[0].page), format=_format(file))
-        if self.group is None:
-            return root
-        chosen = root[self.group]
-        if not isinstance(chosen, ManifestGroup):
-            raise KeyError(f"{self.group!r} is an array; expected a group")
-        return chosen
+            return replace(root, attributes=read_texts(nodes[0].page), format=_format(file))
 
     def load_variable(self, url: str | os.PathLike[str], registry: Any, path: str) -> LoadedVariable:
         """Read a page with tifffile, bands first."""

@@ -77,6 +77,8 @@ class ZarrParser(Parser):
             self.drop_variables
         )
 
+    _parses_group_alone = True
+
     def _parse(self, source: Source, registry: StoreRegistry) -> ManifestGroup:
         """Parse the store at the url of a source."""
         return self(source.url, registry)

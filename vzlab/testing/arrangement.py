@@ -195,7 +195,11 @@ def arrange(virtual: VirtualSide, native: NativeFiles) -> Arrangement:
         if used and not variable.is_coordinate:  # a coordinate may well be in several files
             duplicates += [(path, same[0], other) for same in files[path].values() for other in same[1:]]
         unordered = [found for found in used if not found.by]
-        if len(unordered) > 1:
+        if unordered and native.unopened:
+            problems[path] = (
+                f"no coordinate says the order of files along {unordered[0].dim!r}, and some of them cannot be opened"
+            )
+        elif len(unordered) > 1:
             problems[path] = (
                 f"files follow each other along {len(unordered)} dimensions without a coordinate that says in which order: "
                 "give native as a Dataset"
@@ -313,7 +317,10 @@ def _coordinate_values(
         try:
             read = native[url].read_decoded(path, region)
         except Exception:  # noqa: BLE001 - whatever xarray cannot decode is taken as stored
-            read = native[url].read(path, region)
+            try:
+                read = native[url].read(path, region)
+            except Exception:  # noqa: BLE001 - a coordinate that cannot be read is found when coordinates are compared
+                return None
         values[url] = comparable(read)
         if len(read) != sizes[url] or len(read) == 0:
             return None

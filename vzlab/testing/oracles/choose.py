@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import os
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +62,18 @@ def _is_references(head: bytes) -> bool:
     )
 
 
+def _is_grib(head: bytes) -> bool:
+    at = head[:256].find(b"GRIB")
+    return at >= 0 and head[at + 7 : at + 8] in {b"\1", b"\2"}
+
+
+def _is_fits(head: bytes) -> bool:
+    if head.startswith(b"\x1f\x8b"):
+        with contextlib.suppress(zlib.error):
+            head = zlib.decompressobj(31).decompress(head, 80)
+    return head.startswith(b"SIMPLE  =")
+
+
 def _is_safetensors(head: bytes) -> bool:
     return head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100_000_000
 
@@ -97,13 +111,13 @@ ORACLES = (
         format="GRIB",
         libraries=("cfgrib", "eccodes"),
         opener="grib:open_file",
-        recognise=lambda head: b"GRIB" in head[:256],
+        recognise=_is_grib,
     ),
     Oracle(
         format="FITS",
         libraries=("astropy",),
         opener="fits:open_file",
-        recognise=_begins(b"SIMPLE  ="),
+        recognise=_is_fits,
     ),
     Oracle(
         format="HDF4", libraries=("pyhdf",), opener="hdf4:open_file", recognise=_begins(b"\x0e\x03\x13\x01")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from vzlab.testing.oracles.base import NativeChunks, NativeVariable, NoOracleError, Unstated
 from vzlab.testing.oracles.hdf5 import Hdf5File
@@ -29,9 +30,15 @@ class DescribedFile(Hdf5File):
         if not h5py.is_hdf5(beside):
             raise NoOracleError(f"{beside.name} is not there, or no HDF5: nothing says what it should hold")
         super().__init__(str(beside))
+        text = Path(location).read_text(encoding="utf-8", errors="replace")
         self._stated = {
-            path: replace(variable, attributes=Unstated(), dims=(None,) * len(variable.dims))
+            path: replace(
+                variable, attributes=Unstated(), dims=(None,) * len(variable.dims), dtype=_plain(variable)
+            )
             for path, variable in super().variables.items()
+            # Members of records have names of their own there, and so have flattened groups.
+            if (variable.dtype is None or variable.dtype.names is None)
+            and not ("/" in path and f"<Value>/{path}</Value>" in text)
         }
 
     @property
@@ -52,3 +59,8 @@ class DescribedFile(Hdf5File):
     def chunk_table(self, path: str) -> NativeChunks | None:
         """Not of the document, whose references are to the other file."""
         return None
+
+
+def _plain(variable: NativeVariable) -> np.dtype[Any] | None:
+    """The type, where a document says it in the same way: it has no truth values."""
+    return None if variable.dtype is None or variable.dtype.kind == "b" else variable.dtype

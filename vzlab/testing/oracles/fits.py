@@ -13,12 +13,13 @@ from vzlab.testing.oracles.base import NativeVariable, Readable, ReadFile, Regio
 
 _UNSIGNED = {8: -(2.0**7), 16: 2.0**15, 32: 2.0**31, 64: 2.0**63}
 """BZERO that turns signed into unsigned numbers, or bytes into signed ones (FITS standard 4.0, 4.4.2.5)."""
+_IMAGES = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
 
 
 def open_file(location: Any) -> ReadFile:
     """A file, its images and the columns of its tables."""
-    stored = fits.open(location, do_not_scale_image_data=True, memmap=isinstance(location, str))
-    turned = fits.open(location, memmap=isinstance(location, str))
+    stored = fits.open(location, do_not_scale_image_data=True, memmap=False)
+    turned = fits.open(location, memmap=False)
     names: dict[str, int] = {}
     variables: list[Readable] = []
     for number, unit in enumerate(stored):
@@ -27,7 +28,7 @@ def open_file(location: Any) -> ReadFile:
         path = name if names[name] == 1 else f"{name}#{names[name]}"
         if isinstance(unit, fits.BinTableHDU | fits.TableHDU):
             variables += _columns(path, unit)
-        elif unit.header.get("GROUPS") is not True and unit.shape:
+        elif isinstance(unit, _IMAGES) and unit.header.get("GROUPS") is not True and unit.shape:
             variables.append(_image(path, unit, turned[number]))
 
     def close() -> None:
@@ -57,8 +58,8 @@ def _image(path: str, stored: Any, turned: Any) -> Readable:
     attributes: dict[str, Any] = {}
     if not is_offset and (scale, zero) != (1.0, 0.0):
         attributes = {"scale_factor": scale, "add_offset": zero}
-    if "BLANK" in header and bitpix > 0 and not is_offset:
-        attributes["_FillValue"] = int(header["BLANK"])
+    if isinstance(header.get("BLANK"), int) and bitpix > 0 and not is_offset:
+        attributes["_FillValue"] = header["BLANK"]
     unit = turned if is_offset else stored
     kind = "u" if bitpix == 8 else "i" if bitpix > 0 else "f"
     kind = {"u": "i", "i": "u"}[kind] if is_offset else kind

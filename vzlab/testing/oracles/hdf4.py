@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,16 @@ from pyhdf.SD import SD, SDC
 from vzlab.testing.oracles.base import NativeVariable, NoOracleError, Readable, ReadFile, Region, Unstated
 
 _DTYPES = {
-    SDC.INT8: "i1", SDC.UINT8: "u1", SDC.INT16: "i2", SDC.UINT16: "u2", SDC.INT32: "i4",
-    SDC.UINT32: "u4", SDC.FLOAT32: "f4", SDC.FLOAT64: "f8",
+    SDC.INT8: "i1",
+    SDC.UINT8: "u1",
+    SDC.INT16: "i2",
+    SDC.UINT16: "u2",
+    SDC.INT32: "i4",
+    SDC.UINT32: "u4",
+    SDC.FLOAT32: "f4",
+    SDC.FLOAT64: "f8",
 }
-_LIBRARY = ("CDF", "RIG", "Dim", "Var", "Attr", "RI0", "GR", "UDim", "SDSVar", "CoordVar", "_HDF")
+_LIBRARY = ("CDF0.0", "RIG0.0", "RI0.0", "Dim0.0", "UDim0.0", "Var0.0", "Attr0.0", "_HDF")
 """How the classes of groups begin that the library makes for itself (HDF User's Guide, Vgroups)."""
 _MAX_DEPTH = 50
 
@@ -81,15 +88,10 @@ def _datasets(file: Any, places: dict[int, str]) -> Iterator[Readable]:
     counts = Counter(dataset.info()[0] for dataset in found)
     for dataset in found:
         name, rank, lengths, code, _ = dataset.info()
-        if (
-            counts[name] > 1
-            or code not in _DTYPES
-            or "/" in name
-            or (dataset.iscoordvar()
-            and not _has_data(dataset))
-        ):
+        is_made_up = bool(dataset.iscoordvar()) and (name.startswith("fakeDim") or bool(dataset.checkempty()))
+        if counts[name] > 1 or code not in _DTYPES or "/" in name or is_made_up:
             continue
-        shape = tuple(lengths) if rank > 1 else (int(lengths if np.isscalar(lengths) else lengths[0]),)
+        shape = tuple(lengths) if rank > 1 else (int(np.ravel(lengths)[0]),)
         folder = places.get(dataset.ref(), "")
         path = f"{folder}/{name}" if folder else name
         yield Readable(
@@ -102,12 +104,8 @@ def _datasets(file: Any, places: dict[int, str]) -> Iterator[Readable]:
                 codecs="not known",
                 identity=path,
             ),
-            read=lambda region, dataset=dataset: _read(dataset, region),
+            read=partial(_read, dataset),
         )
-
-
-def _has_data(dataset: Any) -> bool:
-    return not dataset.checkempty()
 
 
 def _read(dataset: Any, region: Region) -> Any:

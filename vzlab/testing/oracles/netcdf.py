@@ -12,7 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from vzlab.testing.decoding import open_decoded, read_region
-from vzlab.testing.oracles.base import NativeChunks, NativeVariable, NoOracleError, Region
+from vzlab.testing.oracles.base import NativeChunks, NativeVariable, NoOracleError, Region, Unclear
 
 
 class NetcdfFile:
@@ -58,7 +58,7 @@ class NetcdfFile:
         return self._groups
 
     def _walk(self, group: Any, path: str) -> Iterator[tuple[str, NativeVariable]]:
-        self._groups[path] = {name: group.getncattr(name) for name in group.ncattrs()}
+        self._groups[path] = _attributes(group)
         for name, variable in group.variables.items():
             inner = f"{path}/{name}" if path else name
             dtype = variable.dtype
@@ -71,7 +71,7 @@ class NetcdfFile:
                     dtype=dtype.newbyteorder("=")
                     if isinstance(dtype, np.dtype) and not dtype.hasobject
                     else None,
-                    attributes={key: variable.getncattr(key) for key in variable.ncattrs()},
+                    attributes=_attributes(variable),
                     chunks=_chunks(variable),
                     codecs=_codecs(variable),
                     identity=inner,
@@ -108,6 +108,15 @@ class NetcdfFile:
         for opened in self._decoded.values():
             opened.close()
         self._file.close()
+
+
+def _attributes(item: Any) -> dict[str, Any]:
+    """Attributes; text that is no UTF-8 is unclear, since the library puts signs of its own in its place."""
+    values = {name: item.getncattr(name) for name in item.ncattrs()}
+    return {
+        name: Unclear.VALUE if isinstance(value, str) and "\ufffd" in value else value
+        for name, value in values.items()
+    }
 
 
 def _chunks(variable: Any) -> tuple[int, ...] | None:

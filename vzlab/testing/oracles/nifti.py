@@ -23,17 +23,17 @@ def open_file(location: Any) -> ReadFile:
     if not isinstance(location, str):
         raise NoOracleError("nibabel reads local files only: copy the file here")
     try:
-        proxy: Any = nibabel.load(location).dataobj
+        image: Any = nibabel.load(location)
     except nibabel.filebasedimages.ImageFileError as error:
         raise OSError(f"nibabel cannot open it: {error}") from error
+    proxy = image.dataobj
+    array_proxy: Any = nibabel.arrayproxy.ArrayProxy
     slope, offset = float(proxy.slope), float(proxy.inter)
     scaling = {} if (slope, offset) == (1.0, 0.0) else {"scale_factor": slope, "add_offset": offset}
 
     def read(region: Region) -> Any:
         # Without scaling the proxy gives what is stored, of the region alone.
-        return nibabel.arrayproxy.ArrayProxy(
-            proxy.file_like, (proxy.shape, proxy.dtype, proxy.offset, 1.0, 0.0)
-        )[region]
+        return array_proxy(proxy.file_like, (proxy.shape, proxy.dtype, proxy.offset, 1.0, 0.0))[region]
 
     return ReadFile(
         f"nibabel {nibabel.__version__}",

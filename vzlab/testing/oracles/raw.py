@@ -18,7 +18,7 @@ def open_file(location: Any) -> ReadFile:
     if not isinstance(location, str):
         raise NoOracleError("numpy maps local files only: copy header and data here")
     header = Path(location)
-    said = {}
+    said: dict[str, str] = {}
     for line in header.read_text(encoding="latin-1").splitlines():
         name, found, value = line.partition("=")
         if found:
@@ -35,7 +35,7 @@ def open_file(location: Any) -> ReadFile:
         raise NoOracleError(f"no data lie beside {header.name}")
     lengths = {axis: int(said[name]) for axis, name in (("x", "samples"), ("y", "lines"), ("b", "bands"))}
     order = {"bsq": "byx", "bil": "ybx", "bip": "yxb"}[said.get("interleave", "bsq").lower()]
-    dtype = np.dtype(_CODES[int(said["data type"])]).newbyteorder("<>"[int(said.get("byte order", 0))])
+    dtype: np.dtype[Any] = np.dtype("<>"[int(said.get("byte order", 0))] + _CODES[int(said["data type"])])
     shape = tuple(lengths[axis] for axis in order)
     mapped = np.memmap(data, dtype, "r", int(said.get("header offset", 0)), shape)
     described = NativeVariable(

@@ -37,7 +37,7 @@ def _pages(file: Any) -> Iterator[Readable]:
             shape=shape,
             dtype=np.dtype(page.dtype),
             attributes=Unstated(),
-            codecs=page.compression.name.lower(),
+            codecs=str(getattr(page.compression, "name", page.compression)).lower(),
             identity=number,
         )
         yield Readable(described=described, read=_reader(page, is_interleaved=is_interleaved))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +55,10 @@ def open_zip(location: Any) -> ReadFile:
 def open_references(location: Any) -> ReadFile:
     """What Kerchunk references stand for, through fsspec's reference filesystem."""
     import fsspec
+    from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
     from fsspec.implementations.reference import ReferenceFileSystem
 
-    path = _local(location)
-    options = {"remote_protocol": "file", "remote_options": {"asynchronous": False}}
-    system = ReferenceFileSystem(path, skip_instance_cache=True, **options)
-    from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
-
+    system: Any = ReferenceFileSystem(_local(location), remote_protocol="file", skip_instance_cache=True)
     store = zarr.storage.FsspecStore(AsyncFileSystemWrapper(system, asynchronous=True), read_only=True)
     return _opened(store, f"fsspec {fsspec.__version__} with zarr", "")
 
@@ -72,7 +70,7 @@ def open_icechunk(location: Any) -> ReadFile:
     storage = icechunk.local_filesystem_storage(_local(location))
     config = icechunk.Repository.fetch_config(storage)
     containers = (config.virtual_chunk_containers or {}) if config is not None else {}
-    allowed = {prefix: None for prefix in containers if prefix.partition("://")[2]}
+    allowed: dict[str, Any] = {prefix: None for prefix in containers if prefix.partition("://")[2]}
     repository = icechunk.Repository.open(storage, authorize_virtual_chunk_access=allowed)
     store = repository.readonly_session("main").store
     return _opened(store, f"icechunk {icechunk.__version__} with zarr", "")
@@ -93,7 +91,7 @@ def _opened(store: Any, reader: str, name: str, path: str = "") -> ReadFile:
     arrays: list[tuple[str, Any]] = []
     attributes: dict[str, Mapping[str, Any]] = {}
     if isinstance(node, zarr.Array):
-        arrays.append((name or "data", node))
+        arrays.append((name.removesuffix(".zarr") or "data", node))
     else:
         attributes[""] = dict(node.attrs)
         for inner, member in node.members(max_depth=None):
@@ -141,8 +139,8 @@ def _readables(arrays: list[tuple[str, Any]], groups: _Groups) -> Iterator[Reada
                 codecs=_codecs(array),
                 identity=path,
             ),
-            read=lambda region, array=array: array[region] if region else array[()],
-            decode=lambda region, path=path: groups.read(path, region),
+            read=array.__getitem__,
+            decode=partial(groups.read, path),
         )
 
 

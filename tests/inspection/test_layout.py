@@ -125,7 +125,7 @@ def test_runs_agree_with_sorting_ranges(n_sources, n_missing, shuffled, gap, see
     array = virtual_array(
         (4, 6), n_sources=n_sources, n_missing=n_missing, shuffled=shuffled, gap_bytes=gap, seed=seed
     )
-    found = chunk_statistics(array.manifest)
+    found, _ = chunk_statistics(array.manifest)
     assert found is not None
     assert (found.n_runs, found.gap_bytes) == runs_by_loop(array)
     assert found.n_overlapping == 0
@@ -141,10 +141,10 @@ def test_runs_agree_with_sorting_ranges(n_sources, n_missing, shuffled, gap, see
 
 def test_overlapping_references_are_counted():
     manifest = ChunkManifest.from_ranges("s3://b/a", [0, 5, 20], [10, 10, 10])
-    found = chunk_statistics(manifest)
+    found, _ = chunk_statistics(manifest)
     assert found is not None
     assert (found.n_overlapping, found.n_runs) == (1, 3)
 
 
 def test_nothing_is_measured_where_nothing_is():
-    assert chunk_statistics(ChunkManifest.empty((2, 2))) is None
+    assert chunk_statistics(ChunkManifest.empty((2, 2))) == (None, None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vzlab.codecs.compare import decoding_form, same_decoding
     from vzlab.codecs.datatypes import BitField, CodecJSON, FloatLayout, bytes_codecs
-    from vzlab.codecs.describe import CodecDescription, describe_chain, describe_codec
+    from vzlab.codecs.describe import ALL_READERS, CodecDescription, describe_chain, describe_codec
     from vzlab.codecs.hdf5_filters import Hdf5Filter, active_filters, codec_chain, codecs_from_filters
     from vzlab.codecs.masked import decode_chunk_bytes, reencode_chunk
     from vzlab.codecs.pipeline import (
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vzlab.codecs.v2 import V2Codecs, from_v2, to_v2
 
 _HOMES = {
+    "ALL_READERS": "describe",
     "BitField": "datatypes",
     "CodecDescription": "describe",
     "CodecJSON": "datatypes",
@@ -49,6 +50,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ALL_READERS",
     "BitField",
     "CodecDescription",
     "CodecJSON",

@@ -11,7 +11,8 @@ from vzlab.codecs.compare import decoding_form
 
 ZARR_PYTHON, ZARRS, GDAL, ZARRITA = "zarr-python", "zarrs", "GDAL", "zarrita.js"
 
-_EVERYWHERE = (ZARR_PYTHON, ZARRS, GDAL, ZARRITA)
+ALL_READERS = (ZARR_PYTHON, ZARRS, GDAL, ZARRITA)
+"""Zarr v3 readers of which it is told what they know."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,13 +158,13 @@ def _ours(label: str, decoding: str, words: _Words) -> _Entry:
 # Who reads what, by name: zarr-python 3.4 (zarr.codecs), zarrs 0.23 (its table of codecs), GDAL (its Zarr v3
 # codec sequence) and zarrita.js (its codec registry). A reader may leave a codec out when it is built.
 _ENTRIES: dict[str, _Entry] = {
-    "bytes": _Entry("bytes", "read as numbers", _EVERYWHERE, _endian),
-    "transpose": _Entry("transpose", "transpose back", _EVERYWHERE, _shape("order", "order")),
-    "blosc": _Entry("Blosc", "decompress Blosc", _EVERYWHERE, _blosc),
-    "gzip": _Entry("gzip", "gunzip", _EVERYWHERE, _level),
-    "zstd": _Entry("Zstandard", "decompress Zstandard", _EVERYWHERE, _level),
-    "crc32c": _Entry("CRC32C", "verify checksum", _EVERYWHERE, _nothing),
-    "sharding_indexed": _Entry("sharding", "find the inner chunk", _EVERYWHERE, _sharding),
+    "bytes": _Entry("bytes", "read as numbers", ALL_READERS, _endian),
+    "transpose": _Entry("transpose", "transpose back", ALL_READERS, _shape("order", "order")),
+    "blosc": _Entry("Blosc", "decompress Blosc", ALL_READERS, _blosc),
+    "gzip": _Entry("gzip", "gunzip", ALL_READERS, _level),
+    "zstd": _Entry("Zstandard", "decompress Zstandard", ALL_READERS, _level),
+    "crc32c": _Entry("CRC32C", "verify checksum", ALL_READERS, _nothing),
+    "sharding_indexed": _Entry("sharding", "find the inner chunk", ALL_READERS, _sharding),
     "vlen-utf8": _Entry(
         "variable-length text", "split into strings", (ZARR_PYTHON, ZARRS, ZARRITA), _nothing
     ),

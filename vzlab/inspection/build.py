@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,16 +16,20 @@ from vzlab.inspection.byte_map import FileLayout, byte_map, file_layout, source_
 from vzlab.inspection.chunk_map import chunk_map
 from vzlab.inspection.encoding import describe_encoding
 from vzlab.inspection.findings import find
+from vzlab.inspection.gaps import Gaps, MetadataLayout, find_gaps
+from vzlab.inspection.layout import count_grown, is_compressed, storage_layout, suspect_all_fill
 from vzlab.inspection.model import (
     ChunkCounts,
     Chunking,
     GroupInspection,
     Inspection,
+    Opening,
     Role,
     SourceInspection,
     VariableInspection,
 )
-from vzlab.inspection.statistics import chunk_statistics
+from vzlab.inspection.sharding import describe_sharding
+from vzlab.inspection.statistics import ChunkStatistics, chunk_statistics
 from vzlab.inspection.subjects import Subject, SubjectGroup
 from vzlab.manifests import ChunkGrid, ChunkManifest, SourceFile
 from vzlab.manifests.chunk_grid import DimensionChunks
@@ -41,6 +45,8 @@ def build_inspection(
     open_code: str,
     file_format: str = "",
     index_decoder: str = "",
+    page_bytes: int = 0,
+    opening: Opening | None = None,
 ) -> Inspection:
     """Work out everything that an inspection says.
 
@@ -49,10 +55,14 @@ def build_inspection(
     root : SubjectGroup
     title, kind, open_code, file_format, index_decoder : str
         As the fields of `Inspection`.
+    page_bytes : int
+        As the field of `ManifestGroup`.
+    opening : Opening, optional
+        What parsing took.
     """
-    files = _Files.of(subject for group in root.walk() for subject in group.arrays)
+    files = _Files.of([subject for group in root.walk() for subject in group.arrays], page_bytes)
     tree = _group(root, files)
-    sources = tuple(map(_source, files.table))
+    sources = tuple(map(_source, files.table, files.gaps.metadata))
     return Inspection(
         title=title,
         kind=kind,
@@ -60,8 +70,11 @@ def build_inspection(
         index_decoder=index_decoder,
         root=tree,
         sources=sources,
-        findings=find(tree, sources, files.layout.sizes, files.ends),
+        findings=find(
+            tree, sources, files.layout.sizes, files.ends, file_format=file_format, opening=opening
+        ),
         open_code=open_code,
+        opening=opening,
     )
 
 
@@ -77,9 +90,12 @@ class _Files:
     """By the array's path: where its sources are in the table."""
     order: Mapping[str, int]
     """By the array's path: its place in the layout."""
+    statistics: Mapping[str, ChunkStatistics | None]
+    """By the array's path."""
+    gaps: Gaps
 
     @classmethod
-    def of(cls, subjects: Iterable[Subject]) -> _Files:
+    def of(cls, subjects: Sequence[Subject], page_bytes: int) -> _Files:
         """Gather the files of subjects."""
         table: dict[SourceFile, int] = {}
         manifests, positions = {}, {}
@@ -93,7 +109,10 @@ class _Files:
         ends = np.zeros(len(table))
         for path, manifest in manifests.items():
             source_ends(manifest, positions[path], ends)
+        measured = {path: chunk_statistics(manifest) for path, manifest in manifests.items()}
         sizes = np.array([np.nan if s.size_bytes is None else s.size_bytes for s in table], dtype=np.float64)
+        runs = [found for _, found in measured.values()]
+        gaps = find_gaps(runs, list(positions.values()), sizes, page_bytes=page_bytes)
         sizes = np.where(np.isnan(sizes), ends, sizes)
         return cls(
             table=tuple(table),
@@ -101,16 +120,19 @@ class _Files:
             ends=ends,
             positions=positions,
             order={path: place for place, path in enumerate(manifests)},
+            statistics={path: found for path, (found, _) in measured.items()},
+            gaps=gaps,
         )
 
 
-def _source(source: SourceFile) -> SourceInspection:
+def _source(source: SourceFile, metadata: MetadataLayout | None) -> SourceInspection:
     return SourceInspection(
         url=source.url,
         name=url_name(source.url),
         size_bytes=source.size_bytes,
         etag=source.etag,
         last_modified=None if source.last_modified is None else source.last_modified.isoformat(),
+        metadata=metadata,
     )
 
 
@@ -152,6 +174,10 @@ def _variable(subject: Subject, role: Role, files: _Files) -> VariableInspection
     codecs = describe_chain(subject.codecs or ())
     positions = files.positions.get(subject.path)
     itemsize = _itemsize(subject.dtype)
+    statistics = files.statistics.get(subject.path)
+    raw_chunk_bytes = None if grid is None or itemsize is None else math.prod(grid.chunk_shape) * itemsize
+    compressed = is_compressed(codecs)
+    order = files.order.get(subject.path)
     return VariableInspection(
         name=subject.name,
         path=subject.path,
@@ -165,9 +191,16 @@ def _variable(subject: Subject, role: Role, files: _Files) -> VariableInspection
         stored_bytes=None if manifest is None else manifest.stored_bytes,
         chunking=_chunking(grid, subject.shape),
         counts=None if manifest is None else _counts(manifest, subject),
-        statistics=None if manifest is None else chunk_statistics(manifest),
+        statistics=statistics,
         codecs=codecs,
         codecs_known=subject.codecs is not None,
+        layout=storage_layout(subject, grid, statistics, codecs),
+        sharding=None if grid is None else describe_sharding(subject.codecs or (), grid.chunk_shape),
+        n_stretches=None
+        if order is None or not manifest or not manifest.n_virtual
+        else files.gaps.n_stretches[order],
+        n_grown=count_grown(manifest, raw_chunk_bytes) if compressed else None,
+        all_fill_suspected=suspect_all_fill(statistics, raw_chunk_bytes) if compressed else None,
         readers=_common([codec.readers for codec in codecs]),
         needs=tuple(dict.fromkeys(codec.needs for codec in codecs if codec.needs)),
         encoding=describe_encoding(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,12 @@ from vzlab.manifests.manifest import INLINE, MISSING, ChunkManifest
 
 MAX_CELLS = 256
 """Most cells along each side."""
+
+MAX_SLICES = 12
+"""Most slices of a grid of more than two dimensions."""
+
+_SLICE_CELLS = 24
+"""Most cells of a slice along each side."""
 
 SEVERAL_SOURCES = -1
 NO_SOURCE = -2
@@ -50,6 +56,13 @@ class ChunkMap:
     """Stored size of the largest."""
     source: npt.NDArray[np.int32]
     """Position in the inspection's sources, if all chunks of a cell lie in one; else -1 for several, -2 for none."""
+    slicer: Callable[[], tuple[ChunkSlice, ...]] | None = field(default=None, repr=False)
+    """Cuts the slices when a view asks for them; None where no dimension is folded."""
+
+    @property
+    def slices(self) -> tuple[ChunkSlice, ...]:
+        """The grid at some places of the longest folded dimension: all of them, or the first, the last and some between."""
+        return () if self.slicer is None else self.slicer()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -121,6 +134,18 @@ class ChunkMap:
         )
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ChunkSlice:
+    """A chunk grid at one place of a dimension that is not drawn."""
+
+    dim: str
+    position: int
+    """Which chunk along it."""
+    n_positions: int
+    """Chunks along it."""
+    map: ChunkMap
+
+
 _CELL_FIELDS = (
     "n_chunks", "n_missing", "n_inline", "stored_bytes", "raw_bytes", "min_bytes", "max_bytes", "source",
 )  # fmt: skip
@@ -134,6 +159,7 @@ def chunk_map(
     itemsize_bytes: int,
     source_positions: npt.NDArray[np.int32],
     max_cells: int = MAX_CELLS,
+    axes: tuple[int | None, int] | None = None,
 ) -> ChunkMap | None:
     """Bin a manifest's columns into cells.
 
@@ -148,6 +174,10 @@ def chunk_map(
         Of one element.
     source_positions : array of int32, shape (sources of the manifest,)
         Position of each of them in the inspection's table.
+    max_cells : int
+        Most cells along each side.
+    axes : tuple of int, optional
+        Dimensions down and across; the most telling ones if not given.
 
     Returns
     -------
@@ -156,7 +186,7 @@ def chunk_map(
     """
     if manifest.n_chunks <= 1:
         return None
-    axes = _axes_to_draw(manifest.grid_shape)
+    axes = axes or _axes_to_draw(manifest.grid_shape)
     others = tuple(axis for axis in range(len(manifest.grid_shape)) if axis not in axes)
     edges = [_edges(manifest.grid_shape[axis] if axis is not None else 1, max_cells) for axis in axes]
 
@@ -200,12 +230,15 @@ def chunk_map(
     alone = ~unsourced & (low == high)
     source[alone] = source_positions[low[alone]]
     source[unsourced] = NO_SOURCE
+    folded = [axis for axis in others if manifest.grid_shape[axis] > 1]
+    cut = partial(
+        _slices, manifest, grid, dims, itemsize_bytes, source_positions, axes,
+        max(folded, key=lambda axis: manifest.grid_shape[axis], default=-1),
+    )  # fmt: skip
     return ChunkMap(
         dims=(_name(dims, axes[0]), _name(dims, axes[1])),
         grid_shape=drawn,
-        folded=tuple(
-            (_name(dims, axis), manifest.grid_shape[axis]) for axis in others if manifest.grid_shape[axis] > 1
-        ),
+        folded=tuple((_name(dims, axis), manifest.grid_shape[axis]) for axis in folded),
         n_chunks=n_chunks,
         n_missing=n_missing,
         n_inline=n_inline,
@@ -214,7 +247,37 @@ def chunk_map(
         min_bytes=smallest,
         max_bytes=largest,
         source=source,
+        slicer=cut if folded else None,
     )
+
+
+def _slices(
+    manifest: ChunkManifest,
+    grid: ChunkGrid,
+    dims: Sequence[str | None],
+    itemsize_bytes: int,
+    source_positions: npt.NDArray[np.int32],
+    axes: tuple[int | None, int],
+    along: int,
+) -> tuple[ChunkSlice, ...]:
+    """Cut a manifest at evenly spaced places along one axis, and draw each."""
+    n = manifest.grid_shape[along]
+    places = np.unique(np.rint(np.linspace(0, n - 1, min(n, MAX_SLICES))).astype(int)).tolist()
+    cut = []
+    for place in places:
+        shape, chunks = list(grid.shape), list(grid.chunks)
+        lengths = chunks[along]
+        length = lengths if isinstance(lengths, int) else lengths[place]
+        shape[along] = chunks[along] = length
+        indexers = [slice(None)] * len(shape)
+        indexers[along] = slice(place, place + 1)
+        drawn = chunk_map(
+            manifest.take(indexers), ChunkGrid(shape=tuple(shape), chunks=tuple(chunks)), dims,
+            itemsize_bytes=itemsize_bytes, source_positions=source_positions, max_cells=_SLICE_CELLS, axes=axes,
+        )  # fmt: skip
+        if drawn is not None:
+            cut.append(ChunkSlice(dim=_name(dims, along), position=place, n_positions=n, map=drawn))
+    return tuple(cut)
 
 
 def _axes_to_draw(grid_shape: tuple[int, ...]) -> tuple[int | None, int]:

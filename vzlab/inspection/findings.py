@@ -8,7 +8,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from vzlab.inspection.model import Finding, GroupInspection, SourceInspection, VariableInspection
+from vzlab.codecs import ALL_READERS
+from vzlab.inspection.layout import decoded_chunk_bytes
+from vzlab.inspection.model import Finding, GroupInspection, Opening, SourceInspection, VariableInspection
+from vzlab.inspection.scattered import find_scattered
 from vzlab.inspection.words import format_bytes, format_count, format_list, sentence_end
 
 SMALL_CHUNK_BYTES = 16_384
@@ -19,6 +22,17 @@ MANY_CHUNKS = 500
 LARGE_CHUNK_BYTES = 256_000_000
 """Chunks that decode to more than this are slow to look into and may not fit beside each other in memory."""
 
+MANY_SINGLE_VALUES = 100
+"""Chunks of one value each that are worth a word."""
+
+MANY_FILES = 100
+
+LARGE_UNCHECKED_BYTES = 1_000_000
+"""Stored bytes from which it is worth saying that nothing checks them."""
+
+_CHECKED = ("fletcher32", "crc32", "adler32", "zlib", "gzip", "blosc2")
+"""Parts of the names of codecs that carry a checksum, or compress into a form that does (RFC 1950, RFC 1952)."""
+
 _ORDER = {"problem": 0, "notice": 1, "fact": 2}
 
 
@@ -27,6 +41,9 @@ def find(
     sources: Sequence[SourceInspection],
     sizes: npt.NDArray[np.float64],
     ends: npt.NDArray[np.float64],
+    *,
+    file_format: str = "",
+    opening: Opening | None = None,
 ) -> tuple[Finding, ...]:
     """List findings, most important first.
 
@@ -38,16 +55,28 @@ def find(
         Bytes of each file.
     ends : array of float64, shape (sources,)
         Where the last chunk in each file ends.
+    file_format : str
+        As the field of `Inspection`.
+    opening : Opening, optional
+        What parsing took over a network.
     """
     variables = [variable for group in root.walk() for variable in group.variables]
     found = [
         *_beyond_end(sources, sizes, ends),
         *_unreadable(root),
+        *find_scattered(root, sources, file_format, opening),
         *_unwritten(variables),
         *_overlapping(variables),
         *_small_chunks(variables),
         *_large_chunks(variables),
+        *_single_values(variables),
+        *_steps_in_many_files(variables),
+        *_grown(variables),
+        *_fill_differs(variables),
+        *_all_fill(variables),
         *_needs(variables),
+        *_unknown_to_readers(variables),
+        *_unchecked(variables),
     ]
     return tuple(sorted(found, key=lambda finding: _ORDER[finding.severity]))
 
@@ -148,7 +177,7 @@ def _small_chunks(variables: Sequence[VariableInspection]) -> Iterator[Finding]:
 
 def _large_chunks(variables: Sequence[VariableInspection]) -> Iterator[Finding]:
     for variable in variables:
-        decoded = _decoded_chunk_bytes(variable)
+        decoded = decoded_chunk_bytes(variable.shape, variable.chunking.chunk_shape, variable.raw_bytes)
         if variable.is_compressed and decoded > LARGE_CHUNK_BYTES:
             yield Finding(
                 severity="notice",
@@ -158,11 +187,91 @@ def _large_chunks(variables: Sequence[VariableInspection]) -> Iterator[Finding]:
             )
 
 
-def _decoded_chunk_bytes(variable: VariableInspection) -> float:
-    n_values = math.prod(variable.shape)
-    if not variable.raw_bytes or not n_values:
-        return 0
-    return math.prod(variable.chunking.chunk_shape) * variable.raw_bytes / n_values
+def _single_values(variables: Sequence[VariableInspection]) -> Iterator[Finding]:
+    those = [
+        variable
+        for variable in variables
+        if variable.chunking.kind == "regular"
+        and variable.chunking.n_chunks >= MANY_SINGLE_VALUES
+        and math.prod(variable.chunking.chunk_shape) == 1
+        and len(variable.sources) < variable.chunking.n_chunks
+    ]
+    if those:
+        n = max(variable.chunking.n_chunks for variable in those)
+        one = len(those) == 1
+        yield Finding(
+            severity="notice",
+            text=f"{format_list([variable.name for variable in those])} {'has' if one else 'have'} a chunk for every "
+            "single value.",
+            consequence=f"Reading {'it' if one else 'one of them'} takes up to {n:,} requests. It is what netCDF makes of an "
+            "unlimited dimension when nobody says otherwise.",
+            remedy=f"loadable_variables=[{', '.join(repr(variable.path) for variable in those[:4])}"
+            f"{', …' if len(those) > 4 else ''}]",
+            variables=tuple(variable.path for variable in those),
+        )
+
+
+def _steps_in_many_files(variables: Sequence[VariableInspection]) -> Iterator[Finding]:
+    for variable in variables:
+        chunking = variable.chunking
+        if (
+            len(variable.sources) >= MANY_FILES
+            and len(variable.dims) > 1
+            and chunking.chunk_shape[:1] == (1,)
+            and chunking.grid_shape[0] >= MANY_FILES
+        ):
+            dim = variable.dims[0] or "axis 0"
+            yield Finding(
+                severity="notice",
+                text=f"{variable.name} has one step of {dim} in a chunk, in {len(variable.sources):,} files.",
+                consequence=f"A series along {dim} at one place takes {chunking.grid_shape[0]:,} requests, and decodes a whole "
+                "chunk for each value; a map of one step is quick.",
+                variables=(variable.path,),
+            )
+
+
+def _grown(variables: Sequence[VariableInspection]) -> Iterator[Finding]:
+    for variable in variables:
+        counts = variable.counts
+        if variable.n_grown and counts is not None and variable.n_grown >= 0.05 * counts.present:
+            yield Finding(
+                severity="notice" if variable.n_grown > counts.present / 2 else "fact",
+                text=f"{variable.n_grown:,} of {format_count(counts.present, 'chunk')} of {variable.name} are larger than "
+                "their values.",
+                consequence="Compression only costs time there: the values do not repeat, or a chunk is too small for it.",
+                variables=(variable.path,),
+            )
+
+
+def _fill_differs(variables: Sequence[VariableInspection]) -> Iterator[Finding]:
+    those = [
+        variable
+        for variable in variables
+        if variable.encoding.fill_relation == "differ"
+        and (variable.counts is None or not variable.counts.missing)
+    ]
+    if those:
+        first = those[0].encoding
+        yield Finding(
+            severity="fact",
+            text=f"What unwritten chunks of {format_list([variable.name for variable in those], most=4)} would read as is not "
+            f"the missing value: {first.fill}, not {format_list(first.missing)}.",
+            consequence="No chunk is missing as far as is known; one that is left out later would look like data.",
+            variables=tuple(variable.path for variable in those),
+        )
+
+
+def _all_fill(variables: Sequence[VariableInspection]) -> Iterator[Finding]:
+    for variable in variables:
+        n, counts, statistics = variable.all_fill_suspected, variable.counts, variable.statistics
+        if n and counts is not None and statistics is not None:
+            yield Finding(
+                severity="fact",
+                text=f"{n:,} of {format_count(counts.present, 'chunk')} of {variable.name} seem to hold a single value: each "
+                f"has {format_bytes(statistics.min_bytes)}.",
+                consequence="They may be all fill: a store could leave them out.",
+                variables=(variable.path,),
+            )
 
 
 def _needs(variables: Sequence[VariableInspection]) -> Iterator[Finding]:
@@ -177,5 +286,46 @@ def _needs(variables: Sequence[VariableInspection]) -> Iterator[Finding]:
             text=f"{format_list([variable.name for variable in those], most=4)} "
             f"{'is' if len(those) == 1 else 'are'} stored with {format_list(labels)}.",
             consequence=f"Only zarr-python with {format_list(needs)} installed decodes that.",
+            variables=tuple(variable.path for variable in those),
+        )
+
+
+def _unknown_to_readers(variables: Sequence[VariableInspection]) -> Iterator[Finding]:
+    by_readers: dict[tuple[str, ...], list[VariableInspection]] = {}
+    for variable in variables:
+        lacking = tuple(reader for reader in ALL_READERS if reader not in variable.readers)
+        if variable.codecs_known and variable.codecs and lacking and not variable.needs:
+            by_readers.setdefault(lacking, []).append(variable)
+    for lacking, those in by_readers.items():
+        labels = dict.fromkeys(
+            codec.label
+            for variable in those
+            for codec in variable.codecs
+            if set(lacking) - set(codec.readers)
+        )
+        yield Finding(
+            severity="fact",
+            text=f"{format_list(lacking)} {'does' if len(lacking) == 1 else 'do'} not know {format_list(labels)}, as "
+            f"{format_list([variable.name for variable in those], most=4)} {'is' if len(those) == 1 else 'are'} stored.",
+            consequence="zarr-python reads it."
+            if "zarr-python" not in lacking
+            else "No reader is known that does.",
+            variables=tuple(variable.path for variable in those),
+        )
+
+
+def _unchecked(variables: Sequence[VariableInspection]) -> Iterator[Finding]:
+    those = [
+        variable
+        for variable in variables
+        if variable.codecs_known
+        and (variable.stored_bytes or 0) >= LARGE_UNCHECKED_BYTES
+        and not any(part in codec.decoding_form for codec in variable.codecs for part in _CHECKED)
+    ]
+    if those:
+        yield Finding(
+            severity="fact",
+            text=f"No checksum is stored with {format_list([variable.name for variable in those], most=4)}.",
+            consequence="A byte that changed on its way reads as another number, and nothing says so.",
             variables=tuple(variable.path for variable in those),
         )

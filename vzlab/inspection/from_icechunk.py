@@ -74,7 +74,8 @@ def _open_code(x: Any, used: Any) -> str:
     version = {"tag": used.tag, "snapshot_id": used.snapshot_id}
     chosen = next((f"{key}={value!r}" for key, value in version.items() if value), "")
     chosen = chosen or f"branch={used.branch or 'main'!r}"
-    return f"import vzlab as vz\n\ngroup = vz.parsers.IcechunkParser({chosen})({os.fspath(x)!r})\nzarr.open_group(vz.ManifestStore(group))"
+    parsed = f"group = vz.parsers.IcechunkParser({chosen})({os.fspath(x)!r})"
+    return f"import vzlab as vz\nimport zarr\n\n{parsed}\nzarr.open_group(vz.ManifestStore(group))"
 
 
 def _history(repository: Any, session: Any, branch: str | None, since: str | None) -> History:

@@ -8,8 +8,8 @@ from pathlib import PurePath
 from typing import Any
 
 from vzlab.inspection.from_manifests import inspect_group
-from vzlab.inspection.model import Inspection
-from vzlab.storage import as_registry, local_path, normalize_url, url_name
+from vzlab.inspection.model import Inspection, Opening
+from vzlab.storage import RequestLog, as_registry, local_path, normalize_url, url_name
 
 
 def handles(x: Any) -> bool:
@@ -33,21 +33,31 @@ def inspect(
     named = isinstance(x, str | os.PathLike)
     url = normalize_url(x) if named else x
     stores = as_registry(registry, storage_options)
-    found = None if parser else detect_format(url, stores)
-    if named and (found.key == "icechunk" if found else type(parser).__name__ == "IcechunkParser"):
-        from vzlab.inspection import from_icechunk
+    with RequestLog().listening() as log:
+        used = parser or parser_for(detect_format(url, stores), url)(group=group)
+        if named and type(used).__name__ == "IcechunkParser":
+            from vzlab.inspection import from_icechunk
 
-        return from_icechunk.inspect(x, group=group, parser=parser, registry=stores, since=since)
-    used = parser or parser_for(found)(group=group)
+            return from_icechunk.inspect(x, group=group, parser=used, registry=stores, since=since)
+        parsed = used(url, stores)
     # A parser that was given a group returns that group as the root; any other returns the whole tree.
     inner = None if getattr(used, "group", None) else group
     return inspect_group(
-        used(url, stores),
+        parsed,
         kind="file" if named else "object",
         open_code=_open_code(x, url, group) if named else "",
         group=inner,
         title=url_name(url) if named else type(x).__name__,
+        opening=_opening(log, url) if named else None,
     )
+
+
+def _opening(log: RequestLog, url: str) -> Opening | None:
+    """What was asked of a url while it was parsed; None for a file on this machine."""
+    asked = [request.length for request in log.requests if request.url == url]
+    if local_path(url) is not None or not asked:
+        return None
+    return Opening(n_requests=len(asked), n_bytes=sum(asked))
 
 
 def _open_code(x: str | os.PathLike[str], url: str, group: str | None) -> str:

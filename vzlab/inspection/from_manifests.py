@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from vzlab.inspection.build import build_inspection
-from vzlab.inspection.model import Inspection, UnreadableInspection
+from vzlab.inspection.model import Inspection, Opening, UnreadableInspection
 from vzlab.inspection.subjects import SubjectGroup, subject_of_array
 from vzlab.manifests import ManifestArray, ManifestGroup
 from vzlab.storage import ManifestStore, url_name
@@ -52,6 +52,7 @@ def inspect_group(
     group: str | None = None,
     title: str = "",
     own_prefix: str = "",
+    opening: Opening | None = None,
 ) -> Inspection:
     """Describe a tree of virtual arrays.
 
@@ -64,6 +65,8 @@ def inspect_group(
         Path of the group to describe; None for the whole tree.
     own_prefix : str
         As the field of `Subject`.
+    opening : Opening, optional
+        What parsing took.
 
     Raises
     ------
@@ -80,6 +83,8 @@ def inspect_group(
         file_format=chosen.format or tree.format,
         index_decoder=chosen.index_decoder or tree.index_decoder,
         open_code=open_code,
+        page_bytes=tree.page_bytes,
+        opening=opening,
     )
 
 

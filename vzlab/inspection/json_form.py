@@ -35,7 +35,7 @@ def _json(value: Any, map_cells: int) -> Any:
     if isinstance(value, ChunkMap) and map_cells:
         value = value.rebin(map_cells)
     if is_dataclass(value) and not isinstance(value, type):
-        left_out = () if map_cells else ("chunk_map", "byte_map")
+        left_out = ("slicer",) if map_cells else ("chunk_map", "byte_map")
         return {
             field.name: _json(getattr(value, field.name), map_cells)
             for field in fields(value)

@@ -13,7 +13,9 @@ from vzlab.codecs import CodecDescription
 from vzlab.inspection.byte_map import ByteMap
 from vzlab.inspection.chunk_map import ChunkMap
 from vzlab.inspection.encoding import Encoding
+from vzlab.inspection.gaps import MetadataLayout
 from vzlab.inspection.history import History
+from vzlab.inspection.sharding import Sharding
 from vzlab.inspection.statistics import ChunkStatistics
 
 SCHEMA = "vzlab-inspection/1"
@@ -25,6 +27,7 @@ _VIEWS = "vzlab.render"
 
 type Severity = Literal["problem", "notice", "fact"]
 type Role = Literal["data", "coordinate", "bounds", "grid mapping", "auxiliary"]
+type Layout = Literal["contiguous", "chunked", "compressed", "unknown"]
 type Held = Literal["virtual", "in memory", "lazy", "stored"]
 
 
@@ -56,6 +59,8 @@ class SourceInspection:
     etag: str | None = None
     last_modified: str | None = None
     """In ISO 8601."""
+    metadata: MetadataLayout | None = None
+    """Where its metadata lie: what no chunk covers; None where its size is not known, or every byte is in a chunk."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +139,18 @@ class VariableInspection:
     """In encoding order; decoding goes through them backwards."""
     codecs_known: bool
     """Whether what was inspected says how its bytes are encoded."""
+    layout: Layout
+    """Contiguous: plain values in one run of bytes, in the order of the array, from which any piece can be read. Chunked:
+    plain values in pieces. Compressed: chunks must be read whole."""
+    sharding: Sharding | None
+    """Chunks inside of its chunks; None without."""
+    n_stretches: int | None
+    """Stretches of files in which no chunk of another variable lies between its own: as many as files where variables do not
+    take turns. None where it lies in no file."""
+    n_grown: int | None
+    """Compressed chunks that take more bytes than their values; None where that is not known."""
+    all_fill_suspected: int | None
+    """Chunks of the same, smallest size, far too small for values that vary; None where nothing is compressed."""
     readers: tuple[str, ...]
     """Zarr readers that know every codec of the chain."""
     needs: tuple[str, ...]
@@ -158,7 +175,7 @@ class VariableInspection:
     @property
     def is_compressed(self) -> bool:
         """Whether some codec makes bytes of bytes, so that a chunk must be read whole."""
-        return any(codec.name not in ("bytes", "transpose") for codec in self.codecs)
+        return self.layout == "compressed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +219,15 @@ class GroupInspection:
             yield from group.walk()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """What parsing a file took over a network."""
+
+    n_requests: int
+    n_bytes: int
+    """Asked for in all."""
+
+
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Inspection:
     """What something contains. Notebooks show it as HTML, terminals as text."""
@@ -219,6 +245,8 @@ class Inspection:
     """Most important first."""
     open_code: str
     """Python that opens exactly this."""
+    opening: Opening | None = None
+    """What parsing asked a network for; None for what is on this machine, or was parsed before."""
     history: History | None = None
     """Its versions; None for what has none."""
 

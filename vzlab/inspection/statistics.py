@@ -20,6 +20,12 @@ class ChunkStatistics:
     """Of the one in the middle."""
     max_bytes: int
     """Of the largest."""
+    n_smallest: int
+    """Chunks that have exactly the smallest size."""
+    n_outliers: int
+    """Chunks whose size is further from the middle half of all sizes than three times the width of that half."""
+    largest_at: tuple[int, ...]
+    """Place in the chunk grid of the largest chunk, the first of them if there are several."""
     n_runs: int | None
     """Stretches of bytes without a gap that the virtual chunks make up; None where there are no virtual chunks."""
     n_overlapping: int
@@ -28,31 +34,76 @@ class ChunkStatistics:
     """Whether the chunks lie in their files in the order of the grid."""
     gap_bytes: int
     """Bytes between the runs of one file: what a reader of everything could skip or read through."""
+    alignment_bytes: int | None
+    """Largest power of two that all offsets are multiples of; None where no virtual chunk begins beyond byte 0."""
 
 
-def chunk_statistics(manifest: ChunkManifest) -> ChunkStatistics | None:
-    """Measure the chunks of a manifest; None if none is there."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Runs:
+    """Stretches without a gap that the virtual chunks of one manifest make up, sorted; shape (runs,)."""
+
+    source: npt.NDArray[np.int64]
+    """Position of the file in the manifest's sources."""
+    start: npt.NDArray[np.uint64]
+    """First byte."""
+    end: npt.NDArray[np.uint64]
+    """The byte behind the last."""
+
+
+def chunk_statistics(manifest: ChunkManifest) -> tuple[ChunkStatistics | None, Runs | None]:
+    """Measure the chunks of a manifest, and give the stretches of bytes that they make up.
+
+    Either is None if there is no chunk, or none in a file.
+    """
     index = manifest.source_index.reshape(-1)
     offsets, lengths = manifest.offsets.reshape(-1), manifest.lengths.reshape(-1)
     present = lengths if not manifest.n_missing else lengths[index != MISSING]
     if present.size == 0:
-        return None
+        return None, None
+    # Chunks that are missing have length 0, so the largest is never one of them.
+    largest = np.unravel_index(int(lengths.argmax()), manifest.grid_shape)
     if manifest.n_virtual < manifest.n_chunks:
         virtual = index < INLINE
         index, offsets, lengths = index[virtual], offsets[virtual], lengths[virtual]
-    middle = present.size // 2
-    low, high = int(present.min()), int(present.max())
-    median = low if low == high else int(np.partition(present, middle)[middle])
-    runs = _runs(index, offsets, lengths, len(manifest.sources)) if index.size else (None, 0, True, 0)
-    return ChunkStatistics(
+    low, median, high, n_outliers = _sizes(present)
+    runs, n_overlapping, in_order = (
+        _runs(index, offsets, lengths, len(manifest.sources)) if index.size else (None, 0, True)
+    )
+    bits = int(np.bitwise_or.reduce(offsets)) if index.size else 0
+    statistics = ChunkStatistics(
         min_bytes=low,
         median_bytes=median,
         max_bytes=high,
-        n_runs=runs[0],
-        n_overlapping=runs[1],
-        in_order=runs[2],
-        gap_bytes=runs[3],
+        n_smallest=present.size if low == high else int(np.count_nonzero(present == low)),
+        n_outliers=n_outliers,
+        largest_at=tuple(map(int, largest)),
+        n_runs=None if runs is None else len(runs.start),
+        n_overlapping=n_overlapping,
+        in_order=in_order,
+        gap_bytes=0 if runs is None else _between(runs),
+        alignment_bytes=bits & -bits or None,
     )
+    return statistics, runs
+
+
+def _sizes(present: npt.NDArray[np.uint64]) -> tuple[int, int, int, int]:
+    """The smallest, the middle and the largest, and how many are far out."""
+    low, high = int(present.min()), int(present.max())
+    if low == high:
+        return low, low, high, 0
+    at = [present.size // 4, present.size // 2, present.size * 3 // 4]
+    quarter, median, three = (int(value) for value in np.partition(present, at)[at])
+    # Tukey's outer fences: beyond three times the width of the middle half.
+    below, above = quarter - 3 * (three - quarter), three + 3 * (three - quarter)
+    n = int(np.count_nonzero(present > above)) if high > above else 0
+    n += int(np.count_nonzero(present < below)) if low < below else 0
+    return low, median, high, n
+
+
+def offset_bits(n_sources: int) -> int:
+    """Bits of a byte's place in a number that holds its file and its place: one number then sorts both."""
+    # No file is as long as 2**44 bytes with 2**20 sources.
+    return 44 if n_sources < 2**20 else 38
 
 
 def _runs(
@@ -60,16 +111,11 @@ def _runs(
     offsets: npt.NDArray[np.uint64],
     lengths: npt.NDArray[np.uint64],
     n_sources: int,
-) -> tuple[int, int, bool, int]:
-    """Count runs and overlaps; whether places rise with the grid; bytes between runs of one source."""
-    if n_sources == 1:
-        starts, ends, bits = offsets, offsets + lengths, np.uint64(64)
-    else:
-        # One number for source and place sorts both: no file is as long as 2**44 bytes with 2**20 sources.
-        bits = np.uint64(44 if n_sources < 2**20 else 38)
-        base = index.astype(np.uint64) << bits
-        starts = base + offsets
-        ends = starts + lengths
+) -> tuple[Runs, int, bool]:
+    """Runs; how many chunks overlap others; whether places rise with the grid."""
+    bits = np.uint64(offset_bits(n_sources))
+    starts = offsets if n_sources == 1 else (index.astype(np.uint64) << bits) + offsets
+    ends = starts + lengths
     in_order = bool((starts[1:] >= starts[:-1]).all())
     if not in_order:
         starts, ends = np.sort(starts), np.sort(ends)
@@ -77,9 +123,19 @@ def _runs(
         ends = np.sort(ends)
     # Sorted apart, the n-th end belongs to the n-th start wherever ranges do not overlap.
     breaks = starts[1:] != ends[:-1]
-    overlaps = starts[1:] < ends[:-1]
-    apart = breaks & ~overlaps
-    if n_sources > 1:
-        apart &= (starts[1:] >> bits) == (ends[:-1] >> bits)
-    gaps = int((starts[1:][apart] - ends[:-1][apart]).sum())
-    return int(breaks.sum()) + 1, int(overlaps.sum()), in_order, gaps
+    n_overlapping = int(np.count_nonzero(starts[1:] < ends[:-1]))
+    first = np.concatenate(([0], np.flatnonzero(breaks) + 1))
+    last = np.concatenate((first[1:] - 1, [starts.size - 1]))
+    if n_sources == 1:
+        source = np.zeros(first.size, np.int64)
+        return Runs(source=source, start=starts[first], end=ends[last]), n_overlapping, in_order
+    source = (starts[first] >> bits).astype(np.int64)
+    base = source.astype(np.uint64) << bits
+    # Of overlapping chunks an end may belong to a run before; it stays within the same file.
+    return Runs(source=source, start=starts[first] - base, end=ends[last] - base), n_overlapping, in_order
+
+
+def _between(runs: Runs) -> int:
+    """Bytes between runs of one file."""
+    apart = (runs.source[1:] == runs.source[:-1]) & (runs.start[1:] > runs.end[:-1])
+    return int((runs.start[1:][apart] - runs.end[:-1][apart]).sum())

@@ -45,6 +45,8 @@ class ManifestGroup(Inspected, Tabular):
     """The format that it was parsed from, in words: ``"netCDF4 / HDF5"``."""
     index_decoder: str = ""
     """What decoded the chunk index."""
+    page_bytes: int = 0
+    """Of a file that keeps metadata and data on separate pages, their length; 0 for any other."""
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ManifestGroup):

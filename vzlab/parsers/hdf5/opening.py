@@ -81,6 +81,16 @@ def _access_list(*, strong: bool = True) -> Any:
     return fapl
 
 
+def page_length(file_id: Any) -> int:
+    """Bytes of a page, where metadata and data are on pages of their own; 0 in any other file.
+
+    HDF5 specification IV.A.2.x, "File Space Info Message".
+    """
+    creation = file_id.get_create_plist()
+    strategy = creation.get_file_space_strategy()[0]
+    return int(creation.get_file_space_page_size()) if strategy == h5py.h5f.FSPACE_STRATEGY_PAGE else 0
+
+
 def has_signature(source: Source) -> bool:
     """Whether the HDF5 signature is at byte 0, 512, 1024, ... (HDF5 specification II.A, "Format Signature")."""
     position = 0

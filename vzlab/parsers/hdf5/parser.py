@@ -23,7 +23,7 @@ from vzlab.parsers.hdf5.eos import read_structures
 from vzlab.parsers.hdf5.layouts import Layout, read_array_layout
 from vzlab.parsers.hdf5.loading import filters_available, load_dataset
 from vzlab.parsers.hdf5.objects import DatasetNode, ObjectFinder, ObjectKey, ObjectTree
-from vzlab.parsers.hdf5.opening import LIBRARY_ERRORS, library_message, open_hdf5
+from vzlab.parsers.hdf5.opening import LIBRARY_ERRORS, library_message, open_hdf5, page_length
 from vzlab.parsers.hdfeos import with_field_dimensions
 from vzlab.storage import Source, StoreRegistry, as_registry
 
@@ -54,12 +54,14 @@ class HDF5Parser(Parser):
     >>> group = HDF5Parser(drop_variables=["crs"])("s3://bucket/file.nc")  # doctest: +SKIP
     """
 
+    _parses_group_alone = True
+
     def _parse(self, source: Source, registry: StoreRegistry) -> ManifestGroup:
         with ExitStack() as stack:
             finder = ObjectFinder(registry, stack, self._drops_absolute)
             file = finder.add_file(source)
             tree = finder.find(file, self.group or "")
-            root = _Assembler(tree, registry).root()
+            root = replace(_Assembler(tree, registry).root(), page_bytes=page_length(file.file_id))
             return with_field_dimensions(root, read_structures(file.file_id), self.group or "")
 
     def _drops_absolute(self, path: str) -> bool:

@@ -24,10 +24,9 @@ MAX_WORKERS = 4
 
 def pytest_arguments(*, everything: bool, further: list[str]) -> list[str]:
     """Give what pytest is called with; what was asked for further comes last, so that it wins."""
-    if not everything:
-        # In one process: workers cost more to start than they save on tests of half a minute.
-        return ["-q", "-m", f"not ({' or '.join(LEFT_OUT)})", *further]
     workers = ["-n", "auto", "--maxprocesses", str(MAX_WORKERS)]
+    if not everything:
+        return ["-q", *workers, "-m", f"not ({' or '.join(LEFT_OUT)})", *further]
     # nbval runs the notebooks under the test paths and compares every output, pictures included.
     sanitize = str(ROOT / "tests" / "notebooks" / "sanitize.cfg")
     nbval = ["-p", "nbval.plugin", "--nbval", "--nbval-current-env", "--nbval-sanitize-with", sanitize]

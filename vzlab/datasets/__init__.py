@@ -13,6 +13,7 @@ from vzlab.datasets.mfdataset import (
 )
 from vzlab.datasets.open import open_group, open_manifest_store, open_virtual_dataset, open_virtual_datatree
 from vzlab.datasets.reencode import Reencoding, ReencodingPlan
+from vzlab.datasets.sources import expand_sources
 
 __all__ = [
     "CompatibilityReport",
@@ -24,6 +25,7 @@ __all__ = [
     "check_combine",
     "combine_virtual",
     "dataset_to_group",
+    "expand_sources",
     "is_virtual",
     "manifest_array",
     "open_group",

@@ -1,0 +1,76 @@
+"""Which result a builder's step has, what it follows from, and what must be there before it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from vzlab.builder import work
+from vzlab.builder.choices import Step
+from vzlab.errors import StepError
+
+if TYPE_CHECKING:
+    from vzlab.builder.builder import Builder
+
+
+def depends_on(builder: Builder, name: str) -> str:
+    """Everything that a result follows from, as text: it holds as long as that is the same."""
+    sources, choices = builder.chosen_sources, builder.choices
+    opening = (choices.opening(), choices.variables, choices.is_tree)
+    told: dict[str, tuple[Any, ...]] = {
+        "registry": (sources.storage_options,),
+        "files": (sources,),
+        "format": (sources,),
+        "inspection": (sources, builder.looked_at),
+        # Of single files, whichever are taken: those that are left out later need not be opened again.
+        "opened": (sources.storage_options, sources.parser, sources.parser_options, opening),
+        "report": (sources, opening, choices.checking()),
+        "cube": (sources, choices),
+        "preview": (sources, choices, builder.cost_of),
+        "written": (sources, choices, builder.target),
+        "proved": (sources, choices, builder.target, builder.proof),
+    }
+    return repr(told[name])
+
+
+def run(builder: Builder, step: Step, progress: work.Progress) -> Any:
+    """Do one step, and what it needs before. See `Builder.run`."""
+    if step == "sources":
+        return builder.files
+    if step == "look":
+        return builder.inspection
+    if step == "check":
+        files = _opened(builder, progress)
+        progress("Compare files", 0, 0)
+        return builder.remember("report", lambda: work.report_of(builder, files))
+    if step in ("choose", "combine"):
+        combined = cube(builder, progress)
+        return builder.remember("preview", lambda: work.previewed(builder, combined))
+    if builder.target.to is None:
+        raise StepError("It is not said where to write to: take the step write(...) first", step="write")
+    if step == "write":
+        if (written := builder.kept("written")) is not None:
+            return written
+        combined = cube(builder, progress)
+        progress("Write references", 0, 0)
+        return builder.remember("written", lambda: work.write(builder, combined))
+    if builder.proof is None:
+        raise StepError("It is not said what to prove: take the step prove() first", step="prove")
+    run(builder, "write", progress)
+    return builder.remember("proved", lambda: work.prove(builder, progress))[1]
+
+
+def cube(builder: Builder, progress: work.Progress) -> Any:
+    """The files as one dataset or tree."""
+    files = _opened(builder, progress)
+    progress("Combine", 0, 0)
+    return builder.remember("cube", lambda: work.cube_of(builder, files))
+
+
+def _opened(builder: Builder, progress: work.Progress) -> list[Any]:
+    """Every file as references; only those that are not open yet are opened."""
+    known = builder.kept("opened") or {}
+    files = builder.files
+    if not known.keys() >= set(files):
+        known = work.opened_files(builder, known, progress)
+        builder.keep("opened", known)
+    return [known[url] for url in files]

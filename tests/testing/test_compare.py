@@ -9,7 +9,9 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
+import defusedxml.ElementTree
 import h5py
 import numpy as np
 import pytest
@@ -322,11 +324,11 @@ def test_nan_payloads_are_a_note_and_no_difference(tmp_path: Path) -> None:
 def test_a_format_without_an_independent_reader_is_unverified_and_names_it(
     cube: xr.Dataset, tmp_path: Path
 ) -> None:
-    grib = tmp_path / "a.grib"
-    grib.write_bytes(b"GRIB" + bytes(100))
-    comparison = vt.compare(cube, grib)
+    other = tmp_path / "a.unknown"
+    other.write_bytes(b"no format that anybody knows" + bytes(100))
+    comparison = vt.compare(cube, other)
     assert comparison.verdict == "UNVERIFIED"
-    assert "eccodes" in comparison.gaps[0].reason
+    assert "a.unknown" in comparison.gaps[0].reason
 
 
 def test_a_native_file_that_is_broken_is_unverified(
@@ -455,6 +457,44 @@ def test_the_report_is_json_and_a_page_with_names_escaped(tmp_path: Path) -> Non
     assert "FAIL" in page
     assert "<script" not in comparison._repr_html_()
     assert "<b>v" in str(comparison)
+
+
+def test_the_report_is_junit_xml_in_which_what_was_not_compared_is_an_error(
+    cube: xr.Dataset, files: list[Path], tmp_path: Path
+) -> None:
+    def parsed(comparison: vt.Comparison) -> tuple[Element, dict[str, str]]:
+        root = defusedxml.ElementTree.parse(comparison.to_junit(tmp_path / "report.xml")).getroot()
+        return root, {name: root.attrib[name] for name in ("tests", "failures", "errors", "skipped")}
+
+    _, counts = parsed(vt.compare(cube, files))
+    assert counts == {"tests": "6", "failures": "0", "errors": "0", "skipped": "0"}
+    wrong = vt.compare(vt.faults.swapped_chunks(cube, "sst"), files)
+    root, counts = parsed(wrong)
+    assert counts["failures"] == str(len(wrong.findings)) == str(len(root.findall("testcase/failure")))
+    assert "likely" not in (root.findtext("testcase/failure") or "likely")
+    assert wrong.findings[0].cause in (root.findtext("testcase/failure") or "")
+    path = tmp_path / "control.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("a\x01<b>", data=np.arange(6), chunks=(2,))
+    parsed(vt.compare(vt.faults.swapped_chunks(open_group(path), "a\x01<b>"), path))
+    (tmp_path / "broken.nc").write_bytes(files[0].read_bytes()[:600])
+    _, counts = parsed(vt.compare(cube, tmp_path / "broken.nc", levels=["L4"]))
+    assert (counts["errors"], counts["skipped"]) == ("1", "0")
+
+
+def test_attributes_are_told_over_the_files(tmp_path: Path) -> None:
+    odd = {d: {"global_attributes": {"id": f"{d}"}, "scale_factor": 0.01 + 0.01 * (d == 2)} for d in range(3)}
+    files = write_daily_files(tmp_path, n_days=3, odd_days=odd)
+    facts = {(fact.variable, fact.name): fact for fact in vt.compare(join_in_order(files), files).attributes}
+    of_file, packing = facts["", "id"], facts["sst", "scale_factor"]
+    assert (of_file.kind, of_file.n_files, of_file.n_values, of_file.virtual_value) == (
+        "varying",
+        3,
+        3,
+        "'0'",
+    )
+    assert (packing.kind, packing.values) == ("conflicting", (("0.01", 2), ("0.02", 1)))
+    assert facts["sst", "units"].kind == "constant"
 
 
 def test_the_report_stays_small_however_much_differs(cube: xr.Dataset, files: list[Path]) -> None:

@@ -56,4 +56,18 @@ def test_a_source_that_nobody_can_open_is_never_a_pass(tmp_path: Path) -> None:
     files = write_daily_files(tmp_path / "archive", n_days=2)
     vz.open_virtual_mfdataset(files).vzlab.to_icechunk(tmp_path / "cube")
     files[1].write_bytes(files[1].read_bytes()[:-2000])
-    assert vz.compare(tmp_path / "cube").verdict == "UNVERIFIED"
+    comparison = vz.compare(tmp_path / "cube", levels=["L0", "L1", "L3", "L4", "L5"])
+    assert comparison.verdict == "UNVERIFIED"
+
+
+def test_a_truncated_source_fails_and_the_rest_is_compared(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path / "archive", n_days=3)
+    vz.open_virtual_mfdataset(files).vzlab.to_icechunk(tmp_path / "cube")
+    files[1].write_bytes(files[1].read_bytes()[:-2000])
+    comparison = vz.compare(tmp_path / "cube")
+    assert comparison.verdict == "FAIL"
+    assert {finding.level for finding in comparison.findings} == {"L2"}
+    assert "past the end" in comparison.findings[0].message
+    assert all(files[1].name in gap.reason for gap in comparison.gaps)
+    stored = next(level for level in comparison.levels if level.level == "L4")
+    assert 0 < stored.checked < stored.total

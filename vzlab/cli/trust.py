@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vzlab.cli.shared import (
-    DIFFERENT,
-    FINE,
     Anonymous,
     AsJson,
     HtmlFile,
@@ -22,18 +21,36 @@ from vzlab.cli.shared import (
 @app.command()
 def compare(
     virtual: Annotated[str, typer.Argument(help="Icechunk repository, Kerchunk references, or a file.")],
-    native: Annotated[list[str], typer.Argument(help="The original files: paths or globs.")],
+    native: Annotated[
+        list[str] | None,
+        typer.Argument(help="The original files: paths or globs; none takes those that are referred to."),
+    ] = None,
     exact: Annotated[bool, typer.Option("--exact", help="Every chunk, not a sample.")] = False,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", help="With --exact: a file to go on from when stopped.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the random sample.")] = 0,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write a JUnit XML report.")] = None,
     html: HtmlFile = None,
     as_json: AsJson = False,
+    anonymous: Anonymous = False,
+    option: Options = None,
 ) -> None:
     """Compare virtual against native reads. Exit code 1 unless the verdict is PASS."""
     from vzlab.testing import compare as compare_reads
 
-    comparison = compare_reads(virtual, native, exact=exact, seed=seed, progress=True)
+    comparison = compare_reads(
+        virtual,
+        native or None,
+        exact=exact,
+        checkpoint=checkpoint,
+        seed=seed,
+        storage_options=as_storage_options(anonymous, option),
+    )
+    if junit is not None:
+        comparison.to_junit(junit)
     show(comparison, html, as_json)
-    raise typer.Exit(FINE if comparison.verdict == "PASS" else DIFFERENT)
+    raise typer.Exit(comparison.exit_code)
 
 
 @app.command()

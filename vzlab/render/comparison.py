@@ -1,9 +1,11 @@
-"""A comparison as HTML: the verdict in a sentence, how much was covered, what differs and why; a receipt to keep."""
+"""A comparison as HTML and as text: the verdict in a sentence, how much was covered, what differs and why; a receipt to keep."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
+from vzlab.inspection.words import format_list
 from vzlab.render.html import (
     Cell,
     Content,
@@ -25,8 +27,10 @@ from vzlab.render.html import (
     strong,
     table,
 )
+from vzlab.render.printable import fold, printable, terminal_size
 from vzlab.storage import url_name
 from vzlab.testing import Comparison, Finding, LevelCoverage
+from vzlab.testing.comparison import LEVELS, AttributeFact
 
 _TONES: dict[str, Tone] = {"PASS": "good", "FAIL": "bad", "UNVERIFIED": "warn"}
 _WORDS = {
@@ -36,6 +40,8 @@ _WORDS = {
 }
 MAX_FINDINGS = 25
 """Findings shown; more are counted."""
+MAX_SHOWN = 10
+"""Findings printed in full in the text."""
 MAX_ROWS = 60
 """Rows of the table of variables."""
 
@@ -70,6 +76,9 @@ def body(comparison: Comparison) -> Markup:
         parts.append(table(rows, header=["level", "variable", "why"]))
     if comparison.bounds:
         parts.append(details(join([strong("Chunks looked at"), dim(comparison.bound)]), _bounds(comparison)))
+    if facts_of_files := [fact for fact in comparison.attributes if fact.kind != "constant"]:
+        summary = join([strong("Attributes over the files"), dim(_attributes_sentence(comparison))])
+        parts.append(details(summary, _attributes(facts_of_files)))
     if comparison.notes:
         notes = [element("div", note) for note in comparison.notes[:MAX_ROWS]]
         parts.append(details(join([strong("Notes"), dim(f"{len(comparison.notes):,}")]), notes))
@@ -150,6 +159,21 @@ def _finding(finding: Finding, *, is_open: bool) -> Markup:
     return details(summary, values, code_block(finding.snippet) if finding.snippet else None, is_open=is_open)
 
 
+def _attributes(attributes: Sequence[AttributeFact]) -> Markup:
+    rows: list[Sequence[Content | Cell]] = [
+        [
+            mono(fact.variable or "dataset"),
+            fact.name,
+            Cell(content=fact.kind, tone="warn" if fact.kind == "conflicting" else None),
+            ", ".join(f"{value} ({n:,})" for value, n in fact.values)
+            + (f" and {fact.n_values - len(fact.values):,} more" if fact.n_values > len(fact.values) else ""),
+            fact.virtual_value,
+        ]
+        for fact in attributes[:MAX_ROWS]
+    ]
+    return table(rows, header=["variable", "attribute", "over the files", "values (files)", "virtual"])
+
+
 def _bounds(comparison: Comparison) -> Markup:
     rows: list[Sequence[Content | Cell]] = [
         [
@@ -165,3 +189,102 @@ def _bounds(comparison: Comparison) -> Markup:
     ]
     header = ["variable", "codecs", "files", "looked at", "differ", "differ at most", "in one file at most"]
     return table(rows, header=header)
+
+
+# -- text -----------------------------------------------------------------------------------------------------------------
+
+
+def to_text(comparison: Comparison, *, width: int | None = None) -> str:
+    """The report for a terminal of `width` columns; the terminal's own if not given."""
+    lines = [
+        f"{comparison.verdict}: {_text_headline(comparison)}",
+        f"  virtual   {comparison.virtual}",
+        f"  native    {comparison.native}",
+        f"  read by   {', '.join(comparison.oracles) or 'nothing'}",
+        f"  coverage  {comparison.coverage}",
+    ]
+    if sentence := _attributes_sentence(comparison):
+        lines.append(f"  attributes {sentence}")
+    if comparison.bound:
+        lines.append(f"  sample    {comparison.bound}")
+    lines += [
+        f"            {level.title} not compared: {level.note}"
+        for level in comparison.levels
+        if level.note and not level.total
+    ]
+    if comparison.blind_spot:
+        lines.append(f"            {comparison.blind_spot}")
+    shown = [part for line in lines for part in _folded(line, width)]
+    for number, finding in enumerate(comparison.findings[:MAX_SHOWN], 1):
+        shown += ["", *(part for line in _finding_lines(number, finding) for part in _folded(line, width))]
+        if finding.snippet:  # as it is, so that it can be copied
+            shown += ["   to see it again:", *(f"     {line}" for line in finding.snippet.splitlines())]
+    rest = []
+    if (n := len(comparison.findings) - MAX_SHOWN) > 0:
+        rest += ["", f"... and {n} more findings."]
+    if comparison.gaps:
+        rest += ["", "Not compared:"]
+        rest += [f"  {gap.level} {gap.variable or 'all variables'}: {gap.reason}" for gap in comparison.gaps]
+    if comparison.notes:
+        rest += ["", "Notes:", *(f"  {note}" for note in comparison.notes)]
+    return "\n".join([*shown, *(part for line in rest for part in _folded(line, width))])
+
+
+def _folded(line: str, width: int | None) -> list[str]:
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return fold(printable(line), max(width or terminal_size().columns, 40), indent)
+
+
+def _attributes_sentence(comparison: Comparison) -> str:
+    counts = Counter(fact.kind for fact in comparison.attributes)
+    return ", ".join(f"{n:,} {kind}" for kind, n in counts.items()) + " over the files" if counts else ""
+
+
+def _text_headline(comparison: Comparison) -> str:
+    n, files = comparison.n_variables, comparison.n_files
+    what = f"{n:,} variable{'s' * (n != 1)} over {files:,} native file{'s' * (files != 1)}"
+    match comparison.verdict:
+        case "PASS":
+            return f"{what} read the same{_tolerated(comparison)} in {comparison.elapsed_s:.1f} s"
+        case "FAIL":
+            first = comparison.findings[0]
+            return f"{first.variable + ': ' if first.variable else ''}{first.message}"
+        case _:
+            return f"{what}; {len(comparison.gaps)} could not be compared"
+
+
+def _finding_lines(number: int, finding: Finding) -> list[str]:
+    alike = f" ({finding.n_alike:,} like this)" if finding.n_alike > 1 else ""
+    lines = [f"{number}. {finding.level} {LEVELS[finding.level]}, {finding.variable or 'dataset'}{alike}"]
+    lines.append(f"   {finding.message}")
+    if finding.cause:
+        lines.append(f"   likely cause: {finding.cause}")
+    if finding.index is not None:
+        lines.append(
+            f"   at {list(finding.index)}: virtual {finding.virtual_value}, native {finding.native_value}"
+        )
+    elif finding.virtual_value or finding.native_value:
+        lines.append(
+            f"   virtual {finding.virtual_value or 'nothing'}, native {finding.native_value or 'nothing'}"
+        )
+    if finding.file:
+        lines.append(f"   native file {finding.file}")
+    if finding.chunk is not None:
+        place = f"   chunk {list(finding.chunk)}"
+        if finding.source:
+            place += f": {finding.length} bytes at {finding.offset} of {finding.source}"
+        lines.append(place)
+    return lines
+
+
+def _tolerated(comparison: Comparison) -> str:
+    """The tolerances, which belong to the verdict."""
+    values = sorted({value for _, value in comparison.tolerances})
+    if not values:
+        return ""
+    of = (
+        format_list([path for path, _ in comparison.tolerances[:4]])
+        if len(comparison.tolerances) < 5
+        else "variables"
+    )
+    return f" within {' to '.join(f'{value:g}' for value in dict.fromkeys((values[0], values[-1])))} of stored units ({of})"

@@ -16,6 +16,8 @@ from vzlab.testing.stored_bytes import n_with_stored_bytes
 from vzlab.testing.values import Comparer
 from vzlab.testing.virtual_side import VirtualVariable
 
+NO_FILE = "no native file"
+"""The codec era of chunks that no native file answers for."""
 _SPECIAL = 4
 """Chunks of each unusual kind that are looked at in any case."""
 
@@ -43,12 +45,15 @@ def check_chunks(
     blocks = comparer.arrangement.blocks(path, variable.grid, native.holders(path))
     eras: dict[str, list[Block]] = {}
     for block in blocks:
-        codecs = native.variables[block.file][path].codecs if block.file else "no native file"
+        codecs = native.variables[block.file][path].codecs if block.file else NO_FILE
         if block.n_chunks:
             eras.setdefault(codecs, []).append(block)
     possible = _possible(variable, comparer, levels)
     if not possible:
         return
+    if comparer.native.unopened and (unknown := eras.pop(NO_FILE, None)):
+        for level in sorted(possible):
+            comparer.record.cover(level, 0, sum(block.n_chunks for block in unknown), "chunks")
     for codecs, members in eras.items():
         total = sum(block.n_chunks for block in members)
         for level in sorted(possible):

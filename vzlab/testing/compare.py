@@ -22,7 +22,7 @@ from vzlab.testing.coordinates import check_coordinate
 from vzlab.testing.native_files import NativeFiles
 from vzlab.testing.oracles import NoOracleError
 from vzlab.testing.record import Record
-from vzlab.testing.references import check_references
+from vzlab.testing.references import check_against_files, check_references
 from vzlab.testing.sampling import Sample
 from vzlab.testing.structure import check_structure, mark_rewritten
 from vzlab.testing.values import Comparer
@@ -118,7 +118,9 @@ def compare(
         tolerances = _tolerances(tolerance, side)
         tell("Open the native files")
         opened, described = _native_files(native, side, stores, record)
-        if opened is not None:
+        if opened is None and record.wants("L2"):
+            check_against_files(side, stores, record)
+        elif opened is not None:
             with opened as files:
                 _run(
                     side,
@@ -158,9 +160,10 @@ def compare(
         max_bad_fraction=max_bad_fraction,
         seed=seed,
         exact=exact,
+        attributes=tuple(record.attributes),
         tolerances=tuple(sorted(tolerances.items())),
         n_variables=len(side.variables),
-        n_files=0 if opened is None else len(opened.urls),
+        n_files=0 if opened is None else len(opened.urls) + len(opened.unopened),
         elapsed_s=time.perf_counter() - began,
     )
 
@@ -274,15 +277,22 @@ def _native_files(
             )
     described = urls[0] if len(urls) == 1 else f"{len(urls):,} files, {urls[0]} and so on"
     described = f"{described} ({how})" if how else described
+    files, reason = None, ""
     try:
-        return NativeFiles.at(urls, stores), described
+        files = NativeFiles.at(urls, stores)
     except NoOracleError as error:
         reason = str(error)
     except OSError as error:
         reason = f"the native reader cannot open it: {error}"
+    if files is not None and not files.unopened:
+        return files, described
+    if files is not None:
+        url, why = next(iter(files.unopened.items()))
+        others = f" and {len(files.unopened) - 1:,} more" if len(files.unopened) > 1 else ""
+        reason = f"the native reader cannot open {url}{others}: {why}"
     for level in record.levels:
         record.gap(level, "", reason)
-    return None, described
+    return files, described
 
 
 def _levels(levels: str | Iterable[str]) -> tuple[str, ...]:

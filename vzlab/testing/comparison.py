@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
+
+from vzlab.display import Displayed
+from vzlab.testing.junit import junit_xml
+
+SCHEMA = "vzlab-comparison/1"
+"""Name and version of the JSON form."""
 
 type Verdict = Literal["PASS", "FAIL", "UNVERIFIED"]
 
@@ -19,9 +24,6 @@ LEVELS: Mapping[str, str] = {
     "L5": "decoded values",
 }
 """What each level compares."""
-
-MAX_SHOWN = 10
-"""Findings printed in full in the text; the count says how many there are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +91,24 @@ class LevelCoverage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AttributeFact:
+    """What several source files say of one attribute, and what the virtual side makes of it."""
+
+    variable: str
+    """Path of the variable or group; empty for the root."""
+    name: str
+    kind: Literal["constant", "varying", "conflicting"]
+    """Whether files agree; if not, whether it is one of those that say what stored numbers mean."""
+    n_files: int
+    n_values: int
+    """Different values, ``nothing`` among them."""
+    values: tuple[tuple[str, int], ...]
+    """The most frequent values, and in how many files they are."""
+    virtual_value: str
+    """``nothing`` where the virtual side leaves it out."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stratum:
     """The chunks of one variable that one source file answers for, and how many were looked at."""
 
@@ -128,8 +148,10 @@ class Bound:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Comparison:
+class Comparison(Displayed):
     """What comparing a virtual dataset with its native files found. Made by `compare`."""
+
+    _view: ClassVar[str] = "comparison"
 
     virtual: str
     """What was compared, in words."""
@@ -147,6 +169,8 @@ class Comparison:
     max_bad_fraction: float
     seed: int
     exact: bool
+    attributes: tuple[AttributeFact, ...] = ()
+    """Attributes over the source files, where there are several."""
     tolerances: tuple[tuple[str, float], ...] = ()
     """Paths of variables whose numbers may differ, and by how much, in stored units."""
     n_variables: int
@@ -184,9 +208,9 @@ class Comparison:
             return f"{text}; {chunks - checked:,} were not looked at."
         worst = max(b.bad_fraction_at_most for b in self.bounds)
         of_file = max(b.worst_file_fraction for b in self.bounds)
-        each = f"at most {_percent(worst)} of each variable differ, with {self.confidence:.0%} confidence"
+        each = f"at most {percent(worst)} of each variable differ, with {self.confidence:.0%} confidence"
         if of_file > worst:
-            each += f" (of one variable in one file, at most {_percent(of_file)})"
+            each += f" (of one variable in one file, at most {percent(of_file)})"
         return f"{text}: {each}."
 
     @property
@@ -201,102 +225,34 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values that JSON can hold."""
-        document: dict[str, Any] = {"verdict": self.verdict, "coverage": self.coverage, "bound": self.bound}
+        document: dict[str, Any] = {
+            "schema": SCHEMA,
+            "verdict": self.verdict,
+            "coverage": self.coverage,
+            "bound": self.bound,
+        }
         document |= asdict(self)
         return _plain(document)  # type: ignore[no-any-return]
 
-    def to_html(self, path: str | Path) -> Path:
-        """Write the receipt as a page that stands alone, and give its path."""
-        written: Path = import_module("vzlab.render.page").to_html(self, path, title=f"vzlab: {self.verdict}")
-        return written
+    @property
+    def exit_code(self) -> int:
+        """0 if the verdict is PASS, else 1."""
+        return 0 if self.passed else 1
 
-    def _repr_html_(self) -> str:
-        # The drawing layer lies above this one; a display hook is the one place that looks up to it, by name.
-        return import_module("vzlab.render.comparison").to_html(self)  # type: ignore[no-any-return]
-
-    def __repr__(self) -> str:
-        return f"<Comparison {self.verdict}: {len(self.findings)} findings, {len(self.gaps)} gaps; {self.coverage}>"
-
-    def __str__(self) -> str:
-        return as_text(self)
-
-
-def as_text(comparison: Comparison) -> str:
-    """The report as plain text."""
-    lines = [
-        f"{comparison.verdict}: {_headline(comparison)}",
-        f"  virtual   {comparison.virtual}",
-        f"  native    {comparison.native}",
-        f"  read by   {', '.join(comparison.oracles) or 'nothing'}",
-        f"  coverage  {comparison.coverage}",
-    ]
-    if comparison.bound:
-        lines.append(f"  sample    {comparison.bound}")
-    lines += [
-        f"            {level.title} not compared: {level.note}"
-        for level in comparison.levels
-        if level.note and not level.total
-    ]
-    if comparison.blind_spot:
-        lines.append(f"            {comparison.blind_spot}")
-    for number, finding in enumerate(comparison.findings[:MAX_SHOWN], 1):
-        lines += ["", *_finding_lines(number, finding)]
-    if (n := len(comparison.findings) - MAX_SHOWN) > 0:
-        lines += ["", f"... and {n} more findings."]
-    if comparison.gaps:
-        lines += ["", "Not compared:"]
-        lines += [f"  {gap.level} {gap.variable or 'all variables'}: {gap.reason}" for gap in comparison.gaps]
-    if comparison.notes:
-        lines += ["", "Notes:", *(f"  {note}" for note in comparison.notes)]
-    return "\n".join(lines)
-
-
-def _headline(comparison: Comparison) -> str:
-    n, files = comparison.n_variables, comparison.n_files
-    what = f"{n:,} variable{'s' * (n != 1)} over {files:,} native file{'s' * (files != 1)}"
-    match comparison.verdict:
-        case "PASS":
-            return f"{what} read the same in {comparison.elapsed_s:.1f} s"
-        case "FAIL":
-            first = comparison.findings[0]
-            return f"{first.variable + ': ' if first.variable else ''}{first.message}"
-        case _:
-            return f"{what}; {len(comparison.gaps)} could not be compared"
-
-
-def _finding_lines(number: int, finding: Finding) -> list[str]:
-    alike = f" ({finding.n_alike:,} like this)" if finding.n_alike > 1 else ""
-    lines = [f"{number}. {finding.level} {LEVELS[finding.level]}, {finding.variable or 'dataset'}{alike}"]
-    lines.append(f"   {finding.message}")
-    if finding.cause:
-        lines.append(f"   likely cause: {finding.cause}")
-    if finding.index is not None:
-        lines.append(
-            f"   at {list(finding.index)}: virtual {finding.virtual_value}, native {finding.native_value}"
-        )
-    elif finding.virtual_value or finding.native_value:
-        lines.append(
-            f"   virtual {finding.virtual_value or 'nothing'}, native {finding.native_value or 'nothing'}"
-        )
-    if finding.file:
-        lines.append(f"   native file {finding.file}")
-    if finding.chunk is not None:
-        place = f"   chunk {list(finding.chunk)}"
-        if finding.source:
-            place += f": {finding.length} bytes at {finding.offset} of {finding.source}"
-        lines.append(place)
-    if finding.snippet:
-        lines += ["   to see it again:", *(f"     {line}" for line in finding.snippet.splitlines())]
-    return lines
+    def to_junit(self, path: str | Path) -> Path:
+        """Write a JUnit XML report, one case for each level and one for each finding, and give its path."""
+        target = Path(path)
+        target.write_bytes(junit_xml(self))
+        return target
 
 
 def _coverage(level: LevelCoverage) -> str:
     if not level.total:
         return f"{level.title} not compared" if level.note else f"{level.title} none"
-    return f"{level.title} {_percent(level.fraction)}"
+    return f"{level.title} {percent(level.fraction)}"
 
 
-def _percent(fraction: float) -> str:
+def percent(fraction: float) -> str:
     """``4.2 %``; never rounded up to 100."""
     if fraction >= 1:
         return "100 %"

@@ -33,11 +33,14 @@ class NativeFiles:
     Raises
     ------
     NoOracleError
-        If a file has no independent reader.
+        If no file has an independent reader.
+    OSError
+        If none of them can be opened.
     """
 
     def __init__(self, urls: Iterable[str], open_file: Callable[[str], NativeFile]) -> None:
-        self.urls = tuple(dict.fromkeys(urls))
+        self.unopened: dict[str, str] = {}
+        """Files that their reader does not open, and why."""
         self._open_file = open_file
         self._open: OrderedDict[str, NativeFile] = OrderedDict()
         self.variables: dict[str, Mapping[str, NativeVariable]] = {}
@@ -45,12 +48,21 @@ class NativeFiles:
         self.readers: tuple[str, ...] = ()
         self.silence = ""
         self.has_stored_values = True
-        for url in self.urls:
-            file = self[url]
+        failure: Exception | None = None
+        for url in dict.fromkeys(urls):
+            try:
+                file = self[url]
+            except (NoOracleError, OSError) as error:
+                failure = failure or error
+                self.unopened[url] = str(error)
+                continue
             self.variables[url] = dict(file.variables)
             self.group_attributes[url] = dict(file.group_attributes)
             self.readers = tuple(dict.fromkeys([*self.readers, file.reader]))
             self.silence = self.silence or file.silence
+        if failure is not None and not self.variables:
+            raise failure
+        self.urls = tuple(self.variables)
 
     @classmethod
     def at(cls, urls: Iterable[str], registry: StoreRegistry) -> Self:

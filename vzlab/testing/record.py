@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
-from vzlab.testing.comparison import Bound, Finding, Gap, LevelCoverage, Stratum
+from vzlab.testing.comparison import AttributeFact, Bound, Finding, Gap, LevelCoverage, Stratum
 
 MAX_FINDINGS = 1_000
 """Findings of different kinds that are kept."""
@@ -29,6 +29,7 @@ class Record:
     asked_by_name: bool
     strata: list[Stratum] = field(default_factory=list)
     bounds: list[Bound] = field(default_factory=list)
+    attributes: list[AttributeFact] = field(default_factory=list)
     n_found: int = 0
     """Findings taken, alike ones too."""
     _notes: dict[str, None] = field(default_factory=dict)

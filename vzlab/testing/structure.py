@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from vzlab.cf import ENCODING_ATTRIBUTES, TIME_ATTRIBUTES
 from vzlab.testing.arrangement import Arrangement
+from vzlab.testing.attributes import (
+    ABSENT,
+    MEANING,
+    check_attributes,
+    check_group_attributes,
+    same_attribute,
+)
 from vzlab.testing.comparison import Finding
-from vzlab.testing.difference import show_value
 from vzlab.testing.native_files import NativeFiles
-from vzlab.testing.oracles import NativeVariable, Unclear
+from vzlab.testing.oracles import NativeVariable
 from vzlab.testing.record import Record
 from vzlab.testing.virtual_side import VirtualSide, VirtualVariable
 
 _LEVEL = "L0"
-_MEANING = frozenset({*ENCODING_ATTRIBUTES, *TIME_ATTRIBUTES})
-_PLUMBING = frozenset(
-    {
-        "coordinates",
-        "_ARRAY_DIMENSIONS",
-        "_NCProperties",
-        "_nc3_strict",
-        "_Netcdf4Dimid",
-        "_Netcdf4Coordinates",
-    }
-)
-"""Attributes of the containers: xarray moves ``coordinates`` about, the others say how a file is built."""
-_NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-_ABSENT = object()
 
 
 def check_structure(
@@ -74,10 +64,10 @@ def check_structure(
         if not holders or not arrangement.known(path):
             continue
         described = [native.variables[url][path] for url in holders]
-        _check_shape(variable, described[0], holders, arrangement, record)
+        _check_shape(variable, described[0], native, holders, arrangement, record)
         _check_dtype(variable, described, holders, record)
-        checked += 2 + _check_attributes(variable, described, holders, record)
-    checked += _check_group_attributes(virtual, native, record)
+        checked += 2 + check_attributes(variable, described, holders, record)
+    checked += check_group_attributes(virtual, native, record)
     record.cover(_LEVEL, checked, checked, "facts")
 
 
@@ -91,10 +81,10 @@ def mark_rewritten(virtual: VirtualSide, native: NativeFiles, record: Record) ->
         other_type = described.dtype is not None and not _same_type(variable.dtype, described.dtype)
         changed = [
             name
-            for name in sorted(_MEANING & {*variable.attributes, *described.attributes})
-            if not _same_attribute(
-                variable.attributes.get(name, _ABSENT),
-                described.attributes.get(name, _ABSENT),
+            for name in sorted(MEANING & {*variable.attributes, *described.attributes})
+            if not same_attribute(
+                variable.attributes.get(name, ABSENT),
+                described.attributes.get(name, ABSENT),
                 may_be_nan=True,
             )
         ]
@@ -143,7 +133,7 @@ def _check_presence(
     for path in virtual.variables:
         if path not in known and native.silence:
             record.gap(_LEVEL, path, f"the native reader says nothing of it: {native.silence}")
-        elif path not in known:
+        elif path not in known and not native.unopened:
             record.find(
                 Finding(level=_LEVEL, variable=path, message="extra: no native file has this variable")
             )
@@ -168,6 +158,7 @@ def _expected_everywhere(path: str, holders: Sequence[str], native: NativeFiles)
 def _check_shape(
     variable: VirtualVariable,
     native: NativeVariable,
+    native_files: NativeFiles,
     holders: Sequence[str],
     arrangement: Arrangement,
     record: Record,
@@ -200,9 +191,8 @@ def _check_shape(
         elif axis.absent or (axis.extra and not axis.by):
             _differs_in_length(variable, i, axis.expected_size, "", record)
         elif axis.extra:
-            record.note(
-                f"{axis.extra} of {size} positions along {axis.dim!r} are in no native file: they must read as fill"
-            )
+            then = "they must read as fill" if not native_files.unopened else "some file was not opened"
+            record.note(f"{axis.extra} of {size} positions along {axis.dim!r} are in no native file: {then}")
 
 
 def _made_up(theirs: str, ours: str) -> bool:
@@ -258,146 +248,6 @@ def _same_type(ours: np.dtype[Any], theirs: np.dtype[Any]) -> bool:
             _same_type(ours[name].base, theirs[name].base) for name in ours.names
         )
     return ours.kind == theirs.kind == "V" and ours.itemsize == theirs.itemsize and ours.names == theirs.names
-
-
-# -- attributes -------------------------------------------------------------------------------------------------------
-
-
-def _check_attributes(
-    variable: VirtualVariable, described: Sequence[NativeVariable], holders: Sequence[str], record: Record
-) -> int:
-    skip = set(_PLUMBING)
-    if not variable.has_stored_values:  # what its values mean is compared as values
-        skip |= _MEANING | {"dtype", "bounds"}
-    return _compare_attributes(
-        variable.path,
-        variable.attributes,
-        {url: native.attributes for url, native in zip(holders, described, strict=True)},
-        skip,
-        variable.implied_fill,
-        record,
-    )
-
-
-def _check_group_attributes(virtual: VirtualSide, native: NativeFiles, record: Record) -> int:
-    checked = 0
-    for path, attributes in virtual.group_attributes.items():
-        theirs = {url: groups[path] for url, groups in native.group_attributes.items() if path in groups}
-        if theirs:
-            checked += _compare_attributes(path, attributes, theirs, set(_PLUMBING), None, record)
-    return checked
-
-
-def _compare_attributes(
-    path: str,
-    ours: Mapping[str, Any],
-    theirs: Mapping[str, Mapping[str, Any]],
-    skip: Collection[str],
-    implied_fill: Any,
-    record: Record,
-) -> int:
-    """Compare attributes of one variable or group with those of every native file; gives how many were compared."""
-    names = dict.fromkeys([*ours, *(name for attributes in theirs.values() for name in attributes)])
-    checked = 0
-    for name in names:
-        if name in skip:
-            continue
-        found = ours.get(name, _ABSENT)
-        if found is _ABSENT and name == "_FillValue" and implied_fill is not None:
-            found = implied_fill
-        values = {url: attributes.get(name, _ABSENT) for url, attributes in theirs.items()}
-        if any(value is Unclear.VALUE for value in values.values()):
-            continue
-        checked += 1
-        may_be_nan = name in {"_FillValue", "missing_value"}
-        different = [
-            url for url, value in values.items() if not _same_attribute(found, value, may_be_nan=may_be_nan)
-        ]
-        if not different:
-            continue
-        first = next(iter(values.values()))
-        varies = any(not _same_attribute(first, value) for value in values.values())
-        if found is _ABSENT and varies and name not in _MEANING:
-            record.note(
-                f"{_named(path)} differs between native files in {name!r}, which the virtual dataset leaves out"
-            )
-            continue
-        record.find(_attribute_finding(path, name, found, values, different, varies))
-    return checked
-
-
-def _attribute_finding(
-    path: str, name: str, found: Any, values: Mapping[str, Any], different: Sequence[str], varies: bool
-) -> Finding:
-    url = different[0]
-    cause = ""
-    if varies and name in _MEANING:
-        cause = f"files differ in {name!r}: their numbers mean different things under one attribute"
-    elif varies:
-        cause = "an attribute of some files that the whole dataset claims"
-    many = f" in {len(different)} of {len(values)} native files" if len(values) > 1 else ""
-    return Finding(
-        level=_LEVEL,
-        variable=path,
-        message=f"attribute {name!r}: {_verb(found, values[url])}{many}",
-        cause=cause,
-        virtual_value=_shown(found),
-        native_value=_shown(values[url]),
-        file=url,
-    )
-
-
-def _verb(found: Any, native: Any) -> str:
-    if found is _ABSENT:
-        return "lost"
-    return "not there" if native is _ABSENT else "another value"
-
-
-def _same_attribute(a: Any, b: Any, *, may_be_nan: bool = False) -> bool:
-    if a is _ABSENT or b is _ABSENT:
-        # To mask NaN is to keep it: an attribute that does so may come and go.
-        present = b if a is _ABSENT else a
-        return a is b or (may_be_nan and all(item != item for item in _flat(present)))
-    left, right = _flat(a), _flat(b)
-    return len(left) == len(right) and all(_same_item(x, y) for x, y in zip(left, right, strict=True))
-
-
-def _flat(value: Any) -> list[Any]:
-    """An attribute as a list of Python scalars: netCDF does not tell a scalar from a list of one."""
-    if isinstance(value, Mapping):
-        return [value]
-    if isinstance(value, complex | np.complexfloating):  # as JSON has them
-        return [float(value.real), float(value.imag)]
-    if isinstance(value, list | tuple):
-        return [item for part in value for item in _flat(part)]
-    if isinstance(value, np.ndarray):
-        return [item for part in value.reshape(-1).tolist() for item in _flat(part)]
-    if isinstance(value, np.generic):
-        return [_plain_text(value.item())]
-    return [_plain_text(value)]
-
-
-def _plain_text(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.rstrip(b"\0").decode("utf-8", "backslashreplace")
-    return value.rstrip("\0") if isinstance(value, str) else value
-
-
-def _same_item(a: Any, b: Any) -> bool:
-    if isinstance(a, str) != isinstance(b, str):
-        a, b = (_NON_FINITE.get(x, x) if isinstance(x, str) else x for x in (a, b))
-    return bool(a == b or (a != a and b != b))
-
-
-def _shown(value: Any) -> str:
-    if value is _ABSENT:
-        return "nothing"
-    flat = _flat(value)
-    return show_value(flat[0]) if len(flat) == 1 else show_value(str(flat))
-
-
-def _named(path: str) -> str:
-    return path or "The dataset"
 
 
 def _shaped(dims: Sequence[str | None], shape: Sequence[int]) -> str:

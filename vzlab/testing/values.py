@@ -212,7 +212,7 @@ class Comparer:
         decoded: bool,
     ) -> None:
         """Where no native file has anything, only fill may be read."""
-        if decoded or not variable.has_stored_values or variable.is_coordinate:
+        if decoded or not variable.has_stored_values or variable.is_coordinate or self.native.unopened:
             return
         expected = np.full(ours.shape, variable.array.fill_value, dtype=ours.dtype)
         difference = compare_arrays(ours, expected)

@@ -73,7 +73,14 @@ def test_remote_zarr_stores_are_known(tmp_path: Path) -> None:
         ("sky.fits", b"SIMPLE  =                    T", "fits", "parser="),
         ("old.hdf", b"\x0e\x03\x13\x01\0\0", "hdf4", "parser="),
         ("weights.safetensors", (16).to_bytes(8, "little") + b'{"a": {"dtype":}', "safetensors", "parser="),
-        ("refs.parq", b"PAR1....", "kerchunk-parquet", "parser="),
+        ("table.dat", b"PAR1....", "parquet", "pyarrow, DuckDB or pandas.*the directory"),
+        (
+            "brain.nii.gz",
+            gzip.compress(b"x", mtime=0),
+            "gzip",
+            r"gzip-compressed file, NIfTI by its name.*brain\.nii.gz",
+        ),
+        ("forecast.om", b"OM\3....", "om", "omfiles, and write Zarr"),
     ],
 )
 def test_what_has_no_parser_is_named_with_what_to_do(
@@ -85,7 +92,7 @@ def test_what_has_no_parser_is_named_with_what_to_do(
     assert found.key == key
     if found.parser is None:
         with pytest.raises(UnsupportedFormatError, match=advice):
-            parser_for(found)
+            parser_for(found, str(path))
 
 
 def test_zip_archives_are_known(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def _manifest_store(
     stores = as_registry(registry, storage_options)
     dropped = _names(drop_variables)
     if parser is None:
-        parser = parser_for(detect_format(url, stores))(drop_variables=dropped, **options)
+        parser = parser_for(detect_format(url, stores), url)(drop_variables=dropped, **options)
     elif options:
         raise TypeError(
             f"Found the options {', '.join(sorted(options))} beside a parser; expected them in the parser: "

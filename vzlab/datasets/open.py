@@ -148,7 +148,7 @@ def _parser(
 ) -> Any:
     if parser is not None:
         return parser
-    kind = parser_for(detect_format(url, registry))
+    kind = parser_for(detect_format(url, registry), url)
     return kind(group=group, drop_variables=drop_variables or ())
 
 

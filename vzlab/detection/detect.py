@@ -122,11 +122,15 @@ def is_icechunk(x: object) -> bool:
     return type(x).__module__.partition(".")[0] == "icechunk"
 
 
-def no_parser(format_: Format) -> UnsupportedFormatError:
+def no_parser(format_: Format, url: Any = None) -> UnsupportedFormatError:
     """The error for a file of a format that is known and that nothing here parses."""
     article = "an" if format_.name[0] in "AEIOUH" and not format_.name.startswith("HDF") else "a"
+    where = f" at {url}" if isinstance(url, str) else ""
+    name = url_name(url) if isinstance(url, str) else ""
+    inner = _by_suffix(name.rpartition(".")[0]) if name.lower().endswith(format_.suffixes or "\0") else None
+    packed = f", {inner.name} by its name" if inner is not None and inner.parser is not None else ""
     return UnsupportedFormatError(
-        f"Found {article} {format_.name}; parsers exist for {_with_parsers()}. {format_.advice or _NOT_YET}"
+        f"Found {article} {format_.name}{packed}{where}; parsers exist for {_with_parsers()}. {format_.advice or _NOT_YET}"
     )
 
 

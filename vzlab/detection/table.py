@@ -210,12 +210,21 @@ FORMATS = (
         parser="SafetensorsParser",
     ),
     Format(
+        name="Parquet file",
+        key="parquet",
+        suffixes=(".parquet", ".parq"),
+        magic=(b"PAR1",),
+        advice="It holds columns of records in pages with encodings of their own, of which none is a chunk of an array: read it "
+        "with pyarrow, DuckDB or pandas, and write what are arrays as Zarr. If it is a part of Kerchunk references, give the "
+        "directory that it lies in.",
+    ),
+    Format(
         name="Open-Meteo om",
         key="om",
         suffixes=(".om",),
         # Two letters and the version; header and trailer: github.com/open-meteo/om-file-format.
         magic=(b"OM\x01", b"OM\x02", b"OM\x03"),
-        advice="Its table of chunks is compressed, and no library gives it out: read it with omfiles, write Zarr.",
+        advice="Its table of chunks is compressed, and no library gives it out: read it with omfiles, and write Zarr.",
     ),
     Format(
         name="Zarr",

@@ -65,11 +65,17 @@ _HOMES = {
 }
 
 
-def parser_for(format_: Format) -> Callable[..., Any]:
+def parser_for(format_: Format, url: Any = None) -> Callable[..., Any]:
     """What makes the parser of a format: its class, called with ``group``, ``drop_variables`` and its own options.
 
     Somebody else's may be a class of any kind, or a parser already; of these a group is chosen, and variables are dropped,
     from what they give.
+
+    Parameters
+    ----------
+    format_ : Format
+    url : str, optional
+        Of the file, for the message.
 
     Raises
     ------
@@ -77,7 +83,7 @@ def parser_for(format_: Format) -> Callable[..., Any]:
         If there is none.
     """
     if format_.parser is None:
-        raise no_parser(format_)
+        raise no_parser(format_, url)
     if ":" not in format_.parser:
         found: type[Parser] = __getattr__(format_.parser)
         return found

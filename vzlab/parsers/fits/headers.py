@@ -76,7 +76,7 @@ def read_units(source: ByteSource, url: str) -> Iterator[Unit]:
         If a header has no end, its counts are no counts, or its data reach past the end of the file.
     """
     offset, number = 0, 0
-    while offset < source.size_bytes:
+    while offset < source.size_bytes or not number:
         if number and _is_padding(source, offset, url):
             return
         if number >= MAX_UNITS:

@@ -6,7 +6,7 @@ import math
 
 from vzlab.inspection import VariableInspection
 from vzlab.inspection.words import format_bytes, shorten
-from vzlab.render.html import Box
+from vzlab.render.html import Box, Tone
 
 _SAME_SIZE = frozenset({"bytes", "transpose", "numcodecs.shuffle", "vzlab.shuffle", "numcodecs.bitround"})
 """Codecs that encode to as many bytes as they are given."""
@@ -26,7 +26,7 @@ def decoding_boxes(variable: VariableInspection) -> list[Box]:
     for codec, size in zip(reversed(variable.codecs), reversed(sizes), strict=True):
         if codec.name != "bytes":
             value = None if size is None else format_bytes(size)
-            tone = "warn" if codec.needs else "plain"
+            tone: Tone = "warn" if codec.needs else "plain"
             boxes.append(Box(title=codec.decoding, value=value, note=str(codec), tone=tone))
     shape = variable.chunking.chunk_shape if variable.chunking.kind != "unknown" else variable.shape
     order = f"{variable.byte_order}-endian" if variable.byte_order else "stored values"

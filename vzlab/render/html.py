@@ -310,7 +310,7 @@ def facts(pairs: Iterable[tuple[Content, Content]]) -> Markup:
     ]
     if not entries:
         return Markup()
-    grid = "display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.2em 1em;margin:.4em 0"
+    grid = "display:grid;grid-template-columns:fit-content(12em) minmax(0,1fr);gap:.2em 1em;margin:.4em 0"
     return element("dl", entries, style=f"{grid};font-size:.94em;overflow-wrap:anywhere")
 
 
@@ -356,8 +356,12 @@ def legend(
             square = element("span", "□", style=DIM)
         else:
             square = element("span", "■", style=f"color:rgb({','.join(map(str, colour))})")
-        # One piece, so that a line never breaks between a square and its word.
-        parts.append(element("span", square, " ", dim(text), style="white-space:nowrap;margin-right:.5em"))
+        # One piece where there is room, so that a line does not break between a square and its word.
+        parts.append(
+            element(
+                "span", square, " ", dim(text), style="display:inline-block;max-width:100%;margin-right:.5em"
+            )
+        )
     return element("div", join(parts), style="font-size:.84em;margin:.25em 0 .6em 0")
 
 

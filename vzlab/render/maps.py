@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from vzlab.inspection.byte_map import ByteMap
-from vzlab.inspection.chunk_map import NO_SOURCE, SEVERAL_SOURCES, ChunkMap
+from vzlab.inspection.chunk_map import NO_SOURCE, SEVERAL_SOURCES, ChunkMap, ChunkSlice
 from vzlab.inspection.words import format_bytes, format_count, format_percent
 from vzlab.render.png import encode_png
 
@@ -42,6 +42,9 @@ _CLEAR, _HATCH, _MARK, _HELD, _FIRST = 0, 1, 2, 3, 4
 
 _WIDTH, _HEIGHT = 480, 320
 """Pixels that a chunk map should not exceed, unless it has more cells than this."""
+_MOST_CELLS = 160
+"""Along each side of a picture in a page: each is at least two pixels wide and high."""
+_PANEL_GAP = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,17 +84,14 @@ def draw_chunk_map(
     if chunks.shape[0] > 1.5 * chunks.shape[1]:
         # A tall grid is laid on its side: pages have more room across.
         chunks = chunks.transpose()
-    cells = max(chunks.shape)
+    cells = min(max(chunks.shape), _MOST_CELLS)
     while True:
         drawn = chunks.rebin(cells)
         colours, legend, title, words = (
             _by_source(drawn, source_names) if colour_by == "source" else _by_amount(drawn, colour_by)
         )
-        pixels, width = _draw_cells(drawn, colours)
-        palette = _palette(
-            (*KINDS, SEVERAL) if colour_by == "source" else tuple(map(_ramp, np.linspace(0, 1, _LEVELS)))
-        )
-        png = encode_png(pixels, palette)
+        pixels = _draw_cells(drawn, colours)
+        png = encode_png(pixels, _palette_for(colour_by))
         if max_bytes is None or len(png) <= max_bytes or cells <= 8:
             break
         cells = max(cells * 2 // 3, 8)
@@ -107,8 +107,62 @@ def draw_chunk_map(
         caption=_caption(drawn),
         legend=tuple(legend),
         legend_title=title,
-        width_px=width,
+        width_px=pixels.shape[1],
     )
+
+
+def draw_chunk_slices(
+    slices: Sequence[ChunkSlice],
+    *,
+    colour_by: Literal["ratio", "size", "source"],
+    source_names: Sequence[str] = (),
+) -> Picture:
+    """Draw slices of a chunk grid as panels with one scale of colours, in reading order.
+
+    Parameters
+    ----------
+    slices : sequence of ChunkSlice
+        At least one, all of the same cells.
+    colour_by, source_names
+        As for `draw_chunk_map`.
+    """
+    drawn = [cut.map for cut in slices]
+    if drawn[0].shape[0] > 1.5 * drawn[0].shape[1]:
+        drawn = [chunks.transpose() for chunks in drawn]
+    whole = beside(drawn)
+    colours, legend, title, words = (
+        _by_source(whole, source_names) if colour_by == "source" else _by_amount(whole, colour_by)
+    )
+    columns = drawn[0].shape[1]
+    across = min(len(drawn), max(1, _WIDTH // (columns * 6 + _PANEL_GAP)))
+    side = max(2, min((_WIDTH - across * _PANEL_GAP) // (across * columns), 20))
+    panels = np.split(_draw_cells(whole, colours, side=side), len(drawn), axis=1)
+    rows = []
+    for start in range(0, len(panels), across):
+        row = [np.pad(panel, ((0, _PANEL_GAP), (0, _PANEL_GAP))) for panel in panels[start : start + across]]
+        row += [np.zeros_like(row[0])] * (across - len(row))
+        rows.append(np.concatenate(row, axis=1))
+    pixels = np.concatenate(rows)[:-_PANEL_GAP, :-_PANEL_GAP]
+    n, dim = slices[0].n_positions, slices[0].dim
+    at = ", ".join(f"{cut.position:,}" for cut in slices)
+    which = f"all {n:,} along {dim}" if len(slices) == n else f"{dim} {at} of {n:,}"
+    return Picture(
+        png=encode_png(pixels, _palette_for(colour_by)),
+        alt=f"Chunk maps, {len(slices)} slices along {dim}, each {_extent(drawn[0])}: {words}",
+        caption=f"{which} · each {_caption(drawn[0])}",
+        legend=tuple(legend),
+        legend_title=title,
+        width_px=pixels.shape[1],
+    )
+
+
+def beside(maps: Sequence[ChunkMap]) -> ChunkMap:
+    """Set maps of the same rows side by side in one, which has no names of dimensions."""
+    joined = {
+        name: np.concatenate([getattr(chunks, name) for chunks in maps], axis=1)
+        for name in ("n_chunks", "n_missing", "n_inline", "stored_bytes", "raw_bytes", "min_bytes", "max_bytes", "source")
+    }  # fmt: skip
+    return replace(maps[0], dims=("", ""), slicer=None, **joined)
 
 
 def colourings(chunks: ChunkMap) -> tuple[Literal["ratio", "size", "source"], ...]:
@@ -121,7 +175,8 @@ def colourings(chunks: ChunkMap) -> tuple[Literal["ratio", "size", "source"], ..
     elif present.any() and chunks.max_bytes[present].max() > 1.02 * chunks.min_bytes[present].min():
         chosen.append("size")
     sources = chunks.source[chunks.source != NO_SOURCE]
-    if sources.size and (sources.min() != sources.max() or (sources == SEVERAL_SOURCES).any()):
+    # A map of which every cell lies in several files says nothing.
+    if sources.size and sources.max() >= 0 and sources.min() != sources.max():
         chosen.append("source")
     return tuple(chosen or ["size"])
 
@@ -176,7 +231,8 @@ def _ramp(position: float) -> Colour:
     return red, green, blue
 
 
-def _palette(colours: Sequence[Colour]) -> npt.NDArray[np.uint8]:
+def _palette_for(colour_by: str) -> npt.NDArray[np.uint8]:
+    colours = (*KINDS, SEVERAL) if colour_by == "source" else map(_ramp, np.linspace(0, 1, _LEVELS))
     fixed = [(0, 0, 0, 0), (128, 128, 128, 120), (*MISSING, 255), (*INLINE, 255)]
     return np.array([*fixed, *((*colour, 255) for colour in colours)], dtype=np.uint8)
 
@@ -209,7 +265,7 @@ def _where(amount: npt.NDArray[np.float64], dims: tuple[str, str]) -> str:
     rows, columns = amount.shape
     words = []
     for axis, (n, dim) in enumerate(((rows, dims[0]), (columns, dims[1]))):
-        if n < 3:
+        if n < 3 or not dim:
             continue
         with np.errstate(invalid="ignore"):
             there = np.isfinite(amount)
@@ -238,12 +294,15 @@ def _by_source(chunks: ChunkMap, names: Sequence[str]) -> _Colouring:
     return colours, legend, "file:", f"chunks lie in {format_count(len(seen), 'file')}"
 
 
-def _draw_cells(chunks: ChunkMap, colours: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], int]:
+def _draw_cells(
+    chunks: ChunkMap, colours: npt.NDArray[np.uint8], *, side: int | None = None
+) -> npt.NDArray[np.uint8]:
     """Blow cells up to tiles, with marks on those that are missing or inline."""
     rows, columns = chunks.shape
-    side = max(1, min(_WIDTH // columns, _HEIGHT // rows, 28))
-    # A grid of one or two rows or columns is widened until it can be seen.
-    across, down = max(side, -(-96 // columns)), max(side, -(-22 // rows))
+    across = down = side or max(1, min(_WIDTH // columns, _HEIGHT // rows, 28))
+    if side is None:
+        # A grid of one or two rows or columns is widened until it can be seen.
+        side, across, down = across, max(across, -(-96 // columns)), max(down, -(-22 // rows))
     absent = (chunks.n_missing == chunks.n_chunks).astype(bool)
     held = (chunks.n_inline > 0) & (chunks.n_inline == chunks.n_chunks - chunks.n_missing)
     partly = (chunks.n_missing > 0) & ~absent
@@ -271,7 +330,7 @@ def _draw_cells(chunks: ChunkMap, colours: npt.NDArray[np.uint8]) -> tuple[npt.N
         pixels[np.broadcast_to(gaps, pixels.shape)] = _CLEAR
     elif side < 4:
         pixels[blown(absent)] = _HATCH
-    return pixels, pixels.shape[1]
+    return pixels
 
 
 def _extent(chunks: ChunkMap) -> str:

@@ -12,7 +12,7 @@ _RULES = (
     "body{margin:0;padding:1.6em clamp(.8em,4vw,3em);background:#fff;color:#1b1f23}"
     "@media(prefers-color-scheme:dark){body{background:#111418;color:#e6e8ea}}"
     "h1{position:absolute;width:1px;height:1px;margin:0;overflow:hidden;clip-path:inset(50%)}"
-    "@media print{body{padding:0}}"
+    "@media print{:root{color-scheme:light}body{padding:0;background:#fff;color:#1b1f23}}"
 )
 
 

@@ -10,12 +10,14 @@ from vzlab.inspection.words import format_list, format_value, shorten
 from vzlab.render import html, lines
 from vzlab.render.decoding import decoding_boxes
 from vzlab.render.html import Content, Markup
-from vzlab.render.maps import Picture, colourings, draw_byte_map, draw_chunk_map
+from vzlab.render.maps import Picture, beside, colourings, draw_byte_map, draw_chunk_map, draw_chunk_slices
 
 FEWEST_CHUNKS = 4
 """Of fewer, a picture says less than the words beside it."""
 COLUMNS = ((3, 9), (5, 10), (1, 4.5), (2, 8.5), (3, 8))
 """Of a variable's line: name, dimensions, data type, sizes, codecs and marks."""
+_SLICES_BYTES = 6_000
+"""With less room for pictures, slices are left out."""
 ATTRIBUTES_BYTES = 8_000
 """Room for the values of all attributes of one group or variable."""
 
@@ -106,16 +108,23 @@ def _chunk_pictures(variable: VariableInspection, names: Sequence[str], max_byte
         )
         for kind in kinds
     ]
+    titles = ["Chunks by file" if kind == "source" else "Chunks" for kind in kinds]
+    if slices := variable.chunk_map.slices if max_bytes >= _SLICES_BYTES else ():
+        together = colourings(beside([cut.map for cut in slices]))
+        # Where a slice lies in one file and a cell of all slices in several, files are told by slices alone.
+        for kind in together if "source" not in kinds else together[:1]:
+            pictures.append(draw_chunk_slices(slices, colour_by=kind, source_names=names))
+            titles.append("Slices by file" if kind == "source" else "Slices")
     return [
         html.join([html.label(title, picture.caption), _picture(picture)], "")
-        for title, picture in zip(("Chunks", "Chunks by file"), pictures, strict=False)
+        for title, picture in zip(titles, pictures, strict=True)
     ]
 
 
 def _byte_picture(variable: VariableInspection) -> Markup | None:
     if variable.byte_map is None:
         return None
-    picture = draw_byte_map(variable.byte_map, name=variable.name)
+    picture = draw_byte_map(variable.byte_map, name=shorten(variable.name, 60))
     return html.join([html.label("Where they lie", picture.caption), _picture(picture, stretch=True)], "")
 
 

@@ -15,8 +15,8 @@ from obstore.store import MemoryStore
 
 import vzlab as vz
 from tests.parsers.reading import assert_values_equal, read
-from vzlab.errors import CorruptFileError, SourceNotFoundError, UnsupportedFormatError, VzlabError
 from vzlab.detection import detect_format
+from vzlab.errors import CorruptFileError, SourceNotFoundError, UnsupportedFormatError, VzlabError
 from vzlab.parsers import ENVIParser, parser_for
 from vzlab.storage import RequestLog, StoreRegistry
 

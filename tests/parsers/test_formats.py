@@ -15,8 +15,8 @@ import zarr
 from obstore.store import MemoryStore
 
 from tests.corpus import CorpusEntry, corpus_params
-from vzlab.errors import SourceNotFoundError, UnsupportedFormatError
 from vzlab.detection import FORMATS, detect_format
+from vzlab.errors import SourceNotFoundError, UnsupportedFormatError
 from vzlab.parsers import HDF5Parser, parser_for
 from vzlab.storage import StoreRegistry
 

@@ -18,8 +18,8 @@ from obstore.store import MemoryStore
 from scipy.io import netcdf_file
 
 from tests.parsers.reading import assert_values_equal, read
-from vzlab.errors import CorruptFileError, UnsupportedFormatError, VzlabError
 from vzlab.detection import detect_format
+from vzlab.errors import CorruptFileError, UnsupportedFormatError, VzlabError
 from vzlab.manifests import ManifestGroup
 from vzlab.parsers import NetCDF3Parser, parser_for
 from vzlab.parsers.contiguous import split_length

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,48 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vzlab.errors import CorruptFileError
+from vzlab.parsers.hdf5.indices.btree1 import decode_btree1
+from vzlab.parsers.hdf5.indices.btree2 import decode_btree2
+from vzlab.parsers.hdf5.indices.extensible_array import decode_extensible_array
+from vzlab.parsers.hdf5.indices.fixed_array import decode_fixed_array, decode_implicit, decode_single
+from vzlab.parsers.hdf5.indices.nodes import (
+    IndexEntries,
+    IndexRequest,
+    TangledIndexError,
+    UnknownIndexError,
+    require,
+)
+from vzlab.parsers.hdf5.layout_message import (
+    BTREE_V1,
+    BTREE_V2,
+    EXTENSIBLE_ARRAY,
+    FIXED_ARRAY,
+    IMPLICIT,
+    SINGLE_CHUNK,
+    ChunkedLayout,
+)
 from vzlab.parsers.hdf5.library import h5py
+from vzlab.parsers.hdf5.object_header import FileBytes
+
+LIBRARY_UP_TO = 64
+"""Chunks of a grid that the library is asked for: to read the layout message and the nodes takes longer."""
+
+_DECODERS: dict[int, Callable[[IndexRequest], IndexEntries]] = {
+    BTREE_V1: decode_btree1,
+    IMPLICIT: decode_implicit,
+    FIXED_ARRAY: decode_fixed_array,
+    EXTENSIBLE_ARRAY: decode_extensible_array,
+    BTREE_V2: decode_btree2,
+}
+_NAMES = {
+    BTREE_V1: "version 1 B-tree",
+    SINGLE_CHUNK: "single chunk",
+    IMPLICIT: "implicit",
+    FIXED_ARRAY: "fixed array",
+    EXTENSIBLE_ARRAY: "extensible array",
+    BTREE_V2: "version 2 B-tree",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,28 +78,119 @@ def read_chunk_index(
     grid_shape: tuple[int, ...],
     chunk_shape: tuple[int, ...],
     *,
-    is_extensible_array: Callable[[], bool],
-) -> ChunkIndex:
-    """Read the whole chunk index of a dataset.
+    file: FileBytes,
+    layout: Callable[[], ChunkedLayout | None],
+    chunk_bytes: int,
+    is_filtered: bool,
+    library_up_to: int = LIBRARY_UP_TO,
+) -> ChunkIndex | None:
+    """Read the whole chunk index of a dataset, from its own bytes or else by the library; None where nothing was written.
 
     Parameters
     ----------
     dataset_id : h5py.h5d.DatasetID
-        A chunked dataset with storage.
+        A chunked dataset.
     grid_shape : tuple of int
         Number of chunks along each dimension.
     chunk_shape : tuple of int
         Chunk lengths, in elements.
-    is_extensible_array : callable
-        Whether the index is an extensible array; asked only where that matters.
+    file : FileBytes
+    layout : callable
+        Its layout message; asked for where it is needed.
+    chunk_bytes : int
+        Of a chunk that no filter touched.
+    is_filtered : bool
+        Whether it has a filter pipeline.
+    library_up_to : int
+        Grids of so many chunks are read by the library, which is quicker with them.
 
     Raises
     ------
     RuntimeError
         If the library cannot read the index.
+    CorruptFileError
+        If nodes of it overlap or lead back to where they came from: the library might follow them for ever.
     """
+    if math.prod(grid_shape) > library_up_to:
+        found = layout()
+        if found is not None and found.chunk_shape == chunk_shape and file.address_bytes in (4, 8):
+            if found.address == file.undefined:
+                return None
+            limits = dataset_id.get_space().get_simple_extent_dims(True)
+            request = IndexRequest(
+                file=file,
+                address=found.address,
+                grid_shape=grid_shape,
+                limit_grid_shape=tuple(
+                    None if limit == h5py.h5s.UNLIMITED else -(-limit // length)
+                    for limit, length in zip(limits, chunk_shape, strict=True)
+                ),
+                chunk_shape=chunk_shape,
+                chunk_bytes=chunk_bytes,
+                is_filtered=is_filtered,
+            )
+            try:
+                return _decode(request, found)
+            except UnknownIndexError:
+                # The library has the last word on what is not as the specification has it.
+                pass
+            except TangledIndexError as error:
+                raise CorruptFileError(
+                    f"{file.source.url} is damaged: in the chunk index at byte {file.base + found.address}, {error}. "
+                    "Fetch the file again."
+                ) from error
+
+    # The library counts all chunks to know this.
+    if dataset_id.get_space_status() == h5py.h5d.SPACE_STATUS_NOT_ALLOCATED:
+        return None
+
+    def is_extensible_array() -> bool:
+        found = layout()
+        return found is not None and found.index_type == EXTENSIBLE_ARRAY
+
     with _collector_paused():
         return _iterate(dataset_id, grid_shape, chunk_shape, is_extensible_array)
+
+
+def _decode(request: IndexRequest, layout: ChunkedLayout) -> ChunkIndex:
+    """The index from its own bytes."""
+    if layout.index_type == SINGLE_CHUNK:
+        entries = decode_single(request, layout.single_chunk)
+    else:
+        entries = _DECODERS[layout.index_type](request)
+    base = np.uint64(request.file.base)
+    n_chunks = math.prod(request.grid_shape)
+    lengths = entries.lengths
+    if lengths is None:
+        lengths = np.full(len(entries.addresses), request.chunk_bytes, np.uint64)
+    masks = entries.filter_masks
+    if masks is not None and not masks.any():
+        masks = None
+    offsets, missing = entries.addresses + base, None
+    if entries.numbers is None:
+        require(len(offsets) == n_chunks, "the index has another length than the grid")
+    else:
+        at = entries.numbers
+        written = np.zeros(n_chunks, np.bool_)
+        written[at] = True
+        n_written = int(np.count_nonzero(written))
+        require(n_written == len(at), "the index has a chunk twice")
+        offsets, lengths = _placed(offsets, at, n_chunks), _placed(lengths, at, n_chunks)
+        masks = None if masks is None else _placed(masks, at, n_chunks)
+        missing = None if n_written == n_chunks else ~written.reshape(request.grid_shape)
+    return ChunkIndex(
+        offsets=offsets.reshape(request.grid_shape),
+        lengths=lengths.reshape(request.grid_shape),
+        filter_masks=None if masks is None else masks.reshape(request.grid_shape),
+        missing=missing,
+        decoder=f"vzlab ({_NAMES[layout.index_type]})",
+    )
+
+
+def _placed[T: np.generic](column: npt.NDArray[T], at: npt.NDArray[np.int64], n: int) -> npt.NDArray[T]:
+    placed = np.zeros(n, column.dtype)
+    placed[at] = column
+    return placed
 
 
 def _iterate(

@@ -24,7 +24,8 @@ class StoredType:
     """One HDF5 datatype.
 
     `handling` says what can be done with its bytes: ``"reference"`` them, since codecs decode them; ``"convert"``, since only
-    the library decodes them to values that Zarr can say; ``"text"``, variable-length strings; ``"refuse"``.
+    the library decodes them to values that Zarr can say; ``"text"``, variable-length strings, and references to objects, of
+    which the text is a path; ``"refuse"``.
     """
 
     handling: Handling
@@ -90,8 +91,13 @@ def _work_out(type_id: Any) -> StoredType:
         return _refused(
             native, "Its elements are sequences of varying length", f"variable-length sequence of {base}"
         )
+    if kind == _h5t.REFERENCE and type_id.equal(_h5t.STD_REF_OBJ):
+        # As text: the path of what each points to, which is what a reference means outside of its file.
+        return StoredType(
+            handling="text", native=native, data_type="string", zero="", description="reference to an object"
+        )
     if kind == _h5t.REFERENCE:
-        return _refused(native, "Its elements are references to objects of the file", "reference")
+        return _refused(native, "Its elements are references to regions of variables", "reference")
     description = _describe(type_id, native)
     if kind == _h5t.COMPOUND and native.names is not None:
         held = _unfixed_members(type_id)

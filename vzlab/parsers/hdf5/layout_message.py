@@ -2,76 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from vzlab.storage import Source
+from vzlab.parsers.hdf5.object_header import FileBytes, messages
 
-_LAYOUT, _CONTINUATION = 0x08, 0x10
+_LAYOUT = 0x08
 _CHUNKED = 2
-EXTENSIBLE_ARRAY = 4
-"""Chunk indexing type of an extensible array."""
+
+BTREE_V1, SINGLE_CHUNK, IMPLICIT, FIXED_ARRAY, EXTENSIBLE_ARRAY, BTREE_V2 = range(6)
+"""Chunk indexing types; the first is not numbered by the specification: every layout before version 4 has it."""
+
+_PARAMETER_BYTES = {IMPLICIT: 0, FIXED_ARRAY: 1, EXTENSIBLE_ARRAY: 5, BTREE_V2: 6}
+"""Of creation parameters before the address of an index."""
+
+_EDGES_UNFILTERED, _FILTERED_SINGLE = 1, 2
+"""Bits of the flags of version 4 and later."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChunkedLayout:
-    """A chunked data layout message of version 4 or later (HDF5 specification IV.A.2.i)."""
+    """A chunked data layout message (HDF5 specification IV.A.2.i)."""
 
-    edges_unfiltered: bool
-    """Whether partial chunks at the array's edge go through no filter."""
+    version: int
     index_type: int
-    """1 single chunk, 2 implicit, 3 fixed array, 4 extensible array, 5 version 2 B-tree."""
+    address: int
+    """Of the index, or of the only chunk."""
+    chunk_shape: tuple[int, ...]
+    """In elements."""
+    edges_unfiltered: bool = False
+    """Whether partial chunks at the array's edge go through no filter."""
+    single_chunk: tuple[int, int] | None = None
+    """Stored bytes and filter mask of an only chunk that is filtered."""
 
 
-def read_chunked_layout(file_id: Any, source: Source, address: int) -> ChunkedLayout | None:
-    """The layout of the chunked dataset whose object header is at an address; None for an older version.
-
-    Parameters
-    ----------
-    file_id : h5py.h5f.FileID
-    address : int
-        Of the object header, from the file's base address.
-    """
-    creation = file_id.get_create_plist()
-    widths, base = creation.get_sizes(), creation.get_userblock()
-    for kind, body in _messages(source, base, address, widths):
-        if kind == _LAYOUT and body[0] >= 4 and body[1] == _CHUNKED:
-            rank, width = body[3], body[4]
-            return ChunkedLayout(edges_unfiltered=bool(body[2] & 1), index_type=body[5 + rank * width])
+def read_chunked_layout(file: FileBytes, address: int) -> ChunkedLayout | None:
+    """The layout of the chunked dataset whose object header is at an address; None where there is none that is known."""
+    for kind, _, body in messages(file, address):
+        if kind == _LAYOUT:
+            return parse_chunked_layout(file, body)
     return None
 
 
-def _messages(
-    source: Source, base: int, address: int, widths: tuple[int, int]
-) -> Iterator[tuple[int, bytes]]:
-    """Type and body of each message of a version 2 object header (HDF5 specification IV.A.1.b)."""
-    head = _upto(source, base + address, 64)
-    if head[:4] != b"OHDR":
-        return
-    flags = head[5]
-    # Times are stored if bit 5 is set, attribute phase change values if bit 4 is.
-    start = 6 + 16 * (flags >> 5 & 1) + 4 * (flags >> 4 & 1)
-    width = 1 << (flags & 3)
-    size = int.from_bytes(head[start : start + width], "little")
-    blocks = [(base + address + start + width, size)]
-    prefix = 6 if flags & 4 else 4
-    while blocks:
-        offset, length = blocks.pop(0)
-        block = source.read(offset, length)
-        at = 0
-        while at + prefix <= len(block):
-            kind, n_bytes = block[at], int.from_bytes(block[at + 1 : at + 3], "little")
-            body = block[at + prefix : at + prefix + n_bytes]
-            at += prefix + n_bytes
-            if kind == _CONTINUATION:
-                where = int.from_bytes(body[: widths[0]], "little")
-                length = int.from_bytes(body[widths[0] : sum(widths)], "little")
-                # A continuation block has a signature before its messages and a checksum behind them.
-                blocks.append((base + where + 4, length - 8))
-            else:
-                yield kind, body
+def parse_chunked_layout(file: FileBytes, body: bytes) -> ChunkedLayout | None:
+    """A layout message's data; None for another class of layout or a version that is not known."""
+    if len(body) < 3:
+        return None
+    version = body[0]
+    if version in (1, 2) and body[2] == _CHUNKED:
+        rank, at = body[1], 8
+        sizes_at, width = at + file.address_bytes, 4
+    elif version == 3 and body[1] == _CHUNKED:
+        rank, at = body[2], 3
+        sizes_at, width = at + file.address_bytes, 4
+    elif version in (4, 5) and body[1] == _CHUNKED and len(body) > 5:
+        return _parse_indexed(file, body)
+    else:
+        return None
+    # The last size is that of an element, in bytes.
+    sizes = _sizes(body, sizes_at, rank, width)
+    if sizes is None:
+        return None
+    return ChunkedLayout(
+        version=version, index_type=BTREE_V1, address=file.address(body, at), chunk_shape=sizes[:-1]
+    )
 
 
-def _upto(source: Source, offset: int, length: int) -> bytes:
-    return source.read(offset, min(length, source.size_bytes - offset))
+def _parse_indexed(file: FileBytes, body: bytes) -> ChunkedLayout | None:
+    version, flags, rank, width = body[0], body[2], body[3], body[4]
+    sizes = _sizes(body, 5, rank, width)
+    at = 5 + rank * width
+    if sizes is None or at >= len(body):
+        return None
+    index_type, at = body[at], at + 1
+    single = None
+    if index_type == SINGLE_CHUNK:
+        if flags & _FILTERED_SINGLE:
+            mask_at = at + file.length_bytes
+            single = (file.length(body, at), int.from_bytes(body[mask_at : mask_at + 4], "little"))
+            at = mask_at + 4
+    elif index_type in _PARAMETER_BYTES:
+        at += _PARAMETER_BYTES[index_type]
+    else:
+        return None
+    if at + file.address_bytes > len(body):
+        return None
+    return ChunkedLayout(
+        version=version,
+        index_type=index_type,
+        address=file.address(body, at),
+        chunk_shape=sizes[:-1],
+        edges_unfiltered=bool(flags & _EDGES_UNFILTERED),
+        single_chunk=single,
+    )
+
+
+def _sizes(body: bytes, at: int, rank: int, width: int) -> tuple[int, ...] | None:
+    if rank < 2 or len(body) < at + rank * width:
+        return None
+    return tuple(int.from_bytes(body[i : i + width], "little") for i in range(at, at + rank * width, width))

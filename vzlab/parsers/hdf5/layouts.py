@@ -23,8 +23,9 @@ from vzlab.parsers.hdf5.chunk_index import read_chunk_index
 from vzlab.parsers.hdf5.datatypes import StoredType, encode_fill, stored_type
 from vzlab.parsers.hdf5.external import external_manifest
 from vzlab.parsers.hdf5.inlining import inline_text, inline_values
-from vzlab.parsers.hdf5.layout_message import EXTENSIBLE_ARRAY, ChunkedLayout, read_chunked_layout
+from vzlab.parsers.hdf5.layout_message import ChunkedLayout, read_chunked_layout
 from vzlab.parsers.hdf5.library import h5py
+from vzlab.parsers.hdf5.object_header import FileBytes
 from vzlab.parsers.hdf5.objects import DatasetNode
 from vzlab.parsers.hdf5.skipped_filters import settle_skipped_filters
 from vzlab.parsers.hdf5.virtual_sources import virtual_layout
@@ -161,7 +162,7 @@ def _contiguous(layout: Layout) -> Prepared:
 
 
 def _chunked(layout: Layout) -> Prepared:
-    dataset_id, stored = layout.node.dataset_id, layout.stored
+    stored = layout.stored
     filters = read_filters(layout.creation)
     file_chunks = tuple(layout.creation.get_chunk())
     chunks = file_chunks + stored.inner_shape
@@ -173,14 +174,17 @@ def _chunked(layout: Layout) -> Prepared:
             f"Its grid has {math.prod(grid)} chunks, more than a manifest can hold (at most {MAX_CHUNKS})."
         )
     codecs = chain_for(filters, layout.dtype, chunks, stored)
-    if dataset_id.get_space_status() == _h5d.SPACE_STATUS_NOT_ALLOCATED:
-        return chunks, codecs, ChunkManifest.empty(grid), ""
     index = read_chunk_index(
-        dataset_id,
+        layout.node.dataset_id,
         file_grid,
         file_chunks,
-        is_extensible_array=lambda: _index_type(layout) == EXTENSIBLE_ARRAY,
+        file=_file_bytes(layout),
+        layout=lambda: _chunked_layout(layout),
+        chunk_bytes=math.prod(chunks) * layout.dtype.itemsize,
+        is_filtered=bool(filters),
     )
+    if index is None:
+        return chunks, codecs, ChunkManifest.empty(grid), ""
     manifest = ChunkManifest.from_ranges(
         layout.source_file,
         index.offsets,
@@ -207,19 +211,18 @@ def _chunked(layout: Layout) -> Prepared:
     return chunks, codecs, manifest if grid == file_grid else manifest.reshape(grid), index.decoder
 
 
-def _index_type(layout: Layout) -> int | None:
-    found = _chunked_layout(layout)
-    return None if found is None else found.index_type
-
-
 def _edges_unfiltered(layout: Layout) -> bool:
     found = _chunked_layout(layout)
     return found is not None and found.edges_unfiltered
 
 
 def _chunked_layout(layout: Layout) -> ChunkedLayout | None:
+    return read_chunked_layout(_file_bytes(layout), layout.node.key[1])
+
+
+def _file_bytes(layout: Layout) -> FileBytes:
     file = layout.node.file
-    return read_chunked_layout(file.file_id, file.source, layout.node.key[1])
+    return FileBytes.of(file.file_id, file.source)
 
 
 def read_filters(creation: Any) -> tuple[Hdf5Filter, ...]:

@@ -1,5 +1,8 @@
 """Compare virtual with native reads, verify references against their files, and make the faults that a comparison must find."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from vzlab.testing import faults
 from vzlab.testing.compare import assert_virtual_equal, compare, read_virtual
 from vzlab.testing.comparison import Bound, Comparison, Finding, Gap, LevelCoverage, Stratum
@@ -7,12 +10,17 @@ from vzlab.testing.refresh import Refresh, refresh
 from vzlab.testing.verification import Verification, VerifiedArray, VerifiedFile
 from vzlab.testing.verify import verify
 
+if TYPE_CHECKING:
+    from vzlab.testing import strategies
+    from vzlab.testing.parser_tests import ParserTests
+
 __all__ = [
     "Bound",
     "Comparison",
     "Finding",
     "Gap",
     "LevelCoverage",
+    "ParserTests",
     "Refresh",
     "Stratum",
     "Verification",
@@ -23,5 +31,15 @@ __all__ = [
     "faults",
     "read_virtual",
     "refresh",
+    "strategies",
     "verify",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # These need pytest and hypothesis, which comparing does not.
+    if name == "ParserTests":
+        return import_module("vzlab.testing.parser_tests").ParserTests
+    if name == "strategies":
+        return import_module("vzlab.testing.strategies")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

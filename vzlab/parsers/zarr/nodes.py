@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
-from vzlab.errors import CorruptFileError, UnreachableChunkError, UnsupportedFormatError
+from vzlab.errors import (
+    CorruptFileError,
+    SourceNotFoundError,
+    UnreachableChunkError,
+    UnsupportedFormatError,
+)
 from vzlab.parsers.zarr.keys import Keys
 from vzlab.parsers.zarr_documents import read_json
+from vzlab.storage import local_path
 
 MAX_DEPTH = 100
 """Groups deeper than this are left out; listing names them."""
@@ -93,6 +100,9 @@ def find_nodes(
         return _crawled(keys, root, node, drops), "listing"
     if root and any(document is not None for document in found[: len(names)]):
         raise KeyError(f"{keys.url} has no group {root!r}")
+    path = local_path(keys.url)
+    if path is not None and not Path(path).exists():
+        raise SourceNotFoundError(f"There is nothing at {keys.url}. Check the path, or mount what it is on.")
     raise UnsupportedFormatError(
         f"{keys.url} holds none of zarr.json, .zgroup, .zarray and .zmetadata: it is no Zarr store. Give the url of "
         "the store itself."

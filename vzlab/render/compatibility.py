@@ -22,7 +22,7 @@ from vzlab.render.html import (
 )
 from vzlab.render.printable import fold, printable, terminal_size
 
-_TONES: dict[Severity, Tone] = {
+TONES: dict[Severity, Tone] = {
     "merges": "good",
     "harmless": "note",
     "needs a rectilinear grid": "info",
@@ -110,7 +110,7 @@ def _cell(report: CompatibilityReport, variable: str, facet: str) -> Cell:
     finding = report.cell(variable, facet)
     if finding is None:
         return Cell(content=dim("merges"), tone="good" if facet in _DECISIVE else None)
-    return Cell(content=_short(finding), tone=_TONES[finding.severity], note=finding.severity)
+    return Cell(content=_short(finding), tone=TONES[finding.severity], note=finding.severity)
 
 
 def _short(finding: Finding) -> Content:

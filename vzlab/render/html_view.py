@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from vzlab.inspection import Finding, GroupInspection, Inspection, UnreadableInspection, VariableInspection
 from vzlab.inspection.words import format_bytes, format_count, format_dims, format_list, shorten
 from vzlab.render import html, lines
+from vzlab.render.file_set import file_set_card
 from vzlab.render.history import history_card
 from vzlab.render.html import Content, Markup
 from vzlab.render.variable_html import (
@@ -60,7 +61,8 @@ def body(inspection: Inspection, *, budget_bytes: int = BUDGET_BYTES) -> Markup:
         *_findings(inspection.findings),
     ]
     history = None if inspection.history is None else history_card(inspection.history)
-    tail = [history, _files(inspection), _open_it(inspection)]
+    files = None if inspection.files is None else file_set_card(inspection.files)
+    tail = [files, history, _files(inspection), _open_it(inspection)]
 
     def assembled(cards: Mapping[str, Markup], groups: frozenset[str]) -> Markup:
         return html.escape([head, _group_body(inspection.root, cards, groups), tail])

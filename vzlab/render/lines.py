@@ -121,7 +121,7 @@ def chain(variable: VariableInspection) -> str:
         return " + ".join(words)
     if variable.counts is not None and variable.counts.inline == variable.counts.total > 0:
         return "inline"
-    return "contiguous" if variable.chunking.kind == "single" else "uncompressed"
+    return "contiguous" if variable.layout == "contiguous" else "uncompressed"
 
 
 def _short(codec: CodecDescription) -> str:

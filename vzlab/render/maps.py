@@ -158,7 +158,7 @@ def draw_chunk_slices(
 
 def beside(maps: Sequence[ChunkMap]) -> ChunkMap:
     """Set maps of the same rows side by side in one, which has no names of dimensions."""
-    joined = {
+    joined: dict[str, Any] = {
         name: np.concatenate([getattr(chunks, name) for chunks in maps], axis=1)
         for name in ("n_chunks", "n_missing", "n_inline", "stored_bytes", "raw_bytes", "min_bytes", "max_bytes", "source")
     }  # fmt: skip

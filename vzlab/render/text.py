@@ -12,6 +12,7 @@ from rich.text import Text
 from vzlab.inspection import Finding, GroupInspection, Inspection, UnreadableInspection, VariableInspection
 from vzlab.inspection.words import format_count, format_dims, format_list, format_value, shorten
 from vzlab.render import lines
+from vzlab.render.file_set import file_set_lines
 from vzlab.render.history import history_lines
 from vzlab.render.printable import terminal_size
 
@@ -69,6 +70,8 @@ def _overview(inspection: Inspection, columns: int) -> Group:
         parts.append(Text(f"  {len(inspection.findings) - 4:,} more findings: .findings", style="dim"))
     if inspection.variables or inspection.unreadable:
         parts += [Text(""), _table(inspection, columns)]
+    if inspection.files is not None:
+        parts += [Text(""), *map(Text, file_set_lines(inspection.files))]
     if inspection.history is not None:
         parts += [Text(""), *map(Text, history_lines(inspection.history))]
     if attributes := inspection.root.attributes:

@@ -1,0 +1,222 @@
+"""Views as plain JSON for whatever draws them live: chunk map, byte map, pipeline, matrix, waterfall.
+
+Every spec is an object with ``schema`` ("vzlab-view/1"), ``kind``, ``alt`` (what a seeing person would conclude) and the
+fields that its function lists. Cells stand row by row in flat lists; null is a cell without a value. Colours are
+``[red, green, blue]``, and those of an ordered scale go from little to much. Numbers are raw, so that a view can say what
+a cell stands for when it is pointed at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vzlab.datasets.findings import FACETS, CompatibilityReport
+from vzlab.inspection import Inspection, Recording
+from vzlab.inspection.chunk_map import ChunkMap
+from vzlab.render.compatibility import TONES
+from vzlab.render.decoding import decoding_boxes
+from vzlab.render.html import ACCENTS
+from vzlab.render.maps import (
+    INLINE,
+    KINDS,
+    MISSING,
+    OTHERS,
+    OWN,
+    RAMP,
+    SEVERAL,
+    colourings,
+    draw_byte_map,
+    draw_chunk_map,
+)
+from vzlab.render.waterfall import sentence
+
+SCHEMA = "vzlab-view/1"
+"""Name and version. The number rises when a field changes its meaning or goes away."""
+
+MAX_BARS = 2_000
+"""Requests of a waterfall that are given one by one, the first ones; the others are counted."""
+
+
+def chunk_map_spec(inspection: Inspection, variable: str, *, max_cells: int = 64) -> dict[str, Any] | None:
+    """Give a variable's chunk grid; None where it has no more than one chunk.
+
+    Parameters
+    ----------
+    inspection : Inspection
+    variable : str
+        Its path.
+    max_cells : int
+        Most cells along each side.
+
+    Returns
+    -------
+    dict or None
+        ``dims`` (down, across), ``grid_shape``, ``shape`` (cells down, across), ``folded`` (``[name, chunks]`` of dimensions
+        that a cell stands for all of), ``cells`` (``n_chunks``, ``n_missing``, ``n_inline``, ``stored_bytes``, ``min_bytes``,
+        ``max_bytes``, ``ratio``, ``source``: position in ``sources``, -1 for several, -2 for none), ``colour_by`` (ways
+        of colouring that say something, the first one best), ``colours``, ``sources`` (names), and ``slices``, each with
+        ``dim``, ``position``, ``n_positions``, ``shape`` and ``cells``.
+    """
+    whole = inspection[variable].chunk_map
+    if whole is None:
+        return None
+    names = [source.name for source in inspection.sources]
+    drawn, kinds = whole.rebin(max_cells), colourings(whole)
+    return {
+        **_head("chunk map", draw_chunk_map(whole, colour_by=kinds[0], source_names=names).alt),
+        "variable": variable,
+        "dims": list(drawn.dims),
+        "grid_shape": list(drawn.grid_shape),
+        "folded": [list(pair) for pair in drawn.folded],
+        **_cells(drawn),
+        "colour_by": list(kinds),
+        "colours": {
+            "scale": _plain(RAMP),
+            "sources": _plain(KINDS),
+            "several": list(SEVERAL),
+            "missing": list(MISSING),
+            "inline": list(INLINE),
+        },
+        "sources": names,
+        "slices": [
+            {"dim": cut.dim, "position": cut.position, "n_positions": cut.n_positions, **_cells(cut.map)}
+            for cut in whole.slices
+        ],
+    }
+
+
+def byte_map_spec(inspection: Inspection, variable: str) -> dict[str, Any] | None:
+    """Give where a variable lies in its files; None where it lies in none.
+
+    Returns
+    -------
+    dict or None
+        ``shape`` (rows, bins), ``rows`` (``source``: the name of the first file of each row, ``n_sources`` that share it),
+        ``own`` and ``others`` (the fraction of each bin that chunks of this variable, and of others, cover), ``file_bytes``,
+        ``own_bytes``, ``other_bytes``, ``rest_bytes`` and ``colours``.
+    """
+    strips = inspection[variable].byte_map
+    if strips is None:
+        return None
+    rows = zip(strips.first_source, strips.n_sources, strict=True)
+    return {
+        **_head("byte map", draw_byte_map(strips, name=variable).alt),
+        "variable": variable,
+        "shape": list(strips.own.shape),
+        "rows": [{"source": inspection.sources[first].name, "n_sources": n} for first, n in rows],
+        "own": _numbers(strips.own),
+        "others": _numbers(strips.others),
+        "file_bytes": strips.file_bytes,
+        "own_bytes": strips.own_bytes,
+        "other_bytes": strips.other_bytes,
+        "rest_bytes": strips.rest_bytes,
+        "colours": {"own": list(OWN), "others": list(OTHERS)},
+    }
+
+
+def pipeline_spec(inspection: Inspection, variable: str) -> dict[str, Any]:
+    """Give the way of one chunk from bytes to values: ``boxes`` of ``title``, ``value``, ``note`` and ``tone``."""
+    boxes = [
+        {"title": box.title, "value": box.value, "note": box.note, "tone": box.tone}
+        for box in decoding_boxes(inspection[variable])
+    ]
+    way = ", then ".join(str(box["title"]) for box in boxes)
+    return {
+        **_head("pipeline", f"{variable}: {way}"),
+        "variable": variable,
+        "boxes": boxes,
+        "tones": _tones(),
+    }
+
+
+def matrix_spec(report: CompatibilityReport) -> dict[str, Any]:
+    """Give which variables differ in what between files.
+
+    Returns
+    -------
+    dict
+        ``columns`` (what may differ), ``rows`` (names of variables, "" for the dataset), and ``cells``, row by row: null where
+        all files agree, else ``severity``, ``tone``, ``sentence``, ``fix`` and ``holders`` (``value``, ``n_files``).
+    """
+    rows = list(report.variables)
+    found = [[report.cell(variable, facet) for facet in FACETS] for variable in rows]
+    return {
+        **_head("matrix", report.headline),
+        "columns": list(FACETS),
+        "rows": rows,
+        "cells": [
+            None
+            if finding is None
+            else {
+                "severity": finding.severity,
+                "tone": TONES[finding.severity],
+                "sentence": finding.sentence,
+                "fix": finding.fix,
+                "holders": [{"value": held.value, "n_files": held.n_files} for held in finding.holders],
+            }
+            for row in found
+            for finding in row
+        ],
+        "tones": _tones(),
+    }
+
+
+def waterfall_spec(recording: Recording) -> dict[str, Any]:
+    """Give the requests of a recording in the order in which they began, at most the first `MAX_BARS`.
+
+    Returns
+    -------
+    dict
+        ``elapsed_s``, ``n_requests`` (in all), ``urls``, and lists with an item for each request: ``file`` (position in
+        ``urls``), ``offset``, ``length``, ``started_s``, ``ended_s``, ``is_data``, ``is_repeat``.
+    """
+    columns = recording.columns
+    bars = {
+        "file": columns.file, "offset": columns.offsets, "length": columns.lengths, "started_s": columns.started_s,
+        "ended_s": columns.ended_s, "is_data": columns.is_data, "is_repeat": columns.is_repeat,
+    }  # fmt: skip
+    return {
+        **_head("waterfall", sentence(recording)),
+        "elapsed_s": round(recording.elapsed_s, 6),
+        "n_requests": recording.n_requests,
+        "urls": list(columns.urls),
+        **{name: _numbers(column[:MAX_BARS], digits=6) for name, column in bars.items()},
+    }
+
+
+def _head(kind: str, alt: str) -> dict[str, Any]:
+    return {"schema": SCHEMA, "kind": kind, "alt": alt}
+
+
+def _cells(chunks: ChunkMap) -> dict[str, Any]:
+    fields = (
+        "n_chunks", "n_missing", "n_inline", "stored_bytes", "min_bytes", "max_bytes", "ratio", "source",
+    )  # fmt: skip
+    return {
+        "shape": list(chunks.shape),
+        "cells": {name: _numbers(getattr(chunks, name)) for name in fields},
+    }
+
+
+def _numbers(values: npt.NDArray[Any], *, digits: int = 4) -> list[Any]:
+    """Flat numbers; what is not finite is null, and fractions are cut to digits that a picture can show."""
+    flat = values.reshape(-1)
+    if flat.dtype.kind != "f":
+        plain: list[Any] = flat.tolist()
+        return plain
+    rounded = np.round(flat.astype(np.float64), digits)
+    return [
+        value if known else None for value, known in zip(rounded.tolist(), np.isfinite(rounded), strict=True)
+    ]
+
+
+def _plain(colours: Sequence[tuple[int, int, int]]) -> list[list[int]]:
+    return [list(colour) for colour in colours]
+
+
+def _tones() -> dict[str, list[int]]:
+    return {tone: list(colour) for tone, colour in ACCENTS.items()}

@@ -11,7 +11,7 @@ from vzlab.storage import as_registry, read_array
 
 
 def as_expected(array: ManifestArray) -> Any:
-    """A scalar text is bytes."""
+    """A scalar text is bytes; a path of nothing, for a reference that points to nothing, is None."""
     values = read_array(array, as_registry(None))
     if values.dtype.kind == "T" and values.ndim == 0:
         return np.asarray(values.item().encode())

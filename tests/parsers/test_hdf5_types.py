@@ -204,8 +204,7 @@ def test_text_that_is_not_utf8_keeps_its_bytes(tmp_path: Path) -> None:
     ("dtype", "reason"),
     [
         pytest.param(h5py.vlen_dtype("i4"), "sequences of varying length", id="vlen"),
-        pytest.param(h5py.ref_dtype, "references", id="reference"),
-        pytest.param(h5py.regionref_dtype, "references", id="region"),
+        pytest.param(h5py.regionref_dtype, "references to regions", id="region"),
         pytest.param(
             np.dtype([("t", h5py.string_dtype())]), "strings of varying length", id="text-in-record"
         ),
@@ -228,6 +227,26 @@ def test_types_that_zarr_cannot_say_lose_only_their_variable(tmp_path: Path, dty
     assert re.search(reason, told.reason)
     assert (told.shape, told.loadable, told.attributes) == ((3,), True, {"units": "m"})
     assert told.dimension_names is not None
+
+
+def test_references_to_objects_are_the_paths_of_what_they_point_to(tmp_path: Path) -> None:
+    path = tmp_path / "references.h5"
+    with h5py.File(path, "w") as file:
+        group, x = file.create_group("g"), file.create_dataset("g/é", data=1)
+        data = np.array([[group.ref, x.ref, h5py.Reference()], [file.ref, x.ref, group.ref]], h5py.ref_dtype)
+        file.create_dataset("refs", data=data, chunks=(1, 2), compression="gzip")
+        file["scalar"] = x.ref
+        file.create_dataset("none", (0,), h5py.ref_dtype)
+        many = [file.create_group(f"many/{i}").ref for i in range(1001)]
+        file.create_dataset("too_many", data=many, dtype=h5py.ref_dtype)
+    group = parse(path)
+    assert read(group["refs"]).tolist() == [["/g", "/g/é", ""], ["/", "/g/é", "/g"]]
+    assert read(group["scalar"]).item() == "/g/é"
+    assert read(group["none"]).shape == (0,)
+    told = group.unreadable["too_many"]
+    assert "point to 1001 objects" in told.reason
+    assert told.loadable
+    assert HDF5Parser().load(path, None, "too_many")[1000] == "/many/1000"
 
 
 def test_what_is_refused_can_be_loaded(tmp_path: Path) -> None:

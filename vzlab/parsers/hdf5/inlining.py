@@ -22,6 +22,9 @@ MAX_INLINE_BYTES = 64 * 2**20
 MAX_TEXT_ELEMENTS = 4 * 2**20
 """A variable of more variable-length strings is refused; it can be loaded."""
 
+MAX_REFERENCED = 1000
+"""A variable with references to more objects is refused; it can be loaded."""
+
 _TEXT_CHUNK_ELEMENTS = 2**18
 """About how many strings go into one inline chunk."""
 
@@ -120,11 +123,25 @@ def inline_text(
 
 
 def _referenced_paths(dataset_id: Any, shape: tuple[int, ...]) -> list[bytes]:
-    """Path of what each reference points to, as h5py gives it; each object is looked for once."""
-    # An object's address (HDF5 specification III.A, version 1 of the reference datatype): 8 bytes, or as many as in the file.
-    stored = read_values(dataset_id, shape, h5py.ref_dtype).reshape(-1).tolist()
-    distinct = {bytes(memoryview(reference)): reference for reference in stored if reference}
-    return []
+    """Path of what each reference points to, as h5py gives it; each object is looked for once, since the library searches."""
+    # A reference to an object is its address (HDF5 specification IV.A.2.d, class 7).
+    addresses = np.zeros(shape, np.uint64)
+    references = np.zeros(shape, h5py.ref_dtype)
+    try:
+        dataset_id.read(h5py.h5s.ALL, h5py.h5s.ALL, addresses, h5py.h5t.STD_REF_OBJ)
+        dataset_id.read(h5py.h5s.ALL, h5py.h5s.ALL, references, h5py.h5t.py_create(h5py.ref_dtype))
+        _, first, inverse = np.unique(addresses, return_index=True, return_inverse=True)
+        if len(first) > MAX_REFERENCED:
+            raise UnvirtualizableError(
+                f"Its references point to {len(first)} objects, too many to look for (at most {MAX_REFERENCED})."
+            )
+        distinct = references.reshape(-1)[first].tolist()
+        paths = [h5py.h5r.get_name(one, dataset_id) or b"" if one else b"" for one in distinct]
+    except LIBRARY_ERRORS as error:
+        raise UnvirtualizableError(
+            f"The HDF5 library cannot follow its references: {library_message(error)}."
+        ) from error
+    return [paths[i] for i in inverse.reshape(-1).tolist()]
 
 
 def _encode_text(strings: list[bytes]) -> bytes:

@@ -20,7 +20,7 @@ from vzlab.testing.virtual_side import VirtualSide, VirtualVariable
 _LEVEL = "L0"
 MEANING = frozenset({*ENCODING_ATTRIBUTES, *TIME_ATTRIBUTES})
 """Attributes that say what stored numbers mean."""
-_PLUMBING = frozenset(
+PLUMBING = frozenset(
     {
         "coordinates",
         "_ARRAY_DIMENSIONS",
@@ -42,7 +42,7 @@ def check_attributes(
     variable: VirtualVariable, described: Sequence[NativeVariable], holders: Sequence[str], record: Record
 ) -> int:
     """Compare the attributes of a variable with those in every file that has it; gives how many were compared."""
-    skip = set(_PLUMBING)
+    skip = set(PLUMBING)
     if not variable.has_stored_values:  # what its values mean is compared as values
         skip |= MEANING | {"dtype", "bounds"}
     return _compare_attributes(
@@ -61,7 +61,7 @@ def check_group_attributes(virtual: VirtualSide, native: NativeFiles, record: Re
     for path, attributes in virtual.group_attributes.items():
         theirs = {url: groups[path] for url, groups in native.group_attributes.items() if path in groups}
         if theirs:
-            checked += _compare_attributes(path, attributes, theirs, set(_PLUMBING), None, record)
+            checked += _compare_attributes(path, attributes, theirs, set(PLUMBING), None, record)
     return checked
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -14,12 +13,15 @@ import zarr
 from vzlab.datasets.sources import expand_sources
 from vzlab.errors import VerificationError
 from vzlab.storage import StoreRegistry, as_registry, normalize_url
+from vzlab.testing.announcing import announced
 from vzlab.testing.arrangement import Arrangement, arrange
 from vzlab.testing.checkpoint import Checkpoint, identity_of
 from vzlab.testing.chunks import check_chunks
-from vzlab.testing.comparison import LEVELS, Comparison
+from vzlab.testing.comparison import Comparison
 from vzlab.testing.coordinates import check_coordinate
+from vzlab.testing.fingerprint import Fingerprint
 from vzlab.testing.native_files import NativeFiles
+from vzlab.testing.options import as_levels, as_teller, as_tolerances, check_options, in_bytes
 from vzlab.testing.oracles import NoOracleError
 from vzlab.testing.record import Record
 from vzlab.testing.references import check_against_files, check_references
@@ -28,8 +30,6 @@ from vzlab.testing.structure import check_structure, mark_rewritten
 from vzlab.testing.values import Comparer
 from vzlab.testing.virtual_side import VirtualSide
 from vzlab.testing.virtual_sources import virtual_side
-
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
 def compare(
@@ -60,7 +60,7 @@ def compare(
     ----------
     virtual : virtual or opened Dataset or DataTree, ManifestGroup, ManifestStore, Zarr store or group, Icechunk session or \
             repository, Kerchunk references (dict, or path of JSON or Parquet), or path or url of a file
-    native : path, url, glob, list of these, Dataset or DataTree, optional
+    native : path, url, glob, list of these, Dataset, DataTree or `Fingerprint`, optional
         None takes the files that the references point to.
     levels : str or iterable of str
         ``"all"`` compares what both sides allow; levels named one by one must be possible, or the verdict is UNVERIFIED:
@@ -104,18 +104,26 @@ def compare(
     --------
     ``vz.compare("store.icechunk", "archive/*.nc").verdict``
     """
+    if isinstance(native, Fingerprint):
+        return native.verify(
+            virtual,
+            memory_limit=memory_limit,
+            confidence=confidence,
+            registry=registry,
+            storage_options=storage_options,
+        )
     began = time.perf_counter()
-    chosen = _levels(levels)
-    _check_options(sample, confidence, max_bad_fraction)
+    chosen = as_levels(levels)
+    check_options(sample, confidence, max_bad_fraction)
     if checkpoint is not None and not exact:
         raise ValueError("Found checkpoint without exact=True; a sample is small enough to be drawn again")
     stores = as_registry(registry, storage_options)
     record = Record(levels=chosen, asked_by_name=levels != "all")
-    tell = _teller(progress)
+    tell = as_teller(progress)
     with zarr.config.set({"array.rectilinear_chunks": True}):
         tell("Open the virtual side")
         side = virtual_side(virtual, stores)
-        tolerances = _tolerances(tolerance, side)
+        tolerances = as_tolerances(tolerance, side)
         tell("Open the native files")
         opened, described = _native_files(native, side, stores, record)
         if opened is None and record.wants("L2"):
@@ -128,7 +136,7 @@ def compare(
                     stores,
                     record,
                     tell,
-                    budget=_bytes(memory_limit),
+                    budget=in_bytes(memory_limit),
                     dropped=frozenset(drop_variables),
                     tolerances=tolerances,
                     sampling={
@@ -146,25 +154,27 @@ def compare(
     tell("")
     if not any(level.checked for level in record.coverage) and not record.gaps:
         record.gap(chosen[0], "", "there is nothing to compare on these levels")
-    return Comparison(
-        virtual=side.description,
-        native=described,
-        oracles=() if opened is None else opened.readers,
-        levels=record.coverage,
-        findings=record.findings,
-        gaps=record.gaps,
-        notes=record.notes,
-        strata=tuple(record.strata),
-        bounds=tuple(record.bounds),
-        confidence=confidence,
-        max_bad_fraction=max_bad_fraction,
-        seed=seed,
-        exact=exact,
-        attributes=tuple(record.attributes),
-        tolerances=tuple(sorted(tolerances.items())),
-        n_variables=len(side.variables),
-        n_files=0 if opened is None else len(opened.urls) + len(opened.unopened),
-        elapsed_s=time.perf_counter() - began,
+    return announced(
+        Comparison(
+            virtual=side.description,
+            native=described,
+            oracles=() if opened is None else opened.readers,
+            levels=record.coverage,
+            findings=record.findings,
+            gaps=record.gaps,
+            notes=record.notes,
+            strata=tuple(record.strata),
+            bounds=tuple(record.bounds),
+            confidence=confidence,
+            max_bad_fraction=max_bad_fraction,
+            seed=seed,
+            exact=exact,
+            attributes=tuple(record.attributes),
+            tolerances=tuple(sorted(tolerances.items())),
+            n_variables=len(side.variables),
+            n_files=0 if opened is None else len(opened.urls) + len(opened.unopened),
+            elapsed_s=time.perf_counter() - began,
+        )
     )
 
 
@@ -295,35 +305,6 @@ def _native_files(
     return files, described
 
 
-def _levels(levels: str | Iterable[str]) -> tuple[str, ...]:
-    if levels == "all":
-        return tuple(LEVELS)
-    names = [levels] if isinstance(levels, str) else list(levels)
-    if unknown := [name for name in names if name not in LEVELS]:
-        raise ValueError(f"Found levels {unknown}; expected 'all' or some of {', '.join(LEVELS)}")
-    return tuple(level for level in LEVELS if level in names)
-
-
-def _check_options(sample: Sample, confidence: float, max_bad_fraction: float) -> None:
-    if isinstance(sample, str):
-        if sample not in {"auto", "each"}:
-            raise ValueError(f"Found sample={sample!r}; expected a number, a fraction, 'auto' or 'each'")
-    elif sample < 0 or (isinstance(sample, float) and sample > 1):
-        raise ValueError(f"Found sample={sample}; expected a count of chunks, or a fraction from 0.0 to 1.0")
-    for name, value in (("confidence", confidence), ("max_bad_fraction", max_bad_fraction)):
-        if not 0 < value < 1:
-            raise ValueError(f"Found {name}={value}; expected a fraction between 0 and 1")
-
-
-def _tolerances(tolerance: float | Mapping[str, float] | None, side: VirtualSide) -> dict[str, float]:
-    given = tolerance if isinstance(tolerance, Mapping) else dict.fromkeys(side.variables, tolerance or 0.0)
-    if unknown := sorted(set(given) - set(side.variables)):
-        raise ValueError(f"Found tolerances of {unknown}, which are no variables of the virtual side")
-    if wrong := [value for value in given.values() if not 0 <= value < math.inf]:
-        raise ValueError(f"Found tolerance {wrong[0]}; expected a number from 0, in stored units")
-    return {path: float(value) for path, value in given.items() if value}
-
-
 def _checkpoint(
     path: str | os.PathLike[str] | None,
     side: VirtualSide,
@@ -332,34 +313,3 @@ def _checkpoint(
     stores: StoreRegistry,
 ) -> Checkpoint:
     return Checkpoint(path, "" if path is None else identity_of(side, native.urls, options, stores))
-
-
-def _bytes(limit: int | str) -> int:
-    if isinstance(limit, int):
-        return limit
-    number = limit.rstrip("BKMGibkmg ")
-    try:
-        return int(float(number) * _UNITS[limit[len(number) :].strip().upper()])
-    except (KeyError, ValueError) as error:
-        raise ValueError(
-            f"Found memory_limit={limit!r}; expected bytes, or a text such as '256MB'"
-        ) from error
-
-
-def _teller(progress: bool | Callable[[str], None]) -> Callable[[str], None]:
-    if callable(progress):
-        return lambda line: progress(line) if line else None
-    if not progress:
-        return lambda _: None
-    from rich.console import Console
-
-    status = Console(stderr=True).status("")
-
-    def tell(line: str) -> None:
-        if line:
-            status.start()
-            status.update(line)
-        else:
-            status.stop()
-
-    return tell

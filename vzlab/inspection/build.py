@@ -230,9 +230,11 @@ def _counts(manifest: ChunkManifest, subject: Subject) -> ChunkCounts:
     )
 
 
-def _count_own(manifest: ChunkManifest, prefix: str) -> int:
+def _count_own(manifest: ChunkManifest, prefix: str | None) -> int:
     """Chunks whose url begins with a prefix."""
-    own = np.array([bool(prefix) and source.url.startswith(prefix) for source in manifest.sources], np.bool_)
+    if prefix is None:
+        return 0
+    own = np.array([source.url.startswith(prefix) for source in manifest.sources], np.bool_)
     if not own.any():
         return 0
     if own.all():

@@ -8,19 +8,20 @@ from typing import Any
 from vzlab.inspection.build import build_inspection
 from vzlab.inspection.model import Inspection, Opening, UnreadableInspection
 from vzlab.inspection.subjects import SubjectGroup, subject_of_array
+from vzlab.interop.virtualizarr import from_virtualizarr, is_virtualizarr
 from vzlab.manifests import ManifestArray, ManifestGroup
 from vzlab.storage import ManifestStore, url_name
 
 
 def handles(x: Any) -> bool:
-    """Whether it is one of the engine's own values."""
-    return isinstance(x, ManifestArray | ManifestGroup | ManifestStore)
+    """Whether it is one of the engine's own values, or VirtualiZarr's counterpart of one."""
+    return isinstance(x, ManifestArray | ManifestGroup | ManifestStore) or is_virtualizarr(x)
 
 
-def inspect(
-    x: ManifestArray | ManifestGroup | ManifestStore, *, group: str | None = None, **_: Any
-) -> Inspection:
+def inspect(x: Any, *, group: str | None = None, **_: Any) -> Inspection:
     """Describe a virtual array, group or store."""
+    if is_virtualizarr(x):
+        x = from_virtualizarr(x)
     match x:
         case ManifestArray():
             name = "array"
@@ -42,6 +43,7 @@ def inspect(
                 group=group,
                 open_code='zarr.open_group(vz.ManifestStore(group), mode="r")',
             )
+    raise TypeError(f"Found a {type(x).__name__}; expected a virtual array, group or store")
 
 
 def inspect_group(
@@ -51,7 +53,7 @@ def inspect_group(
     open_code: str,
     group: str | None = None,
     title: str = "",
-    own_prefix: str = "",
+    own_prefix: str | None = None,
     opening: Opening | None = None,
 ) -> Inspection:
     """Describe a tree of virtual arrays.
@@ -63,7 +65,7 @@ def inspect_group(
         As the fields of `Inspection`; an empty title is made from the files that chunks lie in.
     group : str, optional
         Path of the group to describe; None for the whole tree.
-    own_prefix : str
+    own_prefix : str, optional
         As the field of `Subject`.
     opening : Opening, optional
         What parsing took.
@@ -96,7 +98,7 @@ def title_of(group: ManifestGroup, otherwise: str) -> str:
     return f"{otherwise} over {len(sources):,} files" if sources else otherwise
 
 
-def _subjects(group: ManifestGroup, name: str, path: str, own_prefix: str) -> SubjectGroup:
+def _subjects(group: ManifestGroup, name: str, path: str, own_prefix: str | None) -> SubjectGroup:
     def below(child: str) -> str:
         return f"{path}/{child}" if path else child
 

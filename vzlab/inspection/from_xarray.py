@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from vzlab.inspection.behind import zarr_array_behind
 from vzlab.inspection.build import build_inspection
+from vzlab.inspection.from_zarr import subject_of_zarr
 from vzlab.inspection.model import Inspection
 from vzlab.inspection.subjects import Subject, SubjectGroup, name_dtype, subject_of_array
 from vzlab.inspection.words import format_value
+from vzlab.interop.virtualizarr import from_virtualizarr, is_virtualizarr
 from vzlab.manifests import ManifestArray
 from vzlab.storage import url_name
 
@@ -92,6 +96,8 @@ def _subject(name: str, path: str, variable: Any, *, is_coordinate: bool) -> Sub
     dims = tuple(map(str, variable.dims))
     encoding = {key: value for key, value in variable.encoding.items() if isinstance(key, str)}
     data = variable._data
+    if is_virtualizarr(data):
+        data = from_virtualizarr(data)
     if isinstance(data, ManifestArray):
         return subject_of_array(
             name,
@@ -105,6 +111,18 @@ def _subject(name: str, path: str, variable: Any, *, is_coordinate: bool) -> Sub
     stored = encoding.get("dtype")
     dtype = np.dtype(stored) if stored is not None and _is_dtype(stored) else variable.dtype
     in_memory = bool(variable._in_memory)
+    behind = None if in_memory else zarr_array_behind(variable)
+    if behind is not None:
+        found = subject_of_zarr(name, path, behind)
+        return replace(
+            found,
+            held="lazy",
+            dims=dims,
+            attributes=dict(variable.attrs),
+            encoding_attributes=encoding,
+            is_coordinate=is_coordinate,
+            own_prefix="" if found.held == "stored" else None,
+        )
     return Subject(
         name=name,
         path=path,

@@ -54,14 +54,17 @@ def inspect(x: Any, *, group: str | None = None, **_: Any) -> Inspection:
     )
 
 
+def subject_of_zarr(name: str, path: str, array: Any) -> Subject:
+    """Describe a zarr array, with its references where they are at hand, or its chunks where those are on this machine."""
+    virtual = array.store.group[array.path] if isinstance(array.store, ManifestStore) else None
+    if isinstance(virtual, ManifestArray):
+        return subject_of_array(name, path, virtual)
+    return _subject(name, path, array, manifests_of([array]))
+
+
 def _inspect_array(array: Any) -> Inspection:
     name = array.path.rpartition("/")[2] or "array"
-    virtual = array.store.group[array.path] if isinstance(array.store, ManifestStore) else None
-    subject = (
-        subject_of_array(name, name, virtual)
-        if isinstance(virtual, ManifestArray)
-        else _subject(name, name, array, manifests_of([array]))
-    )
+    subject = subject_of_zarr(name, name, array)
     return build_inspection(
         SubjectGroup(name="", path="", attributes={}, arrays=(subject,)),
         title=_title(array),

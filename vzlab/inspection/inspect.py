@@ -8,7 +8,7 @@ from typing import Any
 
 from vzlab.inspection.model import Inspection
 
-KINDS = ("from_icechunk", "from_manifests", "from_zarr", "from_xarray", "from_location")
+KINDS = ("from_icechunk", "from_manifests", "from_zarr", "from_xarray", "from_files", "from_location")
 """Modules of this package, asked in order. Each has ``handles(x) -> bool``, which imports nothing and reads nothing, and
 ``inspect(x, **options) -> Inspection``, which takes all options of `inspect` and uses what concerns it."""
 
@@ -29,8 +29,9 @@ def inspect(
     Parameters
     ----------
     x
-        A url or path of any known format, an xarray Dataset, DataTree, DataArray or Variable (virtual, lazy, in memory
-        or mixed), a ManifestStore, ManifestGroup or ManifestArray, or a zarr Group, Array or Store.
+        A url or path of any known format, a list of them or a glob, a dict of Kerchunk references, an xarray Dataset,
+        DataTree, DataArray or Variable (virtual, lazy, in memory or mixed), a ManifestStore, ManifestGroup or ManifestArray
+        (ours or VirtualiZarr's), a zarr Group, Array or Store, or an Icechunk Repository, Session, store or Storage.
     group : str, optional
         Path of the group to look at; None for everything.
     parser : callable, optional
@@ -60,6 +61,6 @@ def inspect(
             )
             return found
     raise TypeError(
-        f"Found {type(x).__module__}.{type(x).__qualname__}; expected a url or path, an xarray object, a virtual array, "
-        "group or store, or a zarr array, group or store"
+        f"Found {type(x).__module__}.{type(x).__qualname__}; expected a url or path, a list of them, an xarray object, a "
+        "virtual array, group or store, a zarr array, group or store, or an object of Icechunk's"
     )

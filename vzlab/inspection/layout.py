@@ -40,7 +40,9 @@ def storage_layout(
         return "unknown"
     manifest = subject.manifest
     if grid.n_chunks == 1:
-        return "contiguous"
+        # A chunk that reaches beyond the array holds more than its values.
+        partial = any(grid.last_is_partial(axis) for axis in range(len(grid.shape)))
+        return "chunked" if partial else "contiguous"
     in_one_run = (
         manifest is not None
         and statistics is not None

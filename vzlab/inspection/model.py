@@ -13,6 +13,7 @@ from vzlab.codecs import CodecDescription
 from vzlab.inspection.byte_map import ByteMap
 from vzlab.inspection.chunk_map import ChunkMap
 from vzlab.inspection.encoding import Encoding
+from vzlab.inspection.file_set import FileSet
 from vzlab.inspection.gaps import MetadataLayout
 from vzlab.inspection.history import History
 from vzlab.inspection.sharding import Sharding
@@ -247,6 +248,8 @@ class Inspection:
     """Python that opens exactly this."""
     opening: Opening | None = None
     """What parsing asked a network for; None for what is on this machine, or was parsed before."""
+    files: FileSet | None = None
+    """What many files have in common; None where one thing was inspected."""
     history: History | None = None
     """Its versions; None for what has none."""
 

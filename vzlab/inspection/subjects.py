@@ -40,8 +40,8 @@ class Subject:
     """None leaves it to the conventions."""
     ends: tuple[str, str] | None = None
     """First and last decoded value, if they are in memory."""
-    own_prefix: str = ""
-    """What urls begin with that lie in the store itself, beside references into other files."""
+    own_prefix: str | None = None
+    """What urls begin with that lie in the store itself, beside references into other files; None where none do."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -131,7 +131,7 @@ def _cards(inspection: Inspection, groups: frozenset[str], budget_bytes: int) ->
 def _first_worth_opening(variables: Sequence[VariableInspection]) -> str | None:
     """The largest data variable with something to see, so that a first look shows a map."""
     return next(
-        (v.path for v in variables if v.role == "data" and v.chunking.n_chunks >= 3 * FEWEST_CHUNKS), None
+        (v.path for v in variables if v.role == "data" and v.chunking.n_chunks >= FEWEST_CHUNKS), None
     )
 
 

@@ -47,9 +47,10 @@ def to_text(
     columns = max(width or size.columns, 40)
     height = size.lines - 1 if max_lines is None else max_lines
     body = _variable_page(inspection[variable]) if variable else _overview(inspection, columns)
+    # In a notebook a console would display what it captures, as an empty output of its own.
     console = Console(
         file=StringIO(), width=columns, force_terminal=color, color_system="standard" if color else None, highlight=False,
-        markup=False, emoji=False,
+        markup=False, emoji=False, force_jupyter=False,
     )  # fmt: skip
     with console.capture() as captured:
         console.print(body)

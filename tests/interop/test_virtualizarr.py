@@ -1,0 +1,90 @@
+"""VirtualiZarr's objects and ours say the same, and turn into each other without a loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+pytest.importorskip("virtualizarr")
+
+from obspec_utils.registry import ObjectStoreRegistry
+from obstore.store import LocalStore
+from virtualizarr.parsers import HDFParser
+
+import vzlab as vz
+from tests.archives import write_daily_file
+from tests.inspection.arrays import BYTES, virtual_array
+from vzlab.interop.virtualizarr import from_virtualizarr, to_virtualizarr
+from vzlab.manifests import ManifestArray, ManifestGroup
+
+
+@pytest.fixture
+def theirs(tmp_path: Path):
+    """VirtualiZarr's own reading of a netCDF file."""
+    path = write_daily_file(tmp_path / "sst.nc")
+    return HDFParser()(url=path.as_uri(), registry=ObjectStoreRegistry({"file://": LocalStore()}))
+
+
+def test_their_references_are_ours(theirs, tmp_path: Path):
+    ours = vz.open_group(tmp_path / "sst.nc")
+    taken = from_virtualizarr(theirs)
+    assert isinstance(taken, ManifestGroup)
+    assert set(taken.arrays) == set(ours.arrays)
+    for name, array in ours.arrays.items():
+        other = taken.arrays[name]
+        assert other.shape == array.shape
+        assert other.manifest.urls == array.manifest.urls
+        if name == "time":  # One chunk of 512 values, of which the array has 4: they refer to those 4 alone.
+            continue
+        np.testing.assert_array_equal(other.manifest.offsets, array.manifest.offsets)
+        np.testing.assert_array_equal(other.manifest.lengths, array.manifest.lengths)
+
+
+@pytest.mark.parametrize("grid", [(), (5,), (3, 4)])
+def test_there_and_back(grid):
+    array = virtual_array(
+        grid, n_sources=2 if grid else 1, n_missing=bool(grid), n_inline=2 if grid else 0, codecs=(BYTES,)
+    )
+    back = from_virtualizarr(to_virtualizarr(array))
+    assert isinstance(back, ManifestArray)
+    for index in np.ndindex(*grid):
+        mine, again = array.manifest.reference(index), back.manifest.reference(index)
+        assert type(mine) is type(again)
+        assert getattr(mine, "offset", None) == getattr(again, "offset", None)
+        assert getattr(mine, "length", None) == getattr(again, "length", None)
+        assert getattr(mine, "data", None) == getattr(again, "data", None)
+    assert back.metadata.codecs == array.metadata.codecs
+
+
+def test_a_group_there_and_back_keeps_its_tree():
+    group = ManifestGroup(
+        arrays={"a": virtual_array((2, 2), codecs=(BYTES,), attributes={"units": "K"})},
+        groups={"below": ManifestGroup(arrays={"b": virtual_array((3,), codecs=(BYTES,))})},
+        attributes={"title": "x"},
+    )
+    back = from_virtualizarr(to_virtualizarr(group))
+    assert isinstance(back, ManifestGroup)
+    assert [path for path, _ in back.walk_arrays()] == ["a", "below/b"]
+    assert back.attributes == {"title": "x"}
+    assert back["a"].metadata.attributes["units"] == "K"
+
+
+def test_their_objects_are_inspected(theirs, tmp_path: Path):
+    expected = vz.inspect(tmp_path / "sst.nc")
+    dataset = theirs.to_virtual_dataset(loadable_variables=[])
+    for thing in (theirs, theirs._group, dataset):
+        found = vz.inspect(thing)
+        assert set(found.variables) == set(expected.variables)
+        assert found["sst"].stored_bytes == expected["sst"].stored_bytes
+        assert found["sst"].counts == expected["sst"].counts
+        assert found["sst"].held == "virtual"
+    assert vz.inspect(theirs._group.arrays["sst"])["array"].counts == expected["sst"].counts
+    assert isinstance(dataset, xr.Dataset)
+
+
+def test_something_else_is_refused():
+    with pytest.raises(TypeError, match="ManifestStore, ManifestGroup or ManifestArray"):
+        from_virtualizarr(3)

@@ -1,0 +1,1 @@
+"""Objects of other libraries to groups of virtual arrays, and back."""

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from tests.servers.request_log import Request
+from vzlab.testing.servers.request_log import Request
 
 _BLOCK_BYTES = 64 * 1024
 _LOG_TIMEOUT_S = 5.0

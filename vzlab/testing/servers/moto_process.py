@@ -24,6 +24,7 @@ class RequestLog:
         self._stream = path.open("a", encoding="utf-8", buffering=1)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer, and log what was answered."""
         started_s, clock = time.time(), time.perf_counter()
         answered: list[str] = []
 

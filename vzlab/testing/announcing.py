@@ -1,0 +1,31 @@
+"""Whoever listens is given each comparison that is made: so does a test run keep its receipts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from vzlab.testing.comparison import Comparison
+
+type Listener = Callable[[Comparison], None]
+
+_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Give a listener every comparison that is made within the block, by this thread or task."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+def announced(comparison: Comparison) -> Comparison:
+    """The comparison, after it was given to whoever listens."""
+    listener = _listener.get()
+    if listener is not None:
+        listener(comparison)
+    return comparison

@@ -172,7 +172,10 @@ def _manifest_store(
 
 def _with_names(group: ManifestGroup) -> ManifestGroup:
     """A tree of which every dimension has a name: where the file gives none, one for each length, in all groups."""
-    made_up = AnonymousDimensions()
+    given = {
+        name for _, array in group.walk_arrays() for name in array.metadata.dimension_names or () if name
+    }
+    made_up = AnonymousDimensions(reserved=given)
 
     def named(array: ManifestArray) -> ManifestArray:
         names = array.metadata.dimension_names or (None,) * array.ndim

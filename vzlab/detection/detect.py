@@ -79,6 +79,8 @@ def detect_format(url: Any, registry: Any = None) -> Format:
     if _is_packed_kerchunk(source, head):
         return _BY_KEY["kerchunk"]
     begun = next((format_ for format_ in FORMATS if format_.begins(head)), None)
+    if begun is not None and begun.key == "kerchunk" and location.lower().endswith(".lindi.json"):
+        return _BY_KEY["lindi"]
     if begun is not None and begun.parser is not None:
         return begun
     for format_ in installed_formats():

@@ -21,6 +21,15 @@ _KERCHUNK_MARKS = (
     b'zarr.json"',
 )
 
+_LINDI_MARKS = (
+    b'"generationMetadata"',
+    b"_SCALAR",
+    b"_SOFT_LINK",
+    b"_EXTERNAL_ARRAY_LINK",
+    b"_COMPOUND_DTYPE",
+    b"_REFERENCE",
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
@@ -61,6 +70,10 @@ def is_kerchunk_json(head: bytes) -> bool:
     """Whether text begins as references in JSON do."""
     start = head.lstrip()[:HEAD_BYTES]
     return start.startswith((b"{", b"[")) and any(mark in start for mark in _KERCHUNK_MARKS)
+
+
+def _is_lindi(head: bytes) -> bool:
+    return is_kerchunk_json(head) and any(mark in head for mark in _LINDI_MARKS)
 
 
 def _is_safetensors(head: bytes) -> bool:
@@ -183,6 +196,14 @@ FORMATS = (
         recognise=_is_dmrpp,
         mark="<Dataset> of the namespace of DAP4",
         parser="DMRPPParser",
+    ),
+    Format(
+        name="LINDI",
+        key="lindi",
+        suffixes=(".lindi.json",),
+        recognise=_is_lindi,
+        mark="references in JSON with annotations of LINDI's",
+        parser="LINDIParser",
     ),
     Format(
         name="Kerchunk references (JSON)",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vzlab.parsers.hdf5.parser import HDF5Parser
     from vzlab.parsers.icechunk import IcechunkParser
     from vzlab.parsers.kerchunk.parser import KerchunkParser
+    from vzlab.parsers.lindi import LINDIParser
     from vzlab.parsers.netcdf3.parser import NetCDF3Parser
     from vzlab.parsers.nifti import NIfTIParser
     from vzlab.parsers.safetensors import SafetensorsParser
@@ -36,6 +37,7 @@ __all__ = [
     "HDF5Parser",
     "IcechunkParser",
     "KerchunkParser",
+    "LINDIParser",
     "NIfTIParser",
     "NetCDF3Parser",
     "Parser",
@@ -56,6 +58,7 @@ _HOMES = {
     "HDF5Parser": "vzlab.parsers.hdf5.parser",
     "IcechunkParser": "vzlab.parsers.icechunk",
     "KerchunkParser": "vzlab.parsers.kerchunk.parser",
+    "LINDIParser": "vzlab.parsers.lindi",
     "NIfTIParser": "vzlab.parsers.nifti",
     "NetCDF3Parser": "vzlab.parsers.netcdf3.parser",
     "SafetensorsParser": "vzlab.parsers.safetensors",

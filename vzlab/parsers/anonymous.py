@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 
@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 class AnonymousDimensions:
     """Gives out ``phony_dim_N`` within one group, as netCDF-4 calls such dimensions."""
 
+    reserved: Collection[str] = ()
+    """Names that are never given out, since somebody else has."""
     _by_length: defaultdict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
     _count: int = 0
 
@@ -21,6 +23,8 @@ class AnonymousDimensions:
         for name, length in zip(names, shape, strict=True):
             chosen = name or next((free for free in self._by_length[length] if free not in taken), None)
             if chosen is None:
+                while f"phony_dim_{self._count}" in self.reserved:
+                    self._count += 1
                 chosen = f"phony_dim_{self._count}"
                 self._count += 1
                 self._by_length[length].append(chosen)

@@ -7,8 +7,18 @@ import pytest
 
 from tests.inspection.arrays import virtual_array
 from vzlab.inspection import inspect
+from vzlab.inspection.chunk_map import SEVERAL_SOURCES
 from vzlab.manifests import ManifestGroup
-from vzlab.render.maps import INLINE, MISSING, OWN, colourings, draw_byte_map, draw_chunk_map
+from vzlab.render import to_png
+from vzlab.render.maps import (
+    INLINE,
+    MISSING,
+    OWN,
+    colourings,
+    draw_byte_map,
+    draw_chunk_map,
+    draw_chunk_slices,
+)
 from vzlab.render.png import encode_png
 
 imagecodecs = pytest.importorskip("imagecodecs")
@@ -113,3 +123,66 @@ def test_a_byte_map_is_coloured_where_the_chunks_lie():
     assert bottom.nonzero()[0].min() == pytest.approx(pixels.shape[1] * 100 / 10_000, abs=4)
     assert bottom.nonzero()[0].max() == pytest.approx(pixels.shape[1] * end / 10_000, abs=4)
     assert "of the file" in picture.alt
+
+
+def test_slices_have_one_scale_and_stand_in_reading_order():
+    variable, _ = variable_of(grid=(3, 4, 5))
+    slices = variable.chunk_map.slices
+    assert [(cut.dim, cut.position, cut.n_positions) for cut in slices] == [("time", i, 3) for i in range(3)]
+    picture = draw_chunk_slices(slices, colour_by="size")
+    pixels = decode(picture.png)
+    side = (pixels.shape[1] - 2 * 8) // 15
+    for panel, cut in enumerate(slices):
+        left = panel * (5 * side + 8)
+        tiles = pixels[side // 2 :: side, left + side // 2 : left + 5 * side : side]
+        for at, colour in ((cut.map.max_bytes.argmin(), 0), (cut.map.max_bytes.argmax(), -1)):
+            is_end = cut.map.max_bytes.flat[at] == [min, max][colour](
+                int(c.map.max_bytes.flat[i]) for c in slices for i in range(20)
+            )
+            if is_end:
+                assert tuple(tiles[divmod(int(at), 5)][:3]) == picture.legend[colour][0]
+    assert picture.caption == "all 3 along time · each lat 4 ↓ lon 5 →"
+
+
+def test_of_many_slices_the_first_the_last_and_some_between_are_drawn():
+    variable, _ = variable_of(grid=(100, 6, 9))
+    slices = variable.chunk_map.slices
+    assert len(slices) == 12
+    assert (slices[0].position, slices[-1].position) == (0, 99)
+    whole = variable.chunk_map
+    assert all((cut.map.n_chunks == 1).all() and cut.map.shape == whole.shape for cut in slices)
+    assert "of 100" in draw_chunk_slices(slices, colour_by="ratio").caption
+
+
+def test_slices_say_the_file_where_all_of_them_together_cannot():
+    variable, names = variable_of(grid=(4, 7, 8), n_sources=4)
+    assert colourings(variable.chunk_map) == ("ratio",)
+    assert (variable.chunk_map.source == SEVERAL_SOURCES).all()
+    slices = variable.chunk_map.slices
+    assert [int(cut.map.source[0, 0]) for cut in slices] == [0, 1, 2, 3]
+    picture = draw_chunk_slices(slices, colour_by="source", source_names=names)
+    assert {colour for colour, _ in picture.legend} <= colours_in(picture.png)
+
+
+def test_a_grid_of_two_dimensions_has_no_slices():
+    variable, _ = variable_of(grid=(1, 7, 8))
+    assert variable.chunk_map.slices == ()
+
+
+@pytest.mark.parametrize("kind", ["chunks", "slices", "bytes"])
+def test_a_map_is_written_as_a_picture_that_says_what_it_shows(tmp_path, kind):
+    pillow = pytest.importorskip("PIL.Image")
+    found = inspect(ManifestGroup(arrays={"a": virtual_array((3, 4, 5))}))
+    path = to_png(found, "a", tmp_path / "map.png", kind=kind)
+    with pillow.open(path) as picture:
+        assert picture.size[0] >= 90
+        assert {"chunks": "4 chunks along lat", "slices": "3 slices along time", "bytes": "of the file"}[
+            kind
+        ] in picture.text["Description"]
+
+
+def test_a_map_that_cannot_be_drawn_is_refused_with_the_reason(tmp_path):
+    found = inspect(ManifestGroup(arrays={"one": virtual_array((1,)), "flat": virtual_array((3, 4))}))
+    for variable, kind, reason in (("one", "chunks", "several chunks"), ("flat", "slices", "two dimensions")):
+        with pytest.raises(ValueError, match=reason):
+            to_png(found, variable, tmp_path / "map.png", kind=kind)

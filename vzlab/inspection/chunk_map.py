@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -269,10 +270,10 @@ def _slices(
         lengths = chunks[along]
         length = lengths if isinstance(lengths, int) else lengths[place]
         shape[along] = chunks[along] = length
-        indexers = [slice(None)] * len(shape)
-        indexers[along] = slice(place, place + 1)
+        # Not `take`, which would leave out files, and count the others anew.
+        part = manifest._derive(itemgetter((*[slice(None)] * along, slice(place, place + 1))))
         drawn = chunk_map(
-            manifest.take(indexers), ChunkGrid(shape=tuple(shape), chunks=tuple(chunks)), dims,
+            part, ChunkGrid(shape=tuple(shape), chunks=tuple(chunks)), dims,
             itemsize_bytes=itemsize_bytes, source_positions=source_positions, max_cells=_SLICE_CELLS, axes=axes,
         )  # fmt: skip
         if drawn is not None:

@@ -52,6 +52,14 @@ def encode_png(pixels: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8]) ->
     )
 
 
+def describe_png(png: bytes, text: str) -> bytes:
+    """Add what a picture shows, in words, before its last chunk."""
+    # Keyword, not compressed, no language, no translated keyword, then the text (section 11.3.3.4: iTXt).
+    words = _chunk(b"iTXt", b"Description\0\0\0\0\0" + text.encode())
+    end = _chunk(b"IEND", b"")
+    return png.removesuffix(end) + words + end
+
+
 def _packed(pixels: npt.NDArray[np.uint8], depth: int) -> npt.NDArray[np.uint8]:
     """Pixels of fewer than eight bits share a byte, the leftmost in its highest bits."""
     if depth == 8:

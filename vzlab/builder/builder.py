@@ -373,11 +373,11 @@ class Builder:
 
     @property
     def written_group(self) -> str | None:
-        """Path of the group that is written to; None for the root."""
+        """Path of the group that is written to, as was said or as it is in the files; None for the root."""
         if self.target.group is not None:
-            return self.target.group.strip("/") or None
+            return self.target.group
         group = self.choices.group
-        return group.strip("/") or None if isinstance(group, str) and group != EVERYTHING else None
+        return group if isinstance(group, str) and group != EVERYTHING else None
 
     @property
     def asks_for_datasets(self) -> bool:
@@ -468,7 +468,14 @@ class Builder:
 
     def _with(self, **changes: Any) -> Self:
         """Another state; results are carried along, and hold as long as what they depend on is the same."""
-        return replace(self, **changes, _results=dict(self._results))
+        changed = replace(self, **changes, _results=dict(self._results))
+        if (
+            changed.target.group is not None
+            and changed.target.group == replace(changed, target=Target()).written_group
+        ):
+            # The place that it has without being told.
+            changed = replace(changed, target=replace(changed.target, group=None))
+        return changed
 
     def _need_sources(self, step: Step) -> None:
         if not self.chosen_sources.locations:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import ast
 from typing import TYPE_CHECKING, Any
 
 from vzlab.builder.choices import TITLES
@@ -10,8 +10,6 @@ from vzlab.builder.program import TITLE, blocks_of, program
 
 if TYPE_CHECKING:
     from vzlab.builder.builder import Builder
-
-_SHOW = re.compile(r"^print\((.*)\)$", re.DOTALL | re.MULTILINE)
 
 
 def notebook(builder: Builder) -> dict[str, Any]:
@@ -32,11 +30,15 @@ def notebook(builder: Builder) -> dict[str, Any]:
 
 def _for_a_cell(code: str) -> str:
     """Code whose last result shows itself, and that does not end its process."""
-    lines = code.removesuffix('\nraise SystemExit(0 if receipt.verdict == "PASS" else 1)')
-    found = list(_SHOW.finditer(lines))
-    if found and found[-1].end() == len(lines):
-        return lines[: found[-1].start()] + found[-1].group(1)
-    return lines
+    statements = ast.parse(code).body
+    if isinstance(statements[-1], ast.Raise):
+        code = code[: code.rindex("raise ")].rstrip()
+        statements.pop()
+    match statements[-1]:
+        case ast.Expr(value=ast.Call(func=ast.Name(id="print"), args=[shown])):
+            lines = code.splitlines(keepends=True)[: statements[-1].lineno - 1]
+            return "".join(lines) + (ast.get_source_segment(code, shown) or "")
+    return code
 
 
 def _cell(kind: str, name: str, source: str) -> dict[str, Any]:

@@ -199,7 +199,7 @@ def _write(builder: Builder) -> list[str]:
         options["storage_options"] = Name(text="target_options")
     settings = target.writing()
     if builder.written_group is not None:
-        settings = {"group": builder.written_group} | settings | {"group": builder.written_group}
+        settings = {"group": builder.written_group, **settings}
     if target.kind == "icechunk":
         if builder.chosen_sources.storage_options:
             options["source_options"] = Name(text="source_options")

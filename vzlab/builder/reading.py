@@ -128,6 +128,8 @@ def _read_call(call: ast.Call, found: dict[str, Any]) -> None:
             settings = _named(call)
             kerchunk = _called(call).endswith("kerchunk")
             kind = {"kind": settings.pop("format", "json")} if kerchunk else {}
+            if settings.get("group") == choose.get("group"):
+                settings.pop("group", None)
             write |= {"to": _value(call.args[0])} | kind | settings
         case "vz.compare":
             settings = _named(call)

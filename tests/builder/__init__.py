@@ -1,0 +1,1 @@
+"""The builder, without any user interface."""

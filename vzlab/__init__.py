@@ -13,6 +13,7 @@ from vzlab import accessor as _accessor  # noqa: F401  registers ds.vzlab
 
 if TYPE_CHECKING:
     from vzlab import errors, parsers, samples, storage, testing
+    from vzlab.builder import Builder
     from vzlab.datasets import (
         check_combine,
         open_group,
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
     from vzlab.inspection import Cost, Inspection, Recording, Trace, cost, diff, inspect, record, trace
     from vzlab.manifests import ArrayMetadata, ChunkGrid, ChunkManifest, ManifestArray, ManifestGroup
     from vzlab.parsers.listing import formats
+    from vzlab.stac import to_stac_collection, to_stac_item, urls_from_stac
     from vzlab.storage import ManifestStore, RequestLog, StoreRegistry
     from vzlab.testing.compare import compare
+    from vzlab.testing.fingerprinting import fingerprint
     from vzlab.testing.refresh import refresh
     from vzlab.testing.verify import verify
     from vzlab.writers import chunk_prefixes, icechunk_credentials, open_icechunk, relocate
@@ -36,6 +39,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "ArrayMetadata": "vzlab.manifests",
+    "Builder": "vzlab.builder",
     "ChunkGrid": "vzlab.manifests",
     "ChunkManifest": "vzlab.manifests",
     "Cost": "vzlab.inspection",
@@ -52,6 +56,7 @@ _HOMES = {
     "compare": "vzlab.testing",
     "cost": "vzlab.inspection",
     "diff": "vzlab.inspection",
+    "fingerprint": "vzlab.testing",
     "formats": "vzlab.parsers.listing",
     "icechunk_credentials": "vzlab.writers",
     "inspect": "vzlab.inspection",
@@ -66,13 +71,17 @@ _HOMES = {
     "record": "vzlab.inspection",
     "refresh": "vzlab.testing",
     "relocate": "vzlab.writers",
+    "to_stac_collection": "vzlab.stac",
+    "to_stac_item": "vzlab.stac",
     "trace": "vzlab.inspection",
+    "urls_from_stac": "vzlab.stac",
     "verify": "vzlab.testing",
 }
 _MODULES = frozenset({"errors", "parsers", "samples", "storage", "testing"})
 
 __all__ = [
     "ArrayMetadata",
+    "Builder",
     "ChunkGrid",
     "ChunkManifest",
     "Cost",
@@ -90,6 +99,7 @@ __all__ = [
     "cost",
     "diff",
     "errors",
+    "fingerprint",
     "formats",
     "icechunk_credentials",
     "inspect",
@@ -108,7 +118,10 @@ __all__ = [
     "samples",
     "storage",
     "testing",
+    "to_stac_collection",
+    "to_stac_item",
     "trace",
+    "urls_from_stac",
     "verify",
 ]
 

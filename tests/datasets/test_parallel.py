@@ -262,3 +262,30 @@ def test_a_cluster_gives_the_same(tmp_path: Path) -> None:
             with pytest.warns(SkippedFilesWarning):
                 in_turn = vz.open_virtual_mfdataset(files, on_error="skip")
             assert dataset_to_group(cube) == dataset_to_group(in_turn)
+
+
+def run_command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "vzlab", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+
+
+def test_commands_open_files_in_parallel_and_leave_out_what_fails(files: list[Path], tmp_path: Path) -> None:
+    files[1].write_bytes(b"nothing")
+    assert run_command("check", *files, "--parallel", "threads").returncode == 2
+    done = run_command("check", *files, "--parallel", "threads", "--on-error", "skip")
+    assert done.returncode == 1
+    assert f"{files[1].name} could not be opened" in done.stdout
+    done = run_command(
+        "virtualize", *files, "--to", tmp_path / "cube.json", "--parallel", "threads", "--on-error", "skip"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "64 references" in done.stdout
+    assert f"1 of 5 files could not be opened and is left out:\n  {files[1].name}" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parallel", ["processes", "dask"])
+def test_commands_open_files_on_workers(files: list[Path], parallel: str) -> None:
+    done = run_command("check", *files, "--parallel", parallel)
+    assert done.returncode == 0, done.stderr
+    assert "compatible" in done.stdout

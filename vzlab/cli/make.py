@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,7 +26,21 @@ from vzlab.cli.shared import (
     show,
     tell,
 )
-from vzlab.errors import IncompatibleFilesError
+from vzlab.errors import IncompatibleFilesError, MissingDependencyError
+
+Parallel = Annotated[
+    Literal["threads", "processes", "dask", "lithops"] | None,
+    typer.Option(
+        "--parallel", help="Where files are opened; dask starts workers on this machine, or see --scheduler."
+    ),
+]
+Scheduler = Annotated[
+    str | None, typer.Option("--scheduler", help="Address of a dask scheduler, such as tcp://host:8786.")
+]
+OnError = Annotated[
+    Literal["raise", "skip"],
+    typer.Option("--on-error", help="Whether a file that cannot be opened is left out."),
+]
 
 
 @app.command()
@@ -49,6 +65,9 @@ def check(
     plan: Annotated[
         bool, typer.Option("--plan", help="Tell too what encoding the odd files' chunks again would take.")
     ] = False,
+    parallel: Parallel = None,
+    scheduler: Scheduler = None,
+    on_error: OnError = "raise",
     html: HtmlFile = None,
     as_json: AsJson = False,
     group: Group = None,
@@ -62,11 +81,14 @@ def check(
         "concat_dim": concat_dim,
         "group": group,
         "storage_options": as_storage_options(anonymous, option),
+        "on_error": on_error,
+        "progress": True,
     }
-    report = check_combine(urls, **options)
-    show(report, html, as_json)
-    if plan:
-        put(str(reencode_plan(urls, **options)))
+    with _where(parallel, scheduler) as where:
+        report = check_combine(urls, parallel=where, **options)
+        show(report, html, as_json)
+        if plan:
+            put(str(reencode_plan(urls, parallel=where, **options)))
     raise typer.Exit(FINE if report.compatible else DIFFERENT)
 
 
@@ -85,6 +107,9 @@ def virtualize(
         list[str] | None,
         typer.Option("--allow", help="A refusal to allow, by the name that `check --json` gives."),
     ] = None,
+    parallel: Parallel = None,
+    scheduler: Scheduler = None,
+    on_error: OnError = "raise",
     group: Group = None,
     anonymous: Anonymous = False,
     option: Options = None,
@@ -93,14 +118,17 @@ def virtualize(
     from vzlab.datasets import open_virtual_mfdataset
 
     try:
-        dataset = open_virtual_mfdataset(
-            urls,
-            concat_dim=concat_dim,
-            on_mismatch=on_mismatch,
-            allow=allow or (),
-            group=group,
-            storage_options=as_storage_options(anonymous, option),
-        )
+        with _where(parallel, scheduler) as where:
+            dataset = open_virtual_mfdataset(
+                urls,
+                concat_dim=concat_dim,
+                on_mismatch=on_mismatch,
+                allow=allow or (),
+                parallel=where,
+                on_error=on_error,
+                group=group,
+                storage_options=as_storage_options(anonymous, option),
+            )
     except IncompatibleFilesError as error:
         put(str(error.report))
         raise typer.Exit(DIFFERENT) from error
@@ -110,6 +138,21 @@ def virtualize(
     else:
         dataset.vzlab.to_kerchunk(to, format=kind)
     put(f"{dataset.vzlab.n_refs:,} references in {to}")
+
+
+@contextmanager
+def _where(parallel: str | None, scheduler: str | None) -> Iterator[Any]:
+    """What opens files: with dask, a client of a scheduler that is there, or of workers that end with the command."""
+    if parallel != "dask" and scheduler is None:
+        yield parallel
+        return
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise MissingDependencyError("distributed", extra="dask", purpose="--parallel dask") from error
+    make: Any = Client  # which has no types
+    with make(scheduler) if scheduler else make(dashboard_address=None) as client:
+        yield client
 
 
 Repository = Annotated[str, typer.Argument(help="An Icechunk repository: path or url.")]

@@ -22,7 +22,11 @@ def main(browser: str = "/usr/bin/chromium") -> None:
     """Write each view in light and dark."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         archive = vz.samples.make_daily_archive(Path(folder) / "archive")
-        views = {"inspect": vz.inspect(archive.files[0]), "check": vz.check_combine(archive.files)}
+        views = {
+            "inspect": vz.inspect(archive.files[0]),
+            "check": vz.check_combine(archive.files),
+            "trace": vz.trace(archive.files[0], "sst", (0, 45, 60)),
+        }
         chromium = playwright.chromium.launch(executable_path=browser, args=ARGUMENTS)
         for name, view in views.items():
             page_file = Path(folder) / f"{name}.html"
@@ -32,7 +36,6 @@ def main(browser: str = "/usr/bin/chromium") -> None:
                     viewport={"width": 860, "height": 400}, color_scheme=scheme, device_scale_factor=1.5
                 )
                 page.goto(page_file.as_uri())
-                page.evaluate("document.querySelector('details').open = true")
                 page.screenshot(path=IMAGES / f"{name}-{scheme}.png", full_page=True)
         chromium.close()
 

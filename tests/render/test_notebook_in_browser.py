@@ -145,7 +145,7 @@ def test_a_view_that_was_run_and_saved_is_there_without_a_kernel(
     (data,) = [output["data"] for output in document["cells"][0]["outputs"] if "data" in output]
     assert set(data) == {"text/html", "text/plain"}
     # The same file on another machine: another signature, and no such kernel.
-    document["metadata"]["kernelspec"] = {"name": "gone", "display_name": "Gone"}
+    document["metadata"] = {"kernelspec": {"name": "gone", "display_name": "Gone"}}
     document["cells"][0]["source"] += "\n"
     (folder / "moved.ipynb").write_text(json.dumps(document), encoding="utf-8")
     with opened(browser, lab, "moved.ipynb", viewport={"width": 1000, "height": 900}) as watched:

@@ -88,3 +88,34 @@ def test_their_objects_are_inspected(theirs, tmp_path: Path):
 def test_something_else_is_refused():
     with pytest.raises(TypeError, match="ManifestStore, ManifestGroup or ManifestArray"):
         from_virtualizarr(3)
+
+
+@pytest.mark.parametrize("parser", [HDFParser(), vz.parsers.HDF5Parser()], ids=["theirs", "ours"])
+def test_parsers_of_either_open_inspect_and_read(tmp_path: Path, parser):
+    path = write_daily_file(tmp_path / "sst.nc")
+    with xr.open_dataset(path, engine="h5netcdf") as native:
+        with xr.open_dataset(path, engine="vzlab", parser=parser) as lazy:
+            xr.testing.assert_equal(lazy.sst, native.sst)
+            assert lazy.sst.attrs == native.sst.attrs
+        virtual = vz.open_virtual_dataset(path, parser=parser, drop_variables=["lat"])
+        assert set(virtual.variables) == set(native.variables) - {"lat"}
+        np.testing.assert_array_equal(virtual.time.values, native.time.values)
+        assert virtual.sst.attrs["_FillValue"] == -32767
+    assert vz.inspect(path, parser=parser)["sst"].counts.virtual == 16
+
+
+def test_a_parser_that_gives_something_else_is_told(tmp_path: Path):
+    path = write_daily_file(tmp_path / "sst.nc")
+    with pytest.raises(TypeError, match="gave a int; expected a ManifestGroup, or VirtualiZarr's"):
+        vz.open_virtual_dataset(path, parser=lambda *_: 3)
+
+
+def test_ours_is_read_by_virtualizarr(tmp_path: Path):
+    from virtualizarr.manifests import ManifestStore
+
+    path = write_daily_file(tmp_path / "sst.nc")
+    registry = ObjectStoreRegistry({"file://": LocalStore()})
+    store = ManifestStore(to_virtualizarr(vz.open_group(path)), registry=registry)
+    with xr.open_dataset(path, engine="h5netcdf") as native:
+        read = xr.open_zarr(store, consolidated=False, zarr_format=3)
+        xr.testing.assert_equal(read.sst.load(), native.sst.load())

@@ -14,6 +14,7 @@ from xarray.backends.store import StoreBackendEntrypoint
 
 from vzlab.detection import detect_format
 from vzlab.errors import UnreadableVariableWarning
+from vzlab.interop.virtualizarr import parse
 from vzlab.manifests import ManifestArray, ManifestGroup
 from vzlab.parsers import parser_for
 from vzlab.parsers.anonymous import AnonymousDimensions
@@ -167,7 +168,7 @@ def _manifest_store(
             f"Found the options {', '.join(sorted(options))} beside a parser; expected them in the parser: "
             "parser=MyParser(option=...)"
         )
-    return ManifestStore(_with_names(parser(url, stores).without(dropped)), stores)
+    return ManifestStore(_with_names(parse(parser, url, stores).without(dropped)), stores)
 
 
 def _with_names(group: ManifestGroup) -> ManifestGroup:

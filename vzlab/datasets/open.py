@@ -11,6 +11,7 @@ import xarray as xr
 
 from vzlab.datasets.assemble import assemble_dataset
 from vzlab.detection import detect_format
+from vzlab.interop import virtualizarr
 from vzlab.manifests import ManifestArray, ManifestGroup, UnreadableVariable
 from vzlab.parsers import parser_for
 from vzlab.parsers.base import Parser
@@ -39,7 +40,8 @@ def open_virtual_dataset(
         A path, or a ``file``, ``s3``, ``gs``, ``az``, ``http``, ``https`` or ``memory`` url. Or an object that stands for
         a file: a dict of Kerchunk references, or a repository, session or store of Icechunk's.
     parser : callable, optional
-        ``(url, registry) -> ManifestGroup``; None takes the one for the format that the first bytes show.
+        ``(url, registry) -> ManifestGroup``, or one of VirtualiZarr's; None takes the one for the format that the first bytes
+        show.
     registry : optional
         Which store serves which url: a `StoreRegistry`, an ``obspec_utils`` ``ObjectStoreRegistry``, or a mapping of url
         prefixes to obstore stores. None works it out from the url.
@@ -155,13 +157,14 @@ def _parser(
 def _parse(
     parser: Any, url: Any, registry: StoreRegistry, group: str | None, drop_variables: Collection[str] | None
 ) -> ManifestGroup:
-    parsed = parser(url, registry)
+    parsed = virtualizarr.parse(parser, url, registry)
     chosen = getattr(parser, "group", None)
     if group and not chosen:
-        parsed = parsed[group]
-        if not isinstance(parsed, ManifestGroup):
+        found = parsed[group]
+        if not isinstance(found, ManifestGroup):
             raise KeyError(f"{group!r} is an array; expected a group")
-    return parsed.without(drop_variables) if drop_variables else parsed  # type: ignore[no-any-return]
+        parsed = found
+    return parsed.without(drop_variables) if drop_variables else parsed
 
 
 def _dataset(

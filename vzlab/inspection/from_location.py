@@ -9,6 +9,7 @@ from typing import Any
 
 from vzlab.inspection.from_manifests import inspect_group
 from vzlab.inspection.model import Inspection, Opening
+from vzlab.interop.virtualizarr import parse
 from vzlab.storage import RequestLog, as_registry, local_path, normalize_url, url_name
 
 
@@ -39,7 +40,7 @@ def inspect(
             from vzlab.inspection import from_icechunk
 
             return from_icechunk.inspect(x, group=group, parser=used, registry=stores, since=since)
-        parsed = used(url, stores)
+        parsed = parse(used, url, stores)
     # A parser that was given a group returns that group as the root; any other returns the whole tree.
     inner = None if getattr(used, "group", None) else group
     return inspect_group(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from vzlab.cf import from_zarr_attributes, to_zarr_attributes
 from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray, ManifestGroup, SourceFile
 from vzlab.manifests.manifest import INLINE, MISSING
 
@@ -39,6 +41,24 @@ def from_virtualizarr(x: Any) -> ManifestGroup | ManifestArray:
     raise TypeError(f"Found a {type(x).__name__}; expected a ManifestStore, ManifestGroup or ManifestArray")
 
 
+def parse(parser: Any, url: Any, registry: Any) -> ManifestGroup:
+    """What a parser gives, ours or theirs: VirtualiZarr's parsers give their stores, with our registry as well.
+
+    Raises
+    ------
+    TypeError
+        If it gives something else.
+    """
+    parsed = parser(url, registry)
+    if is_virtualizarr(parsed):
+        parsed = from_virtualizarr(parsed)
+    if not isinstance(parsed, ManifestGroup):
+        raise TypeError(
+            f"The parser {parser!r} gave a {type(parsed).__name__}; expected a ManifestGroup, or VirtualiZarr's ManifestStore"
+        )
+    return parsed
+
+
 def _group(group: Any) -> ManifestGroup:
     return ManifestGroup(
         arrays={name: _array(array) for name, array in group.arrays.items()},
@@ -49,6 +69,8 @@ def _group(group: Any) -> ManifestGroup:
 
 def _array(array: Any) -> ManifestArray:
     metadata = ArrayMetadata.from_dict(array.metadata.to_dict())
+    attributes = from_zarr_attributes(metadata.attributes, metadata.dtype)
+    metadata = replace(metadata, attributes=attributes)
     return ManifestArray(metadata=metadata, manifest=_manifest(array.manifest))
 
 
@@ -92,7 +114,8 @@ def to_virtualizarr(x: ManifestGroup | ManifestArray) -> Any:
     from zarr.core.metadata import ArrayV3Metadata
 
     if isinstance(x, ManifestArray):
-        metadata = ArrayV3Metadata.from_dict(x.metadata.to_dict())
+        attributes = to_zarr_attributes(x.metadata.attributes, x.dtype)
+        metadata = ArrayV3Metadata.from_dict(replace(x.metadata, attributes=attributes).to_dict())
         return TheirArray(metadata=metadata, chunkmanifest=_their_manifest(x.manifest))
     return TheirGroup(
         arrays={name: to_virtualizarr(array) for name, array in x.arrays.items()},

@@ -116,6 +116,32 @@ def test_flags_are_told_with_their_meanings():
     assert found.flags == (("0", "sea"), ("1", "land"), ("2", "ice"))
 
 
+def test_flags_that_are_bits_are_told_as_masks():
+    bits = describe("i1", flag_masks=[1, 2], flag_meanings="cloud ice")
+    assert bits.flags == (("& 1", "cloud"), ("& 2", "ice"))
+    both = describe("i1", flag_masks=[3, 3], flag_values=[1, 2], flag_meanings="low high")
+    assert both.flags == (("& 3 = 1", "low"), ("& 3 = 2", "high"))
+
+
+def test_what_belongs_to_a_variable_is_named():
+    found = describe(
+        "f4",
+        bounds="time_bnds",
+        grid_mapping="crs",
+        coordinates="lat lon",
+        cell_methods="time: mean",
+        axis="T",
+    )
+    assert (found.bounds, found.grid_mapping, found.cell_methods, found.axis) == (
+        "time_bnds",
+        "crs",
+        "time: mean",
+        "T",
+    )
+    assert found.coordinates == ("lat", "lon")
+    assert describe("i1", climatology="climate").bounds == "climate"
+
+
 def test_attributes_of_any_type_are_survived():
     odd = {
         "units": ["a", "b"],

@@ -54,6 +54,16 @@ class Encoding:
     """Lowest and highest valid stored value as declared; None where nothing is."""
     flags: tuple[tuple[str, str], ...]
     """Values of a flag variable with their meanings (CF 1.11, section 3.5)."""
+    bounds: str = ""
+    """Name of the variable that holds the bounds of its cells (CF 1.11, section 7.1)."""
+    grid_mapping: str = ""
+    """What names the variable that says how its coordinates lie on the Earth (section 5.6)."""
+    coordinates: tuple[str, ...] = ()
+    """Names of its auxiliary coordinates (section 5)."""
+    cell_methods: str = ""
+    """How values represent their cells: ``time: mean`` (section 7.3)."""
+    axis: str = ""
+    """``X``, ``Y``, ``Z`` or ``T`` of a coordinate that says so (section 4)."""
     first: str | None = None
     """First decoded value, where values were loaded already."""
     last: str | None = None
@@ -120,6 +130,11 @@ def describe_encoding(
         long_name=_text(attributes.get("long_name")),
         valid_range=_valid_range(attributes, dtype),
         flags=_flags(attributes),
+        bounds=_text(attributes.get("bounds")) or _text(attributes.get("climatology")),
+        grid_mapping=_text(attributes.get("grid_mapping")),
+        coordinates=tuple(_text(attributes.get("coordinates")).split()),
+        cell_methods=_text(attributes.get("cell_methods")),
+        axis=_text(attributes.get("axis")),
         first=ends[0] if ends else None,
         last=ends[1] if ends else None,
     )
@@ -208,8 +223,14 @@ def _valid_range(attributes: Mapping[str, Any], dtype: np.dtype[Any] | None) -> 
 
 def _flags(attributes: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     meanings = _text(attributes.get("flag_meanings")).split()
-    values = attributes.get("flag_values", attributes.get("flag_masks"))
-    if not meanings or values is None:
+    values, masks = attributes.get("flag_values"), attributes.get("flag_masks")
+    if not meanings or (values is None and masks is None):
         return ()
-    listed = np.atleast_1d(np.asarray(values)).tolist()
-    return tuple((format_value(value), meaning) for value, meaning in zip(listed, meanings, strict=False))
+    given = [
+        [] if listed is None else [format_value(item) for item in np.atleast_1d(np.asarray(listed)).tolist()]
+        for listed in (masks, values)
+    ]
+    # CF 1.11, section 3.5: a mask alone says that any of its bits is set, a value beside it which of them are.
+    words = [f"& {m} = {v}" for m, v in zip(*given, strict=False)] if all(given) else given[1]
+    words = words or [f"& {mask}" for mask in given[0]]
+    return tuple(zip(words, meanings, strict=False))

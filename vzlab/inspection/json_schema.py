@@ -1,0 +1,126 @@
+"""The JSON Schema of an inspection's JSON form, made from the model that it is the form of."""
+
+from __future__ import annotations
+
+import ast
+import inspect as python_inspect
+import sys
+import textwrap
+import types
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, Literal, TypeAliasType, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+import numpy.typing as npt
+
+from vzlab.inspection.model import SCHEMA, Inspection
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_PLAIN: Mapping[Any, dict[str, Any]] = {
+    str: {"type": "string"},
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    # What is no number has no literal in JSON, and is text.
+    float: {"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-Infinity"]}]},
+    types.NoneType: {"type": "null"},
+    Any: {},
+}
+_LEFT_OUT_WITHOUT_MAPS = frozenset({"chunk_map", "byte_map"})
+_NEVER_WRITTEN = frozenset({"slicer"})
+"""Fields that are no values."""
+
+
+def inspection_schema() -> dict[str, Any]:
+    """Give the schema of `Inspection.to_dict`: JSON Schema, draft 2020-12, with what each field means."""
+    definitions: dict[str, Any] = {}
+    root = _of_dataclass(Inspection, definitions)
+    totals = {
+        name: {"type": ["integer", "null"]}
+        for name in ("n_variables", "n_groups", "n_chunks", "raw_bytes", "stored_bytes", "file_bytes")
+    }
+    root["properties"] = {
+        "schema": {"const": SCHEMA},
+        **root["properties"],
+        "totals": {
+            "type": "object",
+            "properties": totals,
+            "required": list(totals),
+            "additionalProperties": False,
+        },
+    }
+    root["required"] = ["schema", *root["required"], "totals"]
+    return {
+        "$schema": _DIALECT,
+        "title": SCHEMA,
+        **root,
+        "$defs": {name: definitions[name] for name in sorted(definitions)},
+    }
+
+
+def _of_dataclass(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
+    meanings = _field_docstrings(kind)
+    hints = get_type_hints(kind, vars(sys.modules[kind.__module__]))
+    properties = {}
+    for field in fields(kind):
+        if field.name in _NEVER_WRITTEN:
+            continue
+        schema = _of_type(hints[field.name], definitions)
+        properties[field.name] = (
+            {"description": meanings[field.name], **schema} if field.name in meanings else schema
+        )
+    return {
+        "type": "object",
+        "description": (python_inspect.getdoc(kind) or "").partition("\n\n")[0].replace("\n", " "),
+        "properties": properties,
+        "required": [name for name in properties if name not in _LEFT_OUT_WITHOUT_MAPS],
+        "additionalProperties": False,
+    }
+
+
+def _of_type(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(hint, TypeAliasType):
+        return _of_type(hint.__value__, definitions)
+    if hint in _PLAIN:
+        return dict(_PLAIN[hint])
+    if isinstance(hint, type) and is_dataclass(hint):
+        if hint.__name__ not in definitions:
+            definitions[hint.__name__] = {}  # a type may hold itself
+            definitions[hint.__name__] = _of_dataclass(hint, definitions)
+        return {"$ref": f"#/$defs/{hint.__name__}"}
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return {"enum": list(parts)}
+    if origin in (Union, types.UnionType):
+        return {"anyOf": [_of_type(part, definitions) for part in parts]}
+    if origin is tuple and parts[-1] is Ellipsis:
+        return {"type": "array", "items": _of_type(parts[0], definitions)}
+    if origin is tuple:
+        return {
+            "type": "array",
+            "prefixItems": [_of_type(part, definitions) for part in parts],
+            "minItems": len(parts),
+            "maxItems": len(parts),
+        }
+    if origin is npt.NDArray or origin is np.ndarray:
+        return {"type": "array"}
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return {"type": "object", "additionalProperties": _of_type(parts[1], definitions)}
+    raise TypeError(f"No JSON form is known of {hint}")
+
+
+def _field_docstrings(kind: type) -> dict[str, str]:
+    """What stands below each field in the source."""
+    tree = ast.parse(textwrap.dedent(python_inspect.getsource(kind))).body[0]
+    assert isinstance(tree, ast.ClassDef)
+    found = {}
+    for before, after in zip(tree.body, tree.body[1:], strict=False):
+        if (
+            isinstance(before, ast.AnnAssign)
+            and isinstance(before.target, ast.Name)
+            and isinstance(after, ast.Expr)
+            and isinstance(after.value, ast.Constant)
+            and isinstance(after.value.value, str)
+        ):
+            found[before.target.id] = " ".join(after.value.value.split())
+    return found

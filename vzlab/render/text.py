@@ -68,7 +68,9 @@ def _overview(inspection: Inspection, columns: int) -> Group:
         *(_finding(finding) for finding in inspection.findings[:4]),
     ]
     if len(inspection.findings) > 4:
-        parts.append(Text(f"  {len(inspection.findings) - 4:,} more findings: .findings", style="dim"))
+        parts.append(
+            Text(f"  {format_count(len(inspection.findings) - 4, 'more finding')}: .findings", style="dim")
+        )
     if inspection.variables or inspection.unreadable:
         parts += [Text(""), _table(inspection, columns)]
     if inspection.files is not None:

@@ -238,7 +238,7 @@ def test_groups_are_compared_by_their_paths(tmp_path: Path) -> None:
     assert comparison.verdict == "PASS", str(comparison)
     assert comparison.n_variables == 2
     group = open_group(path)
-    crossed = vt.faults.spread_attribute(group, "only_here", "x")
+    crossed = vt.faults.spread_attribute(group, name="only_here", value="x")
     assert vt.compare(crossed, path).verdict == "FAIL"
 
 

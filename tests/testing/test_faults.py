@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 import xarray as xr
@@ -15,9 +15,7 @@ from vzlab.manifests import ManifestGroup
 from vzlab.testing.comparison import LEVELS
 from vzlab.testing.faults import FAULTS
 
-ARGUMENTS: dict[str, dict[str, Any]] = {
-    "spread_attribute": {"name": "granule_id", "value": "g-1"},
-}
+PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +33,7 @@ def cube(files: list[Path]) -> xr.Dataset:
 
 
 def make(name: str, cube: xr.Dataset, folder: Path) -> xr.Dataset:
-    fault = FAULTS[name]
-    function = getattr(vt.faults, name)
-    if name in ARGUMENTS:
-        made: xr.Dataset = function(cube, **ARGUMENTS[name])
-        return made
-    arguments = [folder] if fault.needs_folder else []
-    return function(cube, "sst", *arguments)
+    return FAULTS[name](cube, "sst", folder if FAULTS[name].needs_folder else None)
 
 
 def test_the_cube_without_faults_passes(cube: xr.Dataset, files: list[Path]) -> None:
@@ -50,14 +42,25 @@ def test_the_cube_without_faults_passes(cube: xr.Dataset, files: list[Path]) -> 
     assert all(level.checked for level in comparison.levels)
 
 
+@pytest.fixture(scope="module")
+def comparisons(
+    cube: xr.Dataset, files: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, vt.Comparison]:
+    return {
+        name: vt.compare(make(name, cube, tmp_path_factory.mktemp(name)), files, exact=True)
+        for name in FAULTS
+    }
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_each_level_catches_what_it_claims_and_nothing_else(
-    name: str, cube: xr.Dataset, files: list[Path], tmp_path: Path
+    name: str, comparisons: dict[str, vt.Comparison]
 ) -> None:
-    comparison = vt.compare(make(name, cube, tmp_path), files, exact=True)
+    comparison = comparisons[name]
     assert {finding.level for finding in comparison.findings} == FAULTS[name].caught_by, str(comparison)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_level_alone_gives_the_verdict_that_the_table_says(
@@ -78,6 +81,7 @@ def test_a_level_alone_gives_the_verdict_that_the_table_says(
         ("swapped_chunks", "swapped"),
         ("truncated_copy", "truncated"),
         ("wrong_offset", "wrong offset"),
+        ("wrong_file", "swapped file"),
     ],
 )
 def test_the_report_names_the_cause(
@@ -106,3 +110,25 @@ def test_a_fault_leaves_its_file_and_its_input_alone(files: list[Path], tmp_path
     vt.faults.flipped_bit(group, "sst", tmp_path)
     assert files[0].read_bytes() == before
     assert group == vt_group(files[0])
+
+
+def test_the_page_of_faults_is_what_comparing_finds(comparisons: dict[str, vt.Comparison]) -> None:
+    lines = [
+        "# Faults, and the levels that catch them",
+        "",
+        "Each fault is made on purpose by `vzlab.testing.faults` in a cube of three daily files, and compared on every level. An",
+        "empty place is no failure: such a fault is beyond what the level claims.",
+        "",
+        f"| fault | what is wrong | {' | '.join(f'{level} {title}' for level, title in LEVELS.items())} |",
+        f"| --- | --- |{' :---: |' * len(LEVELS)}",
+    ]
+    for name, fault in FAULTS.items():
+        found = {finding.level for finding in comparisons[name].findings}
+        lines.append(
+            f"| `{name}` | {fault.what} | {' | '.join('caught' * (level in found) for level in LEVELS)} |"
+        )
+    lines += ["", "Written by `VZLAB_REGENERATE=1 pytest tests/testing/test_faults.py`.", ""]
+    text = "\n".join(line.replace("|  ", "| ") for line in lines)
+    if os.environ.get("VZLAB_REGENERATE"):
+        PAGE.write_text(text, encoding="utf-8")
+    assert PAGE.read_text(encoding="utf-8") == text, "Run with VZLAB_REGENERATE=1 and look at what changed"

@@ -1,7 +1,7 @@
 """Make faults on purpose in virtual datasets: to teach what goes wrong, and to test what should find it.
 
-Each function takes a virtual Dataset or a ManifestGroup and gives one like it with one thing wrong; files are never
-changed, only copies of them. `FAULTS` says of each which levels of a comparison catch it, and which do not claim to.
+Each fault is called with a virtual Dataset or a ManifestGroup and gives one like it with one thing wrong; files are never
+changed, only copies of them. `FAULTS` says of each which levels of a comparison catch it; the others do not claim to.
 """
 
 from __future__ import annotations
@@ -13,12 +13,112 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from vzlab.errors import WriteError
 from vzlab.manifests import ChunkManifest, ManifestArray, ManifestGroup
 from vzlab.manifests.manifest import MISSING
-from vzlab.storage import local_path, normalize_url
+from vzlab.storage import as_registry, local_path, normalize_url, read_array
+
+_COLUMNS = ("source_index", "offsets", "lengths")
+
+type Columns = dict[str, npt.NDArray[Any]]
+"""The columns of a manifest by name, to be changed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site[T: (xr.Dataset, ManifestGroup)]:
+    """Where a fault is made."""
+
+    x: T
+    variable: str
+    chunk: Sequence[int] | None
+    folder: Path | None
+
+    @property
+    def array(self) -> ManifestArray:
+        """The variable's virtual array."""
+        x = self.x
+        inner: Any = (
+            x.arrays[self.variable] if isinstance(x, ManifestGroup) else x[self.variable].variable._data
+        )
+        if not isinstance(inner, ManifestArray):
+            raise TypeError(f"{self.variable!r} holds a {type(inner).__name__}; expected references")
+        return inner
+
+    @property
+    def at(self) -> tuple[int, ...]:
+        """Grid index of the chunk: the first one unless another was chosen."""
+        return tuple(self.chunk) if self.chunk is not None else (0,) * self.array.ndim
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """The variable's attributes."""
+        x = self.x
+        if isinstance(x, ManifestGroup):
+            return x.arrays[self.variable].metadata.attributes
+        return x[self.variable].attrs
+
+    def with_array(self, array: ManifestArray, attributes: Mapping[str, Any] | None = None) -> T:
+        """The same with another array, and with other attributes if they are given."""
+        if isinstance(self.x, ManifestGroup):
+            return replace(self.x, arrays={**self.x.arrays, self.variable: array})
+        old = self.x[self.variable].variable
+        kept = old.attrs if attributes is None else dict(attributes)
+        return self.x.assign({self.variable: xr.Variable(old.dims, array, kept, old.encoding)})
+
+    def with_columns(self, change: Callable[[Columns], None]) -> T:
+        """The same with references that a function changed in place."""
+        manifest = self.array.manifest
+        columns = {name: getattr(manifest, name).copy() for name in _COLUMNS}
+        change(columns)
+        changed = ChunkManifest(sources=manifest.sources, inline=manifest.inline, **columns)
+        return self.with_array(replace(self.array, manifest=changed))
+
+    def with_metadata(self, **changes: Any) -> T:
+        """The same with other metadata of the array."""
+        metadata = replace(self.array.metadata, **{"attributes": dict(self.attributes), **changes})
+        # What it was opened with is overwritten as well, or a loss would be noticed before anything is compared.
+        return self.with_array(replace(self.array, metadata=metadata), metadata.attributes)
+
+    def with_attributes(self, **changes: Any) -> T:
+        """The same with other attributes; None takes one away."""
+        merged = {**self.attributes, **changes}
+        return self.with_metadata(
+            attributes={name: value for name, value in merged.items() if value is not None}
+        )
+
+    def with_copy(self, damage: Callable[[Path, int, int], None]) -> T:
+        """The same with a source replaced by a copy that a function damages, given the chunk's offset and length.
+
+        Raises
+        ------
+        WriteError
+            If the source is not on this machine, or the folder holds a file of its name.
+        """
+        entry = self.array.manifest.reference(self.at)
+        if entry.source is None:
+            raise ValueError(f"Chunk {self.at} is not a reference; choose one that is")
+        path = local_path(entry.source.url)
+        if path is None:
+            raise WriteError(f"{entry.source.url} is not on this machine; faults in copies need a local file")
+        if self.folder is None:
+            raise ValueError("This fault is made in a copy of a file; say in which folder, as folder=...")
+        copy = Path(self.folder) / Path(path).name
+        if copy.exists():
+            raise WriteError(f"{copy} is there already; choose an empty folder")
+        shutil.copyfile(path, copy)
+        damage(copy, entry.offset, entry.length)
+        rename = {entry.source.url: normalize_url(copy)}
+        if isinstance(self.x, ManifestGroup):
+            return self.x.rename_urls(rename)
+        changed = {
+            name: xr.Variable(old.dims, old._data.rename_urls(rename), old.attrs, old.encoding)
+            for name, old in self.x.variables.items()
+            if isinstance(old._data, ManifestArray)
+        }
+        return self.x.assign(changed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,306 +130,227 @@ class Fault:
     """What is wrong, in words."""
     caught_by: frozenset[str]
     """Levels that must find it when they look at the chunk concerned; the others do not claim to."""
+    edit: Callable[..., Any]
+    """Gives what is wrong, from a `Site` and the fault's own options."""
     needs_folder: bool = False
     """Whether it makes a copy of a source file."""
 
+    def __call__[T: (xr.Dataset, ManifestGroup)](
+        self,
+        x: T,
+        variable: str = "",
+        folder: Path | None = None,
+        *,
+        chunk: Sequence[int] | None = None,
+        **options: Any,
+    ) -> T:
+        """Make the fault.
 
-def wrong_offset[T: (xr.Dataset, ManifestGroup)](
-    x: T, variable: str, *, chunk: Sequence[int] | None = None, by: int = 16
-) -> T:
-    """Move one reference by some bytes."""
-
-    def change(manifest: ChunkManifest, at: tuple[int, ...]) -> ChunkManifest:
-        offsets = manifest.offsets.copy()
-        offsets[at] = int(offsets[at]) + by
-        return _with(manifest, offsets=offsets)
-
-    return _edit_manifest(x, variable, chunk, change)
-
-
-def wrong_length[T: (xr.Dataset, ManifestGroup)](
-    x: T, variable: str, *, chunk: Sequence[int] | None = None, by: int = -8
-) -> T:
-    """Make one reference longer or shorter."""
-
-    def change(manifest: ChunkManifest, at: tuple[int, ...]) -> ChunkManifest:
-        lengths = manifest.lengths.copy()
-        lengths[at] = max(int(lengths[at]) + by, 0)
-        return _with(manifest, lengths=lengths)
-
-    return _edit_manifest(x, variable, chunk, change)
-
-
-def swapped_chunks[T: (xr.Dataset, ManifestGroup)](x: T, variable: str) -> T:
-    """Let the first and the last reference change places."""
-
-    def change(manifest: ChunkManifest, at: tuple[int, ...]) -> ChunkManifest:
-        last = tuple(n - 1 for n in manifest.grid_shape)
-        columns = {}
-        for name in ("source_index", "offsets", "lengths"):
-            column = getattr(manifest, name).copy()
-            column[at], column[last] = column[last], column[at]
-            columns[name] = column
-        return _with(manifest, **columns)
-
-    return _edit_manifest(x, variable, None, change)
+        Parameters
+        ----------
+        x : Dataset or ManifestGroup
+            Stays as it is.
+        variable : str
+            Where the fault is made.
+        folder : path, optional
+            Empty; for the copy of a file, of faults that are made in one.
+        chunk : sequence of int, optional
+            Grid index of the chunk concerned; the first one by default.
+        **options
+            Of the fault: ``by`` of shifts and lengths, ``factor`` of scales, ``name`` and ``value`` of an attribute.
+        """
+        made: T = self.edit(Site(x=x, variable=variable, chunk=chunk, folder=folder), **options)
+        return made
 
 
-def shifted_append[T: (xr.Dataset, ManifestGroup)](x: T, variable: str, *, axis: int = 0, by: int = 1) -> T:
-    """Move all references along a dimension, as an append that counts wrongly does."""
-
-    def change(manifest: ChunkManifest, at: tuple[int, ...]) -> ChunkManifest:
-        del at
-        names = ("source_index", "offsets", "lengths")
-        return _with(manifest, **{name: np.roll(getattr(manifest, name), by, axis=axis) for name in names})
-
-    return _edit_manifest(x, variable, None, change)
+# -- what is done to references ---------------------------------------------------------------------------------------
 
 
-def missing_chunk[T: (xr.Dataset, ManifestGroup)](
-    x: T, variable: str, *, chunk: Sequence[int] | None = None
-) -> T:
-    """Lose one reference, so that its chunk reads as fill."""
+def _added(site: Site[Any], *, column: str, by: int) -> Any:
+    def change(columns: Columns) -> None:
+        columns[column][site.at] = max(int(columns[column][site.at]) + by, 0)
 
-    def change(manifest: ChunkManifest, at: tuple[int, ...]) -> ChunkManifest:
-        index = manifest.source_index.copy()
-        index[at] = MISSING
-        return _with(manifest, source_index=index)
-
-    return _edit_manifest(x, variable, chunk, change)
+    return site.with_columns(change)
 
 
-def byte_order[T: (xr.Dataset, ManifestGroup)](x: T, variable: str) -> T:
-    """Declare the stored numbers in the other byte order."""
+def _swapped(site: Site[Any]) -> Any:
+    last = tuple(n - 1 for n in site.array.manifest.grid_shape)
 
-    def change(array: ManifestArray) -> ManifestArray:
-        return replace(
-            array,
-            metadata=replace(array.metadata, codecs=tuple(_turned(codec) for codec in array.metadata.codecs)),
-        )
+    def change(columns: Columns) -> None:
+        for column in columns.values():
+            column[site.at], column[last] = column[last], column[site.at]
 
-    return _edit_array(x, variable, change)
+    return site.with_columns(change)
 
 
-def drifted_scale[T: (xr.Dataset, ManifestGroup)](x: T, variable: str, *, factor: float = 2.0) -> T:
-    """Give the whole variable a ``scale_factor`` that is not its files'."""
-    attributes = _attributes(x, variable)
-    return _edit_attributes(
-        x, variable, {"scale_factor": float(attributes.get("scale_factor", 1.0)) * factor}
+def _shifted(site: Site[Any], *, axis: int = 0, by: int = 1) -> Any:
+    return site.with_columns(
+        lambda columns: columns.update({name: np.roll(column, by, axis) for name, column in columns.items()})
     )
 
 
-def lost_mask[T: (xr.Dataset, ManifestGroup)](x: T, variable: str) -> T:
-    """Lose what marks missing values, so that they read as numbers."""
-    return _edit_attributes(x, variable, {"_FillValue": None, "missing_value": None})
+def _pointed_to(site: Site[Any], *, source: Callable[[int, int], int]) -> Any:
+    n_sources = len(site.array.manifest.sources)
+
+    def change(columns: Columns) -> None:
+        columns["source_index"][site.at] = source(int(columns["source_index"][site.at]), n_sources)
+
+    return site.with_columns(change)
 
 
-def spread_attribute[T: (xr.Dataset, ManifestGroup)](x: T, name: str, value: Any) -> T:
-    """Claim for the whole dataset an attribute that is true of one file."""
+# -- what is done to metadata -----------------------------------------------------------------------------------------
+
+
+def _turned(site: Site[Any]) -> Any:
+    other = {"little": "big", "big": "little"}
+
+    def turn(codec: Mapping[str, Any]) -> Mapping[str, Any]:
+        configuration = dict(codec.get("configuration") or {})
+        if codec["name"] != "bytes" or "endian" not in configuration:
+            return codec
+        return {"name": "bytes", "configuration": {"endian": other[configuration["endian"]]}}
+
+    return site.with_metadata(codecs=tuple(map(turn, site.array.metadata.codecs)))
+
+
+def _retyped(site: Site[Any]) -> Any:
+    name = str(site.array.metadata.data_type)
+    other = (
+        name.removeprefix("u")
+        if name.startswith("uint")
+        else name.replace("int", "uint").replace("float", "int")
+    )
+    return site.with_metadata(data_type=other, fill_value=0)
+
+
+def _without_filter(site: Site[Any], *, name: str = "shuffle") -> Any:
+    codecs = tuple(codec for codec in site.array.metadata.codecs if name not in codec["name"])
+    if len(codecs) == len(site.array.metadata.codecs):
+        raise ValueError(f"{site.variable!r} has no filter {name!r}; choose another, as name=...")
+    return site.with_metadata(codecs=codecs)
+
+
+def _scaled(site: Site[Any], *, factor: float = 2.0) -> Any:
+    return site.with_attributes(scale_factor=float(site.attributes.get("scale_factor", 1.0)) * factor)
+
+
+def _masked(site: Site[Any]) -> Any:
+    """The mark of missing values moved to the number in the middle of the chunk."""
+    region = site.array.metadata.grid.region(site.at)
+    values = read_array(site.array[region], as_registry(None), name=site.variable)
+    return site.with_attributes(_FillValue=values.reshape(-1)[values.size // 2].item())
+
+
+def _claimed(site: Site[Any], *, name: str = "granule_id", value: Any = "of one file") -> Any:
+    x = site.x
     if isinstance(x, ManifestGroup):
         return replace(x, attributes={**x.attributes, name: value})
     return x.assign_attrs({name: value})
 
 
-def flipped_bit[T: (xr.Dataset, ManifestGroup)](
-    x: T, variable: str, folder: Path, *, chunk: Sequence[int] | None = None
-) -> T:
-    """Point to a copy of a source file in which one bit in the middle of a chunk is flipped; its length is the same."""
-    array = _array(x, variable)
-    at = _chosen(array.manifest, chunk)
-    entry = array.manifest.reference(at)
-    position = entry.offset + entry.length // 2
-
-    def damage(copy: Path) -> None:
-        with copy.open("r+b") as file:
-            file.seek(position)
-            byte = file.read(1)[0]
-            file.seek(position)
-            file.write(bytes([byte ^ 0x10]))
-
-    return _with_copy(x, _url_of(array.manifest, at), folder, damage)
+# -- what is done to copies of files ----------------------------------------------------------------------------------
 
 
-def truncated_copy[T: (xr.Dataset, ManifestGroup)](
-    x: T, variable: str, folder: Path, *, chunk: Sequence[int] | None = None
-) -> T:
-    """Point to a copy of a source file that ends in the middle of a chunk."""
-    array = _array(x, variable)
-    at = _chosen(array.manifest, chunk)
-    entry = array.manifest.reference(at)
+def _flip(copy: Path, offset: int, length: int) -> None:
+    with copy.open("r+b") as file:
+        file.seek(offset + length // 2)
+        byte = file.read(1)[0]
+        file.seek(offset + length // 2)
+        file.write(bytes([byte ^ 0x10]))
 
-    def damage(copy: Path) -> None:
-        with copy.open("r+b") as file:
-            file.truncate(entry.offset + entry.length // 2)
 
-    return _with_copy(x, _url_of(array.manifest, at), folder, damage)
+def _truncate(copy: Path, offset: int, length: int) -> None:
+    with copy.open("r+b") as file:
+        file.truncate(offset + length // 2)
 
+
+def _lengthen(copy: Path, *_: int) -> None:
+    with copy.open("ab") as file:
+        file.write(b"\0" * 16)
+
+
+_PLACE, _VALUES, _MEANING = {"L2", "L3", "L4", "L5"}, {"L4", "L5"}, {"L0", "L5"}
+
+# Name, what is wrong, levels that find it, how it is made, and whether in a copy of a file.
+_TABLE: tuple[tuple[str, str, set[str], Callable[..., Any], bool], ...] = (
+    (
+        "wrong_offset",
+        "one reference points some bytes beside its chunk",
+        _PLACE,
+        lambda site, by=16: _added(site, column="offsets", by=by),
+        False,
+    ),
+    (
+        "wrong_length",
+        "one reference is too short",
+        _PLACE,
+        lambda site, by=-8: _added(site, column="lengths", by=by),
+        False,
+    ),
+    ("swapped_chunks", "two references changed places", _PLACE, _swapped, False),
+    ("shifted_append", "all references moved one chunk along a dimension", _PLACE, _shifted, False),
+    (
+        "wrong_file",
+        "one reference points into another file of the archive",
+        _PLACE,
+        lambda site: _pointed_to(site, source=lambda own, n: (own + 1) % n),
+        False,
+    ),
+    (
+        "missing_chunk",
+        "a lost reference reads as fill",
+        {"L2", *_VALUES},
+        lambda site: _pointed_to(site, source=lambda *_: MISSING),
+        False,
+    ),
+    ("byte_order", "numbers declared in the other byte order", _VALUES, _turned, False),
+    (
+        "wrong_dtype",
+        "numbers declared to be of another type of the same size",
+        {"L0", *_VALUES},
+        _retyped,
+        False,
+    ),
+    ("lost_filter", "a filter that the codec chain leaves out", _VALUES, _without_filter, False),
+    ("drifted_scale", "the scale of another file", _MEANING, _scaled, False),
+    (
+        "lost_mask",
+        "missing values read as numbers",
+        _MEANING,
+        lambda site: site.with_attributes(_FillValue=None, missing_value=None),
+        False,
+    ),
+    ("fill_confusion", "numbers that occur read as missing", _MEANING, _masked, False),
+    ("spread_attribute", "an attribute of one file claimed for all", {"L0"}, _claimed, False),
+    (
+        "flipped_bit",
+        "a bit flipped in a copy of the same length",
+        {"L3", "L4", "L5"},
+        lambda site: site.with_copy(_flip),
+        True,
+    ),
+    ("truncated_copy", "a copy that ends too early", _PLACE, lambda site: site.with_copy(_truncate), True),
+    (
+        "stale_file",
+        "a file that was written again after it was parsed",
+        {"L2"},
+        lambda site: site.with_copy(_lengthen),
+        True,
+    ),
+)
 
 FAULTS: Mapping[str, Fault] = {
-    fault.name: fault
-    for fault in (
-        Fault(
-            name="wrong_offset",
-            what="one reference points some bytes beside its chunk",
-            caught_by=frozenset({"L2", "L3", "L4", "L5"}),
-        ),
-        Fault(
-            name="wrong_length",
-            what="one reference is too short",
-            caught_by=frozenset({"L2", "L3", "L4", "L5"}),
-        ),
-        Fault(
-            name="swapped_chunks",
-            what="two references changed places",
-            caught_by=frozenset({"L2", "L3", "L4", "L5"}),
-        ),
-        Fault(
-            name="shifted_append",
-            what="all references moved one chunk along a dimension",
-            caught_by=frozenset({"L2", "L3", "L4", "L5"}),
-        ),
-        Fault(
-            name="missing_chunk",
-            what="a lost reference reads as fill",
-            caught_by=frozenset({"L2", "L4", "L5"}),
-        ),
-        Fault(
-            name="byte_order",
-            what="numbers declared in the other byte order",
-            caught_by=frozenset({"L4", "L5"}),
-        ),
-        Fault(name="drifted_scale", what="the scale of another file", caught_by=frozenset({"L0", "L5"})),
-        Fault(name="lost_mask", what="missing values read as numbers", caught_by=frozenset({"L0", "L5"})),
-        Fault(
-            name="spread_attribute",
-            what="an attribute of one file claimed for all",
-            caught_by=frozenset({"L0"}),
-        ),
-        Fault(
-            name="flipped_bit",
-            what="a bit flipped in a copy of the same length",
-            caught_by=frozenset({"L3", "L4", "L5"}),
-            needs_folder=True,
-        ),
-        Fault(
-            name="truncated_copy",
-            what="a copy that ends too early",
-            caught_by=frozenset({"L2", "L3", "L4", "L5"}),
-            needs_folder=True,
-        ),
-    )
+    name: Fault(name=name, what=what, caught_by=frozenset(levels), edit=edit, needs_folder=in_copy)
+    for name, what, levels, edit, in_copy in _TABLE
 }
-"""Every fault that can be made here, by the name of its function."""
+"""Every fault that can be made here, by name; each is an attribute of this module too."""
 
 
-# -- editing ----------------------------------------------------------------------------------------------------------
+def __getattr__(name: str) -> Fault:
+    if name not in FAULTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return FAULTS[name]
 
 
-def _edit_manifest[T: (xr.Dataset, ManifestGroup)](
-    x: T,
-    variable: str,
-    chunk: Sequence[int] | None,
-    change: Callable[[ChunkManifest, tuple[int, ...]], ChunkManifest],
-) -> T:
-    return _edit_array(
-        x,
-        variable,
-        lambda array: replace(array, manifest=change(array.manifest, _chosen(array.manifest, chunk))),
-    )
-
-
-def _edit_array[T: (xr.Dataset, ManifestGroup)](
-    x: T, variable: str, change: Callable[[ManifestArray], ManifestArray]
-) -> T:
-    changed = change(_array(x, variable))
-    if isinstance(x, ManifestGroup):
-        return replace(x, arrays={**x.arrays, variable: changed})
-    old = x[variable].variable
-    return x.assign({variable: xr.Variable(old.dims, changed, old.attrs, old.encoding)})
-
-
-def _edit_attributes[T: (xr.Dataset, ManifestGroup)](x: T, variable: str, changes: Mapping[str, Any]) -> T:
-    attributes = {**_attributes(x, variable), **changes}
-    attributes = {name: value for name, value in attributes.items() if value is not None}
-    if isinstance(x, ManifestGroup):
-        array = _array(x, variable)
-        return replace(
-            x,
-            arrays={
-                **x.arrays,
-                variable: replace(array, metadata=replace(array.metadata, attributes=attributes)),
-            },
-        )
-    old = x[variable].variable
-    # What it was opened with is overwritten as well, or the loss would be noticed before anything is compared.
-    array = _array(x, variable)
-    array = replace(array, metadata=replace(array.metadata, attributes=attributes))
-    return x.assign({variable: xr.Variable(old.dims, array, attributes, old.encoding)})
-
-
-def _array(x: xr.Dataset | ManifestGroup, variable: str) -> ManifestArray:
-    inner = x.arrays[variable] if isinstance(x, ManifestGroup) else x[variable].variable._data
-    if not isinstance(inner, ManifestArray):
-        raise TypeError(f"{variable!r} holds a {type(inner).__name__}; expected references")
-    return inner
-
-
-def _attributes(x: xr.Dataset | ManifestGroup, variable: str) -> Mapping[str, Any]:
-    if isinstance(x, ManifestGroup):
-        return x.arrays[variable].metadata.attributes
-    return x[variable].attrs
-
-
-def _chosen(manifest: ChunkManifest, chunk: Sequence[int] | None) -> tuple[int, ...]:
-    return tuple(chunk) if chunk is not None else (0,) * len(manifest.grid_shape)
-
-
-def _with(manifest: ChunkManifest, **columns: Any) -> ChunkManifest:
-    kept = {
-        name: columns.get(name, getattr(manifest, name)) for name in ("source_index", "offsets", "lengths")
-    }
-    return ChunkManifest(sources=manifest.sources, inline=manifest.inline, **kept)
-
-
-def _turned(codec: Mapping[str, Any]) -> Mapping[str, Any]:
-    configuration = dict(codec.get("configuration") or {})
-    if codec["name"] != "bytes" or "endian" not in configuration:
-        return codec
-    other = {"little": "big", "big": "little"}[configuration["endian"]]
-    return {"name": "bytes", "configuration": {**configuration, "endian": other}}
-
-
-def _url_of(manifest: ChunkManifest, at: tuple[int, ...]) -> str:
-    source = manifest.reference(at).source
-    if source is None:
-        raise ValueError(f"Chunk {at} is not a reference; choose one that is")
-    return source.url
-
-
-def _with_copy[T: (xr.Dataset, ManifestGroup)](
-    x: T, url: str, folder: Path, damage: Callable[[Path], None]
-) -> T:
-    """The same with one source replaced by a damaged copy of it in another folder.
-
-    Raises
-    ------
-    WriteError
-        If the source is not on this machine, or the folder holds a file of its name.
-    """
-    path = local_path(url)
-    if path is None:
-        raise WriteError(f"{url} is not on this machine; faults in copies need a local file")
-    copy = Path(folder) / Path(path).name
-    if copy.exists():
-        raise WriteError(f"{copy} is there already; choose an empty folder")
-    shutil.copyfile(path, copy)
-    damage(copy)
-    rename = {url: normalize_url(copy)}
-    if isinstance(x, ManifestGroup):
-        return x.rename_urls(rename)
-    changed = {
-        name: xr.Variable(old.dims, old._data.rename_urls(rename), old.attrs, old.encoding)
-        for name, old in x.variables.items()
-        if isinstance(old._data, ManifestArray)
-    }
-    return x.assign(changed)
+def __dir__() -> list[str]:
+    return sorted([*FAULTS, "FAULTS", "Fault", "Site"])

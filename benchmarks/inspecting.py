@@ -52,6 +52,22 @@ def cases(scale: Scale, files: Files) -> Iterator[Case]:
             repeats=scale.slow_repeats,
         )
 
+    for title, make in (
+        ("HTML of 1,000 chunks", partial(_many_chunks, 1_000)),
+        (f"HTML of {what} in 100 files", partial(_many_chunks, n_chunks)),
+        ("HTML of 1,000 variables", _many_variables),
+    ):
+        yield Case(
+            topic=TOPIC, title=title, contestants={"vzlab": partial(_draw, make)}, repeats=scale.slow_repeats
+        )
+
+
+def _draw(make: Callable[[], ManifestGroup]) -> Measure:
+    """The view of what is inspected already, which keeps to 100 KB."""
+    found = vz.inspect(make())
+    require(len(found._repr_html_().encode()) <= 100_000, "the view is too large for a notebook")
+    return timed(found._repr_html_)
+
 
 def _inspect_made(make: Callable[[], ManifestGroup]) -> Measure:
     group = make()

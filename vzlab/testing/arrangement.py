@@ -315,10 +315,10 @@ def _coordinate_values(
     for url in holders:
         region = (slice(0, native.variables[url][path].shape[0]),)
         try:
-            read = native[url].read_decoded(path, region)
+            read = native.read(url, path, region, decoded=True)
         except Exception:  # noqa: BLE001 - whatever xarray cannot decode is taken as stored
             try:
-                read = native[url].read(path, region)
+                read = native.read(url, path, region, decoded=False)
             except Exception:  # noqa: BLE001 - a coordinate that cannot be read is found when coordinates are compared
                 return None
         values[url] = comparable(read)

@@ -26,6 +26,9 @@ from vzlab.testing.virtual_side import VirtualVariable
 AHEAD = 2
 """Boxes that are read ahead on the virtual side."""
 
+WORTH_A_THREAD = 2**20
+"""Bytes: smaller boxes are read where they are compared, which is faster than handing them over."""
+
 _SHARE = 8
 """A box takes this part of the memory allowed: those ahead, both sides, and what reading and comparing them makes."""
 _SHARE_DECODED = 48
@@ -89,7 +92,8 @@ def check_every_chunk(
         return "L4" in levels and checkpoint.get(_key(variable, box)) is None
 
     differing = [0] * len(blocks)
-    for box, ours in _read_ahead(read, boxes, wanted):
+    is_large = max((box.n_chunks for box in boxes), default=0) * chunk_bytes >= WORTH_A_THREAD
+    for box, ours in _read_ahead(read, boxes, wanted, n_ahead=AHEAD if is_large else 0):
         key = _key(variable, box)
         result = checkpoint.get(key)
         if result is None:
@@ -124,16 +128,29 @@ def _boxes(blocks: Sequence[Block], n_chunks: int) -> Iterator[_Box]:
 
 
 def _read_ahead(
-    read: Callable[[_Box], Read], boxes: Iterable[_Box], wanted: Callable[[_Box], bool]
+    read: Callable[[_Box], Read], boxes: Iterable[_Box], wanted: Callable[[_Box], bool], *, n_ahead: int
 ) -> Iterator[tuple[_Box, Future[Read] | None]]:
+    if not n_ahead:
+        for box in boxes:
+            yield box, _read_now(read, box) if wanted(box) else None
+        return
     waiting: deque[tuple[_Box, Future[Read] | None]] = deque()
-    with ThreadPoolExecutor(AHEAD) as pool:
+    with ThreadPoolExecutor(n_ahead) as pool:
         for box in boxes:
             waiting.append((box, pool.submit(read, box) if wanted(box) else None))
-            if len(waiting) > AHEAD:
+            if len(waiting) > n_ahead:
                 yield waiting.popleft()
         while waiting:
             yield waiting.popleft()
+
+
+def _read_now(read: Callable[[_Box], Read], box: _Box) -> Future[Read]:
+    future: Future[Read] = Future()
+    try:
+        future.set_result(read(box))
+    except Exception as error:  # noqa: BLE001 - as a pool's thread would keep it
+        future.set_exception(error)
+    return future
 
 
 def _check_box(

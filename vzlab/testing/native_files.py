@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +21,10 @@ from vzlab.testing.oracles import NativeChunks, NativeFile, NativeVariable, NoOr
 
 MAX_OPEN_FILES = 24
 """Files kept open, least recently used ones closed first."""
+
+
+MAX_KEPT_ELEMENTS = 4_096
+"""A coordinate of no more elements is read once and kept: it says where its file belongs, and is compared."""
 
 
 class NativeFiles:
@@ -39,6 +45,7 @@ class NativeFiles:
     """
 
     def __init__(self, urls: Iterable[str], open_file: Callable[[str], NativeFile]) -> None:
+        self._coordinates: dict[str, dict[str, npt.NDArray[Any]]] = {}
         self.unopened: dict[str, str] = {}
         """Files that their reader does not open, and why."""
         self._open_file = open_file
@@ -86,6 +93,25 @@ class NativeFiles:
         while len(self._open) > MAX_OPEN_FILES:
             self._open.popitem(last=False)[1].close()
         return file
+
+    def read(self, url: str, path: str, region: Region, *, decoded: bool) -> npt.NDArray[Any]:
+        """Stored or decoded values of a region of a variable of a file."""
+        if decoded and self._is_small_coordinate(url, path):
+            kept = self._coordinates.setdefault(url, {})
+            if not kept:  # the file is open now, and may be closed when its next coordinate is asked for
+                for name in filter(partial(self._is_small_coordinate, url), self.variables[url]):
+                    with contextlib.suppress(Exception):  # raised again if it is asked for
+                        whole = (slice(0, self.variables[url][name].shape[0]),)
+                        kept[name] = self[url].read_decoded(name, whole)
+            if path in kept:
+                return kept[path][region]
+        file = self[url]
+        return file.read_decoded(path, region) if decoded else file.read(path, region)
+
+    def _is_small_coordinate(self, url: str, path: str) -> bool:
+        """Whether a variable is the coordinate of a dimension, short enough to be kept."""
+        variable = self.variables[url][path]
+        return variable.dims == (posixpath.basename(path),) and variable.shape[0] <= MAX_KEPT_ELEMENTS
 
     def holders(self, path: str) -> list[str]:
         """Files that have a variable."""

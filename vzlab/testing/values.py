@@ -147,8 +147,7 @@ class Comparer:
         return compared
 
     def _read_native(self, piece: Piece, *, decoded: bool) -> npt.NDArray[Any]:
-        file = self.native[piece.file]
-        values = (file.read_decoded if decoded else file.read)(piece.path, piece.region)
+        values = self.native.read(piece.file, piece.path, piece.region, decoded=decoded)
         return np.expand_dims(values, piece.expand) if piece.expand else values
 
     # -- reporting --------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import importlib.util
 import posixpath
 from array import array
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import h5py
@@ -59,7 +60,6 @@ class Hdf5File:
     def __init__(self, location: Any) -> None:
         self._location = location
         self._file = h5py.File(location, "r")
-        self._names: dict[str, str] = {}
         self._groups: dict[str, Mapping[str, Any]] = {}
         self._table: tuple[str, NativeChunks | None] | None = None
         self._decoded: dict[tuple[str, str], xr.Dataset | Exception] = {}
@@ -67,17 +67,17 @@ class Hdf5File:
         is_netcdf = "_NCProperties" in self._file.attrs or _has_netcdf_dimensions(self._file)
         wanted = ("netCDF4", "h5netcdf") if isinstance(location, str) and is_netcdf else ("h5netcdf",)
         self._engines = [name.lower() for name in wanted if importlib.util.find_spec(name)]
-        self._variables = self._describe_all()
 
     @property
     def reader(self) -> str:
         """h5py and HDF5 with their versions."""
         return f"h5py {h5py.version.version} (HDF5 {h5py.version.hdf5_version})"
 
-    @property
+    @cached_property
     def variables(self) -> Mapping[str, NativeVariable]:
         """Every dataset by path, under each of its names; pure dimensions left out."""
-        return self._variables
+        # Of thousands of files each is opened several times: what it says is asked for once.
+        return self._describe_all()
 
     @property
     def silence(self) -> str:
@@ -87,6 +87,7 @@ class Hdf5File:
     @property
     def group_attributes(self) -> Mapping[str, Mapping[str, Any]]:
         """Attributes of every group by path."""
+        self._groups or self.variables  # noqa: B018 - walking the datasets finds the groups
         return self._groups
 
     # -- describing -------------------------------------------------------------------------------------------------
@@ -104,7 +105,6 @@ class Hdf5File:
                 continue
             folder, name = posixpath.split(path)
             shown = posixpath.join(folder, name.removeprefix(_NON_COORDINATE))
-            self._names[shown] = path
             found[shown] = _describe(shown, dataset, dimension_ids)
         return found
 
@@ -128,7 +128,9 @@ class Hdf5File:
     # -- reading ----------------------------------------------------------------------------------------------------
 
     def _dataset(self, path: str) -> Any:
-        return self._file[self._names[path]]
+        folder, name = posixpath.split(path)
+        hidden = posixpath.join(folder, _NON_COORDINATE + name)
+        return self._file[hidden if hidden in self._file else path]
 
     def read(self, path: str, region: Region) -> npt.NDArray[Any]:
         """Stored values of a region."""
@@ -141,9 +143,9 @@ class Hdf5File:
         """Values of a region as xarray decodes them: over netCDF4, and over h5netcdf text and what netCDF4 cannot read."""
         folder, name = posixpath.split(path)
         failures = []
-        dtype = self._variables[path].dtype
+        dtype = _dtype(self._dataset(path))[0]
         # netCDF4 keeps the blanks that pad some text: h5netcdf reads text as h5py does.
-        is_text = dtype is None or dtype.kind == "S"
+        is_text = dtype is None or dtype.kind in "OS"
         for engine in self._engines[::-1] if is_text else self._engines:
             try:
                 return read_region(self._decoded_variable(folder, name, engine), region)
@@ -155,7 +157,8 @@ class Hdf5File:
 
     def _decoded_variable(self, folder: str, name: str, engine: str) -> xr.Variable:
         variable = self._open_decoded(folder, engine).variables[name]
-        expected = self._variables[posixpath.join(folder, name)].shape
+        dataset = self._dataset(posixpath.join(folder, name))
+        expected = (*dataset.shape, *_dtype(dataset)[1])
         if variable.shape != expected:  # as netCDF pads what is shorter than its unlimited dimension
             raise ValueError(f"it sees the shape {variable.shape} where HDF5 has {expected}")
         # Going through xarray chunk by chunk takes milliseconds each: a small variable is read once.

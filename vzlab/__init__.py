@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from vzlab.testing.fingerprinting import fingerprint
     from vzlab.testing.refresh import refresh
     from vzlab.testing.verify import verify
+    from vzlab.widgets import build
     from vzlab.writers import chunk_prefixes, icechunk_credentials, open_icechunk, relocate
 
 __version__ = "0.1.0"
@@ -51,6 +52,7 @@ _HOMES = {
     "RequestLog": "vzlab.storage",
     "StoreRegistry": "vzlab.storage",
     "Trace": "vzlab.inspection",
+    "build": "vzlab.widgets",
     "check_combine": "vzlab.datasets",
     "chunk_prefixes": "vzlab.writers",
     "compare": "vzlab.testing",
@@ -93,6 +95,7 @@ __all__ = [
     "RequestLog",
     "StoreRegistry",
     "Trace",
+    "build",
     "check_combine",
     "chunk_prefixes",
     "compare",

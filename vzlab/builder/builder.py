@@ -482,7 +482,8 @@ class Builder:
             raise StepError("There are no sources yet: take the step sources(...) first", step="sources")
 
     def _options(self, step: Step, options: Mapping[str, Any] | None, location: Any) -> dict[str, Any]:
-        scheme = normalize_url(os.fspath(location)).partition(":")[0]
+        shown = location.shown if isinstance(location, Secret) else os.fspath(location)
+        scheme = normalize_url(shown).partition(":")[0]
         with work.at(step, self):
             hidden = hide_options(options, scheme)
             if step == "write" and disagree(hidden, self.chosen_sources.storage_options):

@@ -225,7 +225,11 @@ def _prove(builder: Builder) -> list[str]:
     lines.append(f"print({verified})")
     if choices.rename:
         back = {new: old for old, new in choices.rename.items()}
-        again = call("vz.open_virtual_dataset", Name(text="stored"), **_registry(builder))
+        again = (
+            call("vz.open_virtual_dataset", Name(text="stored"), **_registry(builder))
+            if target.kind == "icechunk"
+            else call("vz.open_virtual_dataset", target.to, **options)
+        )
         lines.append(f"stored = {again}.rename({literal(back)})")
     dropped = {}
     if builder.leaves_variables_out:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vzlab.builder.choices import STEPS, TITLES
 from vzlab.render.html import (
     Content,
+    Markup,
     Tone,
     callout,
     card,
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
 
 def to_html(builder: Builder) -> str:
+    """A builder as a notebook shows it."""
+    return str(card(to_markup(builder)))
+
+
+def to_markup(builder: Builder) -> Markup:
     """The steps that were taken, what is known of them, and the program; nothing is worked out for it."""
     taken = {block.step: block.code for block in builder.log}
     steps = [
@@ -44,7 +50,7 @@ def to_html(builder: Builder) -> str:
         label("The same in Python", "run alone, it makes the same references"),
         code_block(builder.code()),
     ]
-    return builder.scrub(card(join(parts, "")))
+    return Markup(builder.scrub(join(parts, "")))
 
 
 def _known(builder: Builder) -> list[Content]:

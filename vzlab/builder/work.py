@@ -213,6 +213,11 @@ def prove(builder: Builder, progress: Progress) -> tuple[Verification, Compariso
     target, proof, registry = builder.target, builder.proof, registry_of(builder)
     assert proof is not None
     with at("prove", builder):
+        if builder.choices.rename and builder.written_group not in (None, "/"):
+            raise ValueError(
+                f"Renamed variables in the group {builder.written_group!r} cannot be compared with the files: write without "
+                "rename, prove that, and rename when reading"
+            )
         used = target.storage_options or builder.chosen_sources.storage_options
         options = {"storage_options": reveal(used)} if used else {}
         progress("Verify references against their files", 0, 0)
@@ -227,7 +232,11 @@ def prove(builder: Builder, progress: Progress) -> tuple[Verification, Compariso
             verification = verify(stored, registry=registry)
         if builder.choices.rename:
             back = {new: old for old, new in builder.choices.rename.items()}
-            stored = open_virtual_dataset(stored, registry=registry).rename(back)
+            stored = (
+                open_virtual_dataset(stored, registry=registry)
+                if target.kind == "icechunk"
+                else open_virtual_dataset(target.to, **options)
+            ).rename(back)
         dropped: set[str] = set()
         if builder.leaves_variables_out:
             native = inspect(builder.files[0], registry=registry, **_parser(builder))

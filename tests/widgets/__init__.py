@@ -1,0 +1,1 @@
+"""Views and steps made of widgets."""

@@ -269,6 +269,7 @@ def run_command(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
 
 
+@pytest.mark.slow
 def test_commands_open_files_in_parallel_and_leave_out_what_fails(files: list[Path], tmp_path: Path) -> None:
     files[1].write_bytes(b"nothing")
     assert run_command("check", *files, "--parallel", "threads").returncode == 2

@@ -10,6 +10,7 @@ import xarray as xr
 
 from vzlab.datasets.compatibility import Rules, check_datasets
 from vzlab.datasets.findings import CompatibilityReport, Finding
+from vzlab.datasets.merging import check_kinds, kinds_of
 from vzlab.datasets.opening import Opening, Running, open_sources
 from vzlab.datasets.packed import PackedDatasets
 from vzlab.datasets.parallel import RETRIES, Failure, OnError, Parallel
@@ -43,7 +44,7 @@ def check_combine(
         `open_virtual_dataset` gives them, `ManifestGroup`, or trees, which are compared group by group.
     concat_dim : str or list of str, optional
         The dimension along which the files follow each other, or several that they tile; None finds those whose
-        coordinate differs.
+        coordinate differs. In a list for nested files, None merges files of different variables.
     combine : {"by_coords", "nested"}
         Whether coordinates put the files in order, or the order given stands: a list, nested once for each of several
         dimensions.
@@ -112,7 +113,8 @@ def arrange_sources(
     if combine not in ("by_coords", "nested"):
         raise ValueError(f"Found combine={combine!r}; expected 'by_coords' or 'nested'")
     if combine == "nested" and concat_dim is not None and not isinstance(concat_dim, str):
-        flat, tiling = nested(sources, concat_dim)
+        # None merges: a dimension without a name, along which nothing is joined.
+        flat, tiling = nested(sources, ["" if dim is None else dim for dim in concat_dim])
         items = [item for source in flat for item in expand_sources(source, registry)]
         if len(items) != len(flat):
             raise ValueError("A glob stands for several files inside nested lists: name the files one by one")
@@ -140,7 +142,10 @@ def check_opened(
         If datasets and trees are mixed.
     """
     if isinstance(opened, PackedDatasets):
-        return check_datasets(opened, concat_dim, tiling, registry, names, rules)
+        kinds = kinds_of(opened.outlines(()), tiling)
+        if len(kinds) > 1:
+            return check_kinds(opened, kinds, concat_dim, registry, names, rules)
+        return check_datasets(opened, concat_dim, kinds[0].tiling, registry, names, rules)
     trees = [item for item in opened if isinstance(item, xr.DataTree)]
     if not trees:
         datasets = [item for item in opened if isinstance(item, xr.Dataset)]

@@ -17,7 +17,7 @@ from vzlab.datasets.findings import CompatibilityReport, Finding, Holders
 from vzlab.datasets.packed import PackedDatasets
 from vzlab.datasets.signatures import Signatures, value_words
 from vzlab.datasets.static import check_static
-from vzlab.datasets.tiling import Tiling, propose_tiling
+from vzlab.datasets.tiling import Tiling, differing_dims, propose_tiling
 from vzlab.storage import StoreRegistry
 
 type VariableChoice = Literal["minimal", "all", "different"] | Collection[str]
@@ -31,7 +31,7 @@ class Rules:
     """Which data variables without a combined dimension get one."""
     coords: VariableChoice = "minimal"
     """Which coordinates without a combined dimension get one."""
-    compat: Literal["equals", "identical", "override", "no_conflicts", "broadcast_equals"] = "equals"
+    compat: Literal["equals", "identical", "override"] = "equals"
     """How alike variables must be that stay without: `override` takes the first file's unseen."""
     override_indexes: bool = False
     """Whether labels along other dimensions are taken from the first file unseen."""
@@ -73,7 +73,8 @@ def check_datasets(
                 column = columns[str(name)] = np.full(len(datasets), -1, np.int32)
             column[i] = table.number_of(variable)
     repeated = same_files(keys)
-    findings = check_tiling(tiling, names, repeated)
+    differing = () if tiling.dims else differing_dims(datasets)
+    findings = check_tiling(tiling, names, repeated, differing)
     for name, column in columns.items():
         findings += _check_variable(name, column, table, datasets, tiling, registry, names, rules)
     findings += check_concat_coordinate(datasets, tiling, names, repeated)
@@ -135,6 +136,8 @@ def _check_variable(
         or (rules.override_indexes and dims == (name,))
     ):
         return findings
+    if rules.compat == "identical" and len({signature.attributes for signature in found}) > 1:
+        findings.append(_not_identical(name, column, numbers, table))
     for group in tiling.groups(dims):
         members = [i for i in group if i in holders]
         if len(members) > 1:
@@ -144,6 +147,24 @@ def _check_variable(
             if found_static:
                 return findings + found_static
     return findings
+
+
+def _not_identical(
+    name: str, column: npt.NDArray[np.int32], numbers: npt.NDArray[np.int32], table: Signatures
+) -> Finding:
+    members: dict[str, list[int]] = {}
+    for number in numbers.tolist():
+        words = ", ".join(f"{key} {value}" for key, value in table.values[number].attributes) or "none"
+        members.setdefault(words, []).extend(np.flatnonzero(column == number).tolist())
+    return Finding(
+        variable=name,
+        facet="attributes",
+        kind="static",
+        severity="refused",
+        sentence=f"{name} has other attributes in some files, and compat='identical' asks for the same.",
+        holders=tuple(Holders.of(words, sorted(files)) for words, files in members.items()),
+        fix='vz.open_virtual_mfdataset(files, compat="equals")    # compares values alone',
+    )
 
 
 def _absent(name: str, column: npt.NDArray[np.int32]) -> Finding:

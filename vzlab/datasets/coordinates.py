@@ -18,13 +18,25 @@ GAP = 1.5
 """Steps longer than this many usual ones are gaps; months and leap years are not."""
 
 
-def check_tiling(tiling: Tiling, names: Sequence[str], repeated: Sequence[Sequence[int]]) -> list[Finding]:
-    """Whether a dimension was found, the files fill a table along all of them, and none is there twice."""
+def check_tiling(
+    tiling: Tiling, names: Sequence[str], repeated: Sequence[Sequence[int]], differing: Sequence[str] = ()
+) -> list[Finding]:
+    """Whether a dimension was found, the files fill a table along all of them, and none is there twice.
+
+    `differing` are the dimensions whose coordinates differ.
+    """
     if tiling.n_files < 2:
         return []
     findings = [_same_file(group, names) for group in repeated]
     if not tiling.dims:
-        sentence = "No dimension's coordinate differs between the files: are they the same file twice?"
+        sentence = (
+            "No dimension was found along which the files follow each other: are they the same file twice?"
+        )
+        if len(differing) > 1:
+            sentence = (
+                f"{' and '.join(differing)} differ from file to file, and the files do not fill a table over them. Tiles of a "
+                "staggered grid are combined one grid at a time: leave out the variables of the others (drop_variables)."
+            )
         fix = 'vz.open_virtual_mfdataset(files, concat_dim="...", combine="nested")'
         findings.append(
             Finding(

@@ -15,6 +15,7 @@ from vzlab.datasets.combine import AttributePolicy, Manner, as_names, combine_at
 from vzlab.datasets.compatibility import Rules, VariableChoice
 from vzlab.datasets.findings import CompatibilityReport, Finding, Holders
 from vzlab.datasets.loading import load_mismatched
+from vzlab.datasets.merging import kinds_of, merge_kinds
 from vzlab.datasets.opening import Opening, Running, open_sources
 from vzlab.datasets.packed import PackedDatasets
 from vzlab.datasets.parallel import RETRIES, OnError, Parallel
@@ -32,7 +33,7 @@ from vzlab.storage import as_registry
 
 type OnMismatch = Literal["raise", "reencode", "load"]
 type Join = Literal["exact", "outer", "inner", "left", "right", "override"]
-type Compat = Literal["equals", "identical", "override", "no_conflicts", "broadcast_equals"]
+type Compat = Literal["equals", "identical", "override"]
 
 
 def open_virtual_mfdataset(
@@ -78,9 +79,9 @@ def open_virtual_mfdataset(
         Applied to each file's virtual dataset before it is compared.
     data_vars, coords : "minimal", "all", "different" or list of str
         Which variables without the combined dimension are repeated along it.
-    compat : {"equals", "identical", "override", "no_conflicts", "broadcast_equals"}
-        How alike variables without the combined dimension must be: bit for bit, by default. `override` takes the first
-        file's without looking.
+    compat : {"equals", "identical", "override"}
+        How alike variables without the combined dimension must be: bit for bit, by default; `identical` in their attributes
+        too. `override` takes the first file's without looking. xarray's other words, which make new values, are refused.
     join : {"exact", "outer", "inner", "left", "right", "override"}
         What happens where labels along other dimensions differ: they are refused, by default. A join that would put
         missing values where a file has none needs ``allow=["fill"]``.
@@ -238,6 +239,26 @@ def combine_virtual(
     opened: Sequence[xr.Dataset] = datasets
     join = options.get("join", "exact")
     manner, on_mismatch = _manner(**options)
+    kinds = kinds_of(datasets.outlines(()), tiling)
+    if len(kinds) > 1:
+        report = check_opened(
+            datasets, concat_dim=concat_dim, tiling=tiling, registry=stores, names=names, rules=manner.rules
+        )
+        _refuse(report.without(allow=manner.allow, repaired_by=on_mismatch))
+        parts = [
+            combine_virtual(
+                datasets.choose(kind.files),
+                concat_dim=concat_dim,
+                memory_bytes=memory_bytes,
+                progress=progress,
+                registry=stores,
+                names=[names[i] for i in kind.files],
+                tiling=kind.tiling,
+                **options,
+            )
+            for kind in kinds
+        ]
+        return merge_kinds(parts, lambda attributes, context=None: combine_attributes(attributes, manner))  # noqa: ARG005
     tiling = tiling or propose_tiling(datasets.outlines(()), concat_dim)
     filled: list[Finding] = []
     if join not in ("exact", "override"):
@@ -310,8 +331,13 @@ def _manner(
     for name, value, known in (
         ("on_mismatch", on_mismatch, ("raise", "reencode", "load")),
         ("join", join, ("exact", "outer", "inner", "left", "right", "override")),
-        ("compat", compat, ("equals", "identical", "override", "no_conflicts", "broadcast_equals")),
+        ("compat", compat, ("equals", "identical", "override")),
     ):
+        if value in ("no_conflicts", "broadcast_equals"):
+            raise ValueError(
+                f"compat={value!r} makes new values of several files' variables, which references cannot hold; expected "
+                "'equals', 'identical' or 'override'. Load those variables and merge them with xarray."
+            )
         if value not in known:
             raise ValueError(f"Found {name}={value!r}; expected one of {', '.join(map(repr, known))}")
     rules = Rules(data_vars=data_vars, coords=coords, compat=compat, override_indexes=join == "override")

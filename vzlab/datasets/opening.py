@@ -114,7 +114,7 @@ def open_sources(
     left_out = {failure.position for failure in failures}
     kept = [i for i in range(len(items)) if i not in left_out]
     return Opened(
-        files=[opened[i] for i in kept] if trees else opened.without(left_out),
+        files=[opened[i] for i in kept] if trees else opened.choose(kept),
         names=tuple(names[i] for i in kept),
         tiling=tiling and replace(tiling, positions=tuple(tiling.positions[i] for i in kept)),
         failures=tuple(failures),

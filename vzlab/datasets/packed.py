@@ -146,13 +146,11 @@ class PackedDatasets(Sequence[xr.Dataset]):
         self._outlines[position] = dataset
         self._keys[position] = source_key(dataset)
 
-    def without(self, positions: Iterable[int]) -> PackedDatasets:
-        """The files but those at some positions."""
-        left_out = frozenset(positions)
-        kept = [i for i in range(len(self)) if i not in left_out]
-        rest = PackedDatasets(len(kept))
+    def choose(self, positions: Sequence[int]) -> PackedDatasets:
+        """The files at some positions."""
+        rest = PackedDatasets(len(positions))
         rest._shared = self._shared
-        for new, old in enumerate(kept):
+        for new, old in enumerate(positions):
             rest._outlines[new], rest._keys[new], rest._where[new] = (
                 self._outlines[old], self._keys[old], self._where[old],
             )  # fmt: skip

@@ -108,7 +108,7 @@ def _propose_dims(datasets: Sequence[xr.Dataset]) -> list[str]:
     first = datasets[0]
     if len(datasets) < 2:
         return [str(dim) for dim in first.dims if first.sizes[dim] and is_time(first, dim)][:1]
-    differing = [str(dim) for dim in first.dims if _differs(datasets, dim)]
+    differing = differing_dims(datasets)
     if len(differing) > 1 and all(_is_indexed(datasets, dim) for dim in differing):
         columns = [_places_along(datasets, dim) for dim in differing]
         tiling = Tiling(dims=tuple(differing), positions=tuple(zip(*columns, strict=True)))
@@ -118,6 +118,11 @@ def _propose_dims(datasets: Sequence[xr.Dataset]) -> list[str]:
     if len(times) == 1:
         return times
     return differing if len(differing) == 1 else []
+
+
+def differing_dims(datasets: Sequence[xr.Dataset]) -> list[str]:
+    """Dimensions whose labels or lengths are not the same in all files."""
+    return [str(dim) for dim in datasets[0].dims if _differs(datasets, dim)]
 
 
 def _differs(datasets: Sequence[xr.Dataset], dim: Hashable) -> bool:

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from vzlab.testing import faults
 from vzlab.testing.compare import assert_virtual_equal, compare, read_virtual
-from vzlab.testing.comparison import Bound, Comparison, Finding, Gap, LevelCoverage, Stratum
+from vzlab.testing.comparison import AttributeFact, Bound, Comparison, Finding, Gap, LevelCoverage, Stratum
+from vzlab.testing.fingerprint import Fingerprint, VariableFingerprint
+from vzlab.testing.fingerprinting import fingerprint
 from vzlab.testing.refresh import Refresh, refresh
 from vzlab.testing.verification import Verification, VerifiedArray, VerifiedFile
 from vzlab.testing.verify import verify
@@ -15,20 +17,24 @@ if TYPE_CHECKING:
     from vzlab.testing.parser_tests import ParserTests
 
 __all__ = [
+    "AttributeFact",
     "Bound",
     "Comparison",
     "Finding",
+    "Fingerprint",
     "Gap",
     "LevelCoverage",
     "ParserTests",
     "Refresh",
     "Stratum",
+    "VariableFingerprint",
     "Verification",
     "VerifiedArray",
     "VerifiedFile",
     "assert_virtual_equal",
     "compare",
     "faults",
+    "fingerprint",
     "read_virtual",
     "refresh",
     "strategies",

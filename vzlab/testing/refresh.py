@@ -18,7 +18,7 @@ from vzlab.testing.verification import Verification
 from vzlab.testing.verify import verify
 from vzlab.writers import write_icechunk
 from vzlab.writers.contents import sources_of, take_apart
-from vzlab.writers.relocate import stored_manifests
+from vzlab.writers.relocation import stored_manifests
 from vzlab.writers.sources_seen import sources_metadata
 from vzlab.writers.targets import open_target
 

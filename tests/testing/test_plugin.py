@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +78,13 @@ def test_a_run_that_uses_nothing_of_it_imports_nothing_of_it(run: pytest.Pyteste
     result = run.runpytest_subprocess("-p", "no:hypothesispytest", "-p", "no:xdist")
     result.assert_outcomes(passed=1)
     assert "vzlab" not in result.stdout.str().partition("passed")[2]
+
+
+@pytest.mark.slow
+def test_the_page_for_data_producers_works_as_it_stands(run: pytest.Pytester) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "ci.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"^```python\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    run.makepyfile(test_cube=program)
+    result = run.runpytest_subprocess("--vzlab-report", "receipts", "-p", "no:xdist")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*2 comparisons (1 FAIL, 1 PASS): receipts in receipts*"])

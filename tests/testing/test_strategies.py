@@ -34,6 +34,7 @@ def test_virtual_datasets_read_as_the_values_beside_them(example: VirtualExample
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @given(data=st.data())
 @settings(max_examples=500, deadline=None, suppress_health_check=_OF_TMP_PATH)
 def test_no_false_alarm_over_files_of_any_kind(data: st.DataObject, tmp_path: Path) -> None:

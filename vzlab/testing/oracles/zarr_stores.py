@@ -15,7 +15,7 @@ import zarr.errors
 import zarr.storage
 
 from vzlab.testing.decoding import open_decoded, read_region
-from vzlab.testing.oracles.base import NativeVariable, NoOracleError, Readable, ReadFile, Region
+from vzlab.testing.oracles.base import NativeVariable, NoOracleError, Readable, ReadFile, Region, Unclear
 
 _INTERNAL = frozenset({"_ARRAY_DIMENSIONS"})
 
@@ -153,7 +153,9 @@ def _attributes(array: Any) -> dict[str, Any]:
     """Attributes as xarray's Zarr backend takes them: of version 2 the fill value is ``_FillValue``."""
     attributes = {name: value for name, value in dict(array.attrs).items() if name not in _INTERNAL}
     if array.metadata.zarr_format == 2 and array.metadata.fill_value is not None:
-        attributes["_FillValue"] = array.metadata.fill_value
+        # Of numbers; text and records have a fill value, and xarray takes none of these for missing.
+        is_number = np.dtype(array.dtype).kind in "biufcmM"
+        attributes["_FillValue"] = array.metadata.fill_value if is_number else Unclear.VALUE
     elif "_FillValue" in attributes:
         from xarray.backends.zarr import FillValueCoder
 

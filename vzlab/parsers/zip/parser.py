@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 import numpy as np
 
-from vzlab.errors import SourceNotFoundError, UnsupportedFormatError, VzlabError
 from vzlab.detection import detect_format
+from vzlab.errors import SourceNotFoundError, UnsupportedFormatError, VzlabError
 from vzlab.manifests import ChunkManifest, ManifestArray, ManifestGroup, SourceFile
 from vzlab.manifests.manifest import INLINE
 from vzlab.parsers.base import LoadedVariable, Parser
@@ -56,6 +56,8 @@ class ZipParser(Parser):
     inner_parser: Any = None
     """What parses it; None takes the parser of its format."""
 
+    _parses_group_alone = True
+
     def _parse(self, source: Source, registry: StoreRegistry) -> ManifestGroup:
         members = read_directory(source)
         directory = (self.member or "").strip("/")
@@ -82,7 +84,7 @@ class ZipParser(Parser):
             return self.inner_parser
         from vzlab.parsers import parser_for
 
-        return parser_for(detect_format(url, registry))(group=self.group, drop_variables=self.drop_variables)
+        return parser_for(detect_format(url, registry), url)(group=self.group, drop_variables=self.drop_variables)
 
     def _only_file(self, members: Members, registry: _MemberRegistry) -> str:
         """The url of the one stored member of a format that has a parser."""

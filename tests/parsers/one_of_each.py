@@ -27,123 +27,136 @@ VALUES = np.random.default_rng(7).integers(0, 1 << 16, (N_Y, N_X)).astype("i4")
 _OPTIONS: dict[str, Any] = {"chunks": (60, 100)}
 
 
-def _hdf5(folder: Path) -> Path:
+def _hdf5(folder: Path, values: Any = VALUES) -> Path:
     path = folder / "one.h5"
     with h5py.File(path, "w") as file:
-        file.create_dataset("x", data=VALUES, chunks=(60, 100), compression="gzip")
+        file.create_dataset("x", data=values, chunks=(60, 100), compression="gzip")
     return path
 
 
-def _netcdf3(folder: Path) -> Path:
+def _netcdf3(folder: Path, values: Any = VALUES) -> Path:
     path = folder / "one.nc"
     with netCDF4.Dataset(path, "w", format="NETCDF3_64BIT_OFFSET") as file:
-        file.createDimension("y", N_Y)
-        file.createDimension("xx", N_X)
-        file.createVariable("x", "i4", ("y", "xx"))[:] = VALUES
+        file.createDimension("y", values.shape[0])
+        file.createDimension("xx", values.shape[1])
+        file.createVariable("x", "i4", ("y", "xx"))[:] = values
     return path
 
 
-def _tiff(folder: Path) -> Path:
+def _tiff(folder: Path, values: Any = VALUES) -> Path:
     path = folder / "one.tif"
-    tifffile.imwrite(path, VALUES, tile=(64, 64), compression="zlib")
+    tifffile.imwrite(path, values, tile=(64, 64), compression="zlib")
     return path
 
 
-def _grib(folder: Path) -> Path:
+def _grib(folder: Path, values: Any = VALUES) -> Path:
     path = folder / "one.grib2"
-    keys = {"Ni": N_X, "Nj": N_Y, "bitsPerValue": 16}
-    keys |= {"latitudeOfFirstGridPointInDegrees": 60, "latitudeOfLastGridPointInDegrees": 0.5}
-    keys |= {"longitudeOfFirstGridPointInDegrees": 0, "longitudeOfLastGridPointInDegrees": 99.5}
-    keys |= {"iDirectionIncrementInDegrees": 0.5, "jDirectionIncrementInDegrees": 0.5}
-    path.write_bytes(make_message(values=VALUES, **keys))
+    n_y, n_x = values.shape
+    keys = {"Ni": n_x, "Nj": n_y, "bitsPerValue": 16}
+    keys |= {
+        "latitudeOfFirstGridPoint": 60_000_000,
+        "latitudeOfLastGridPoint": 60_000_000 - 50_000 * (n_y - 1),
+    }
+    keys |= {"longitudeOfFirstGridPoint": 0, "longitudeOfLastGridPoint": 50_000 * (n_x - 1)}
+    keys |= {"iDirectionIncrement": 50_000, "jDirectionIncrement": 50_000}
+    path.write_bytes(make_message(values=values, **keys))
     return path
 
 
-def _fits(folder: Path) -> Path:
+def _fits(folder: Path, values: Any = VALUES) -> Path:
     path = folder / "one.fits"
-    astropy.io.fits.PrimaryHDU(VALUES).writeto(path)
+    astropy.io.fits.PrimaryHDU(values).writeto(path)
     return path
 
 
-def _envi(folder: Path) -> Path:
+def _envi(folder: Path, values: Any = VALUES) -> Path:
     path = folder / "one.hdr"
-    path.with_suffix(".img").write_bytes(VALUES.tobytes())
+    n_y, n_x = values.shape
+    path.with_suffix(".img").write_bytes(values.tobytes())
     path.write_text(
-        f"ENVI\nsamples = {N_X}\nlines = {N_Y}\nbands = 1\nheader offset = 0\ndata type = 3\ninterleave = bsq\nbyte order = 0\n"
+        f"ENVI\nsamples = {n_x}\nlines = {n_y}\nbands = 1\nheader offset = 0\ndata type = 3\ninterleave = bsq\nbyte order = 0\n"
     )
     return path
 
 
-def _nifti(folder: Path) -> Path:
+def _nifti(folder: Path, values: Any = VALUES) -> Path:
     path = folder / "one.nii"
-    nibabel.Nifti1Image(VALUES, np.eye(4), dtype="int32").to_filename(path)
+    nibabel.Nifti1Image(values, np.eye(4), dtype="int32").to_filename(path)
     return path
 
 
-def _hdf4(folder: Path) -> Path:
+def _hdf4(folder: Path, values: Any = VALUES) -> Path:
     path = folder / "one.hdf"
     file = SD(str(path), SDC.WRITE | SDC.CREATE)
-    dataset = file.create("x", SDC.INT32, VALUES.shape)
-    dataset.set(VALUES)
+    dataset = file.create("x", SDC.INT32, values.shape)
+    dataset.set(values)
     dataset.endaccess()
     file.end()
     return path
 
 
-def _dmrpp(folder: Path) -> Path:
+def _dmrpp(folder: Path, values: Any = VALUES) -> Path:
     data = folder / "data.h5"
     with h5py.File(data, "w") as file:
-        file["x"] = VALUES
+        file["x"] = values
     with h5py.File(data) as file:
         offset = file["x"].id.get_offset()
     path = folder / "data.h5.dmrpp"
     path.write_text(
         '<Dataset xmlns="http://xml.opendap.org/ns/DAP/4.0#" xmlns:dmrpp="http://xml.opendap.org/dap/dmrpp/1.0.0#" '
         'dapVersion="4.0" dmrVersion="1.0" name="data.h5" dmrpp:href="data.h5" dmrpp:version="3.21.1">'
-        f'<Int32 name="x"><Dim size="{N_Y}"/><Dim size="{N_X}"/><dmrpp:chunks byteOrder="LE">'
-        f'<dmrpp:chunk offset="{offset}" nBytes="{VALUES.nbytes}"/></dmrpp:chunks></Int32></Dataset>'
+        f'<Int32 name="x"><Dim size="{values.shape[0]}"/><Dim size="{values.shape[1]}"/><dmrpp:chunks byteOrder="LE">'
+        f'<dmrpp:chunk offset="{offset}" nBytes="{values.nbytes}"/></dmrpp:chunks></Int32></Dataset>'
     )
     return path
 
 
-def _kerchunk(folder: Path) -> Path:
+def _kerchunk(folder: Path, values: Any = VALUES) -> Path:
     references = in_a_file(
-        v2_store(x={"data": VALUES, **_OPTIONS}), folder / "chunks.bin", shown="chunks.bin"
+        v2_store(x={"data": values, **_OPTIONS}), folder / "chunks.bin", shown="chunks.bin"
     )
     return written_json(references, folder / "one.json")
 
 
-def _safetensors(folder: Path) -> Path:
+def _lindi(folder: Path, values: Any = VALUES) -> Path:
+    references = in_a_file(
+        v2_store(x={"data": values, **_OPTIONS}), folder / "chunks.bin", shown="chunks.bin"
+    )
+    return written_json({**references, "generationMetadata": {}}, folder / "one.lindi.json")
+
+
+def _safetensors(folder: Path, values: Any = VALUES) -> Path:
     path = folder / "one.safetensors"
-    save_file({"x": VALUES}, path)
+    save_file({"x": values}, path)
     return path
 
 
-def _zarr(folder: Path) -> Path:
+def _zarr(folder: Path, values: Any = VALUES) -> Path:
     path = folder / "one.zarr"
-    zarr.open_group(path, mode="w").create_array("x", data=VALUES, **_OPTIONS)
+    zarr.open_group(path, mode="w", zarr_format=2).create_array("x", data=values, **_OPTIONS)
+    zarr.consolidate_metadata(path)
     return path
 
 
-def _zip(folder: Path) -> Path:
+def _zip(folder: Path, values: Any = VALUES) -> Path:
     path = folder / "one.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for key, value in v2_store(x={"data": VALUES, **_OPTIONS}).items():
+        for key, value in v2_store(x={"data": values, **_OPTIONS}).items():
             archive.writestr(key, value)
     return path
 
 
-def _icechunk(folder: Path) -> Path:
+def _icechunk(folder: Path, values: Any = VALUES) -> Path:
     path = folder / "one.icechunk"
     session = icechunk.Repository.create(icechunk.local_filesystem_storage(str(path))).writable_session(
         "main"
     )
-    zarr.open_group(session.store, mode="w").create_array("x", data=VALUES, **_OPTIONS)
+    zarr.open_group(session.store, mode="w").create_array("x", data=values, **_OPTIONS)
     session.commit("one")
     return path
 
 
-WRITERS: dict[str, Callable[[Path], Path]] = {
+WRITERS: dict[str, Callable[..., Path]] = {
     "hdf5": _hdf5,
     "netcdf3": _netcdf3,
     "tiff": _tiff,
@@ -154,9 +167,10 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
     "hdf4": _hdf4,
     "dmrpp": _dmrpp,
     "kerchunk": _kerchunk,
+    "lindi": _lindi,
     "safetensors": _safetensors,
     "zarr": _zarr,
     "icechunk": _icechunk,
     "zip": _zip,
 }
-"""By the key of the format; each writes into a folder and gives what to open."""
+"""By the key of the format; each writes values into a folder and gives what to open."""

@@ -31,10 +31,12 @@ from vzlab.storage import StoreRegistry, read_array
 MAX_CPU_S = 1.0
 MAX_BYTES = 100_000_000
 MAX_READ_BYTES = 1 << 24
+N_DAMAGES = 2000
+"""Of each format, in the long form."""
 
 BY_KEY = {format_.key: format_ for format_ in FORMATS}
 ONE_FILE = [key for key in WRITERS if key not in ("zarr", "icechunk")]
-CONTAINED = [key for key in ONE_FILE if key not in ("dmrpp", "envi", "kerchunk")]
+CONTAINED = [key for key in ONE_FILE if key not in ("dmrpp", "envi", "kerchunk", "lindi")]
 """Formats whose files hold their data, so that a file cut short lacks some."""
 
 LOGIN_PAGE = b"<!DOCTYPE html>\n<html><head><title>Earthdata Login</title></head><body>Sign in</body></html>"
@@ -226,7 +228,7 @@ def test_damaged_metadata_are_an_error_of_ours_or_none(sound: Any, key: str) -> 
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("key", ONE_FILE)
 def test_many_damages(sound: Any, key: str) -> None:
-    run_damages(sound(key), range(30, 2030))
+    run_damages(sound(key), range(30, 30 + N_DAMAGES))
 
 
 @pytest.mark.parametrize("key", ONE_FILE)

@@ -262,6 +262,8 @@ def test_a_cluster_gives_the_same(tmp_path: Path) -> None:
             with pytest.warns(SkippedFilesWarning):
                 in_turn = vz.open_virtual_mfdataset(files, on_error="skip")
             assert dataset_to_group(cube) == dataset_to_group(in_turn)
+        done = run_command("check", *files[:5], "--scheduler", cluster.scheduler_address)
+        assert done.returncode == 0, done.stderr
 
 
 def run_command(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -285,8 +287,7 @@ def test_commands_open_files_in_parallel_and_leave_out_what_fails(files: list[Pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("parallel", ["processes", "dask"])
-def test_commands_open_files_on_workers(files: list[Path], parallel: str) -> None:
-    done = run_command("check", *files, "--parallel", parallel)
+def test_commands_open_files_in_processes(files: list[Path]) -> None:
+    done = run_command("check", *files, "--parallel", "processes")
     assert done.returncode == 0, done.stderr
     assert "compatible" in done.stdout

@@ -29,10 +29,8 @@ from vzlab.cli.shared import (
 from vzlab.errors import IncompatibleFilesError, MissingDependencyError
 
 Parallel = Annotated[
-    Literal["threads", "processes", "dask", "lithops"] | None,
-    typer.Option(
-        "--parallel", help="Where files are opened; dask starts workers on this machine, or see --scheduler."
-    ),
+    Literal["threads", "processes", "lithops"] | None,
+    typer.Option("--parallel", help="Where files are opened; without it, one after another."),
 ]
 Scheduler = Annotated[
     str | None, typer.Option("--scheduler", help="Address of a dask scheduler, such as tcp://host:8786.")
@@ -142,16 +140,16 @@ def virtualize(
 
 @contextmanager
 def _where(parallel: str | None, scheduler: str | None) -> Iterator[Any]:
-    """What opens files: with dask, a client of a scheduler that is there, or of workers that end with the command."""
-    if parallel != "dask" and scheduler is None:
+    """What opens files: a dask cluster, if its scheduler is named."""
+    if scheduler is None:
         yield parallel
         return
     try:
         from distributed import Client
     except ImportError as error:
-        raise MissingDependencyError("distributed", extra="dask", purpose="--parallel dask") from error
+        raise MissingDependencyError("distributed", extra="dask", purpose="--scheduler") from error
     make: Any = Client  # which has no types
-    with make(scheduler) if scheduler else make(dashboard_address=None) as client:
+    with make(scheduler) as client:
         yield client
 
 

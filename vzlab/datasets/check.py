@@ -114,7 +114,7 @@ def arrange_sources(
         raise ValueError(f"Found combine={combine!r}; expected 'by_coords' or 'nested'")
     if combine == "nested" and concat_dim is not None and not isinstance(concat_dim, str):
         # None merges: a dimension without a name, along which nothing is joined.
-        flat, tiling = nested(sources, ["" if dim is None else dim for dim in concat_dim])
+        flat, tiling = nested(sources, [dim or "" for dim in concat_dim])
         items = [item for source in flat for item in expand_sources(source, registry)]
         if len(items) != len(flat):
             raise ValueError("A glob stands for several files inside nested lists: name the files one by one")

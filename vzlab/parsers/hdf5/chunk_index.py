@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vzlab.errors import CorruptFileError
 from vzlab.parsers.hdf5.indices.btree1 import decode_btree1
 from vzlab.parsers.hdf5.indices.btree2 import decode_btree2
 from vzlab.parsers.hdf5.indices.extensible_array import decode_extensible_array
@@ -21,7 +20,6 @@ from vzlab.parsers.hdf5.indices.fixed_array import decode_fixed_array, decode_im
 from vzlab.parsers.hdf5.indices.nodes import (
     IndexEntries,
     IndexRequest,
-    TangledIndexError,
     UnknownIndexError,
     require,
 )
@@ -79,8 +77,7 @@ def read_chunk_index(
     chunk_shape: tuple[int, ...],
     *,
     file: FileBytes,
-    layout: Callable[[], ChunkedLayout | None],
-    chunk_bytes: int,
+    layout: ChunkedLayout | None,
     is_filtered: bool,
     library_up_to: int = LIBRARY_UP_TO,
 ) -> ChunkIndex | None:
@@ -95,61 +92,56 @@ def read_chunk_index(
     chunk_shape : tuple of int
         Chunk lengths, in elements.
     file : FileBytes
-    layout : callable
-        Its layout message; asked for where it is needed.
-    chunk_bytes : int
-        Of a chunk that no filter touched.
+    layout : ChunkedLayout, optional
+        Its layout message, None where that is not known.
     is_filtered : bool
         Whether it has a filter pipeline.
     library_up_to : int
-        Grids of so many chunks are read by the library, which is quicker with them.
+        Grids of so many chunks, and an index of one node, are read by the library, which is quicker with them.
 
     Raises
     ------
     RuntimeError
         If the library cannot read the index.
-    CorruptFileError
-        If nodes of it overlap or lead back to where they came from: the library might follow them for ever.
+    DamagedIndexError
+        If the index is such that the library might follow it for ever.
     """
-    if math.prod(grid_shape) > library_up_to:
-        found = layout()
-        if found is not None and found.chunk_shape == chunk_shape and file.address_bytes in (4, 8):
-            if found.address == file.undefined:
-                return None
+    if layout is not None and layout.chunk_shape == chunk_shape and file.address_bytes in (4, 8):
+        if layout.address == file.undefined:
+            return None
+        if math.prod(grid_shape) > library_up_to or not _is_flat(file, layout):
             limits = dataset_id.get_space().get_simple_extent_dims(True)
             request = IndexRequest(
                 file=file,
-                address=found.address,
+                address=layout.address,
                 grid_shape=grid_shape,
                 limit_grid_shape=tuple(
                     None if limit == h5py.h5s.UNLIMITED else -(-limit // length)
                     for limit, length in zip(limits, chunk_shape, strict=True)
                 ),
                 chunk_shape=chunk_shape,
-                chunk_bytes=chunk_bytes,
+                chunk_bytes=layout.chunk_bytes,
                 is_filtered=is_filtered,
             )
-            try:
-                return _decode(request, found)
-            except UnknownIndexError:
-                # The library has the last word on what is not as the specification has it.
-                pass
-            except TangledIndexError as error:
-                raise CorruptFileError(
-                    f"{file.source.url} is damaged: in the chunk index at byte {file.base + found.address}, {error}. "
-                    "Fetch the file again."
-                ) from error
-
+            # The library has the last word on what is not as the specification has it.
+            with suppress(UnknownIndexError):
+                return _decode(request, layout)
     # The library counts all chunks to know this.
     if dataset_id.get_space_status() == h5py.h5d.SPACE_STATUS_NOT_ALLOCATED:
         return None
 
-    def is_extensible_array() -> bool:
-        found = layout()
-        return found is not None and found.index_type == EXTENSIBLE_ARRAY
-
+    is_extensible_array = layout is not None and layout.index_type == EXTENSIBLE_ARRAY
     with _collector_paused():
-        return _iterate(dataset_id, grid_shape, chunk_shape, is_extensible_array)
+        return _iterate(dataset_id, grid_shape, chunk_shape, is_extensible_array=is_extensible_array)
+
+
+def _is_flat(file: FileBytes, layout: ChunkedLayout) -> bool:
+    """Whether nothing leads from the index's root to other nodes: the library may follow damaged ones for ever."""
+    if layout.index_type == BTREE_V1:
+        return file.read(layout.address, 6)[5:] == b"\0"
+    if layout.index_type == BTREE_V2:
+        return file.read(layout.address, 14)[12:] == b"\0\0"
+    return layout.index_type in (SINGLE_CHUNK, IMPLICIT)
 
 
 def _decode(request: IndexRequest, layout: ChunkedLayout) -> ChunkIndex:
@@ -197,7 +189,8 @@ def _iterate(
     dataset_id: Any,
     grid_shape: tuple[int, ...],
     chunk_shape: tuple[int, ...],
-    is_extensible_array: Callable[[], bool],
+    *,
+    is_extensible_array: bool,
 ) -> ChunkIndex:
     infos: list[tuple[tuple[int, ...], int, int, int]] = []
     # A built-in as callback: nothing in Python runs for each chunk while the library iterates.
@@ -216,7 +209,8 @@ def _iterate(
     starts, masks, addresses, sizes = zip(*infos, strict=True)
     position = np.fromiter(chain.from_iterable(starts), np.int64, rank * n_chunks).reshape(n_chunks, rank)
     position //= np.asarray(chunk_shape)
-    position = _unswizzled(position, dataset_id, chunk_shape, is_extensible_array)
+    if is_extensible_array:
+        position = _unswizzled(position, dataset_id, chunk_shape)
     # Chunks that lie wholly outside remain in the file after an array has been shrunk.
     inside = (position < np.asarray(grid_shape)).all(axis=1)
     flat = np.ravel_multi_index(tuple(position[inside].T), grid_shape)
@@ -252,7 +246,6 @@ def _unswizzled(
     position: npt.NDArray[np.int64],
     dataset_id: Any,
     chunk_shape: tuple[int, ...],
-    is_extensible_array: Callable[[], bool],
 ) -> npt.NDArray[np.int64]:
     """True grid positions of chunks.
 
@@ -262,7 +255,7 @@ def _unswizzled(
     """
     limits = dataset_id.get_space().get_simple_extent_dims(True)
     unlimited = [axis for axis, limit in enumerate(limits) if limit == h5py.h5s.UNLIMITED]
-    if len(unlimited) != 1 or unlimited[0] == 0 or not is_extensible_array():
+    if len(unlimited) != 1 or unlimited[0] == 0:
         return position
     slowest = unlimited[0]
     most = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from vzlab.parsers.hdf5.object_header import FileBytes, messages
@@ -29,6 +30,8 @@ class ChunkedLayout:
     """Of the index, or of the only chunk."""
     chunk_shape: tuple[int, ...]
     """In elements."""
+    chunk_bytes: int
+    """Of a chunk that no filter touched."""
     edges_unfiltered: bool = False
     """Whether partial chunks at the array's edge go through no filter."""
     single_chunk: tuple[int, int] | None = None
@@ -63,7 +66,11 @@ def parse_chunked_layout(file: FileBytes, body: bytes) -> ChunkedLayout | None:
     if sizes is None:
         return None
     return ChunkedLayout(
-        version=version, index_type=BTREE_V1, address=file.address(body, at), chunk_shape=sizes[:-1]
+        version=version,
+        index_type=BTREE_V1,
+        address=file.address(body, at),
+        chunk_shape=sizes[:-1],
+        chunk_bytes=math.prod(sizes),
     )
 
 
@@ -91,6 +98,7 @@ def _parse_indexed(file: FileBytes, body: bytes) -> ChunkedLayout | None:
         index_type=index_type,
         address=file.address(body, at),
         chunk_shape=sizes[:-1],
+        chunk_bytes=math.prod(sizes),
         edges_unfiltered=bool(flags & _EDGES_UNFILTERED),
         single_chunk=single,
     )

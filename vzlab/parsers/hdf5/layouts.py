@@ -179,8 +179,7 @@ def _chunked(layout: Layout) -> Prepared:
         file_grid,
         file_chunks,
         file=_file_bytes(layout),
-        layout=lambda: _chunked_layout(layout),
-        chunk_bytes=math.prod(chunks) * layout.dtype.itemsize,
+        layout=_chunked_layout(layout),
         is_filtered=bool(filters),
     )
     if index is None:

@@ -9,8 +9,8 @@ from typing import Any
 from vzlab.storage import Source
 
 CONTINUATION = 0x10
-MAX_BLOCKS = 4096
-"""Blocks of one header that are followed: more are taken for a cycle."""
+MAX_BLOCKS = 1000
+"""Blocks of one header that are followed."""
 SPECULATIVE_BYTES = 512
 """Read of a header whose length is not known yet, as the library does."""
 
@@ -120,10 +120,12 @@ def messages(file: FileBytes, address: int) -> Iterator[tuple[int, int, bytes]]:
     if shape is None:
         return
     pending = [(address + shape.start, shape.length)]
-    for _ in range(MAX_BLOCKS):
-        if not pending:
+    n_left = file.size_bytes
+    for start, length in pending:
+        # Blocks that are longer together than the file lie one over the other: a cycle.
+        n_left -= max(length, 1)
+        if n_left < 0 or len(pending) > MAX_BLOCKS:
             return
-        start, length = pending.pop(0)
         at = start - address
         held = at >= 0 and at + length <= len(head)
         block = head[at : at + length] if held else file.read(start, length)

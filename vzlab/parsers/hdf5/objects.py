@@ -12,6 +12,7 @@ from vzlab.parsers.hdf5.attributes import attribute_names
 from vzlab.parsers.hdf5.library import h5py
 from vzlab.parsers.hdf5.opening import LIBRARY_ERRORS, library_message, open_hdf5
 from vzlab.storage import Source, StoreRegistry, join_url
+from vzlab.storage.block_source import BlockSource
 
 _h5, _h5d, _h5g, _h5l, _h5o, _h5p = h5py.h5, h5py.h5d, h5py.h5g, h5py.h5l, h5py.h5o, h5py.h5p
 
@@ -100,6 +101,9 @@ class ObjectFinder:
         """Open a file, or give it again."""
         known = self._files.get(source.url)
         if known is None:
+            if source.local_path is None:
+                # What the library fetched is not asked for again to look at headers and indices.
+                source = BlockSource(source)
             file_id = self._stack.enter_context(open_hdf5(source))
             known = self._files[source.url] = OpenFile(
                 number=len(self._files), file_id=file_id, source=source

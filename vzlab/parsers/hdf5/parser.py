@@ -20,6 +20,7 @@ from vzlab.parsers.hdf5.dimensions import (
     name_dimensions,
 )
 from vzlab.parsers.hdf5.eos import read_structures
+from vzlab.parsers.hdf5.indices.nodes import DamagedIndexError
 from vzlab.parsers.hdf5.layouts import Layout, read_array_layout
 from vzlab.parsers.hdf5.loading import filters_available, load_dataset
 from vzlab.parsers.hdf5.objects import DatasetNode, ObjectFinder, ObjectKey, ObjectTree
@@ -144,7 +145,8 @@ class _Assembler:
         except CorruptFileError:
             raise
         except VzlabError as error:
-            loadable = stored.loadable and filters_available(creation)
+            followable = not isinstance(error, DamagedIndexError)
+            loadable = stored.loadable and followable and filters_available(creation)
             return _unreadable(node, stored, attributes, dimensions, str(error), loadable=loadable)
         except LIBRARY_ERRORS as error:
             reason = f"The HDF5 library cannot read it: {library_message(error)}."

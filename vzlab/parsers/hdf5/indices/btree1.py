@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from vzlab.parsers.hdf5.indices.nodes import (
     IndexEntries,
     IndexRequest,
-    TangledIndexError,
     UnknownIndexError,
+    below_root,
     read_nodes,
     require,
     require_signature,
@@ -28,32 +29,26 @@ def decode_btree1(request: IndexRequest) -> IndexEntries:
     Raises
     ------
     UnknownIndexError
-        If a node is not as the specification has it.
-    TangledIndexError
-        If nodes overlap, or one is not on the level that its parent is above.
+        If the root is not as the specification has it, or places of chunks are not.
+    DamagedIndexError
+        If another node is not, nodes overlap, or one is not on the level that its parent is above.
     """
     file, rank = request.file, len(request.grid_shape)
     capacity = 2 * half_entries(file)
     node = node_dtype(file, rank, capacity)
-    addresses = np.array([request.address], np.uint64)
-    level: int | None = None
-    while True:
-        require_apart(addresses, node.itemsize)
-        read = read_nodes(file, addresses, node.itemsize)
-        require_signature(read, b"TREE", _CHUNK_NODE)
-        nodes = read.view(node)[:, 0]
-        require(int(nodes["used"].max()) <= capacity, "a node has more entries than fit")
-        if level is None:
-            level = int(nodes["level"][0])
-        elif (nodes["level"] != level).any():
-            raise TangledIndexError(f"a node below level {level + 1} is not of level {level}")
-        in_use = np.arange(capacity) < nodes["used"][:, None]
-        entries = nodes["entries"]
-        addresses = entries["child"][in_use].astype(np.uint64, copy=False)
-        if level == 0:
-            break
-        require(len(addresses) > 0, "a node above the leaves has no entries")
-        level -= 1
+    nodes = _read_level(request, np.array([request.address], np.uint64), node)
+    for level in range(int(nodes["level"][0]), 0, -1):
+        with below_root():
+            children = nodes["entries"]["child"][_in_use(nodes)].astype(np.uint64, copy=False)
+            require(len(children) > 0, "a node above the leaves has no entries")
+            nodes = _read_level(request, children, node)
+            # So no node is its own ancestor.
+            require(
+                bool((nodes["level"] == level - 1).all()),
+                f"a node below level {level} is of another than {level - 1}",
+            )
+    entries, in_use = nodes["entries"], _in_use(nodes)
+    addresses = entries["child"][in_use].astype(np.uint64, copy=False)
     require(bool((addresses != np.uint64(file.undefined)).all()), "an entry has no address")
     offsets = entries["offsets"]
     require(not offsets[..., rank][in_use].any(), "an entry begins inside an element")
@@ -64,6 +59,23 @@ def decode_btree1(request: IndexRequest) -> IndexEntries:
     if not inside.all():
         addresses, lengths, masks = addresses[inside], lengths[inside], masks[inside]
     return IndexEntries(addresses=addresses, lengths=lengths, filter_masks=masks, numbers=numbers)
+
+
+def _read_level(
+    request: IndexRequest, addresses: npt.NDArray[np.uint64], node: np.dtype[np.void]
+) -> npt.NDArray[np.void]:
+    require_apart(addresses, node.itemsize)
+    read = read_nodes(request.file, addresses, node.itemsize)
+    require_signature(read, b"TREE", _CHUNK_NODE)
+    nodes: npt.NDArray[np.void] = read.view(node)[:, 0]
+    require(int(nodes["used"].max()) <= nodes["entries"].shape[1], "a node has more entries than fit")
+    return nodes
+
+
+def _in_use(nodes: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
+    """Which entries of each node hold something, shape ``(n_nodes, capacity)``."""
+    used: npt.NDArray[np.bool_] = np.arange(nodes["entries"].shape[1]) < nodes["used"][:, None]
+    return used
 
 
 def node_dtype(file: FileBytes, rank: int, capacity: int) -> np.dtype[np.void]:

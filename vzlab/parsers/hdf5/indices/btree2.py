@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from vzlab.parsers.hdf5.indices.nodes import (
     Bytes,
     IndexEntries,
     IndexRequest,
-    TangledIndexError,
+    below_root,
     element_fields,
     read_node,
     read_nodes,
@@ -58,14 +59,15 @@ def decode_btree2(request: IndexRequest) -> IndexEntries:
     Raises
     ------
     UnknownIndexError
-        If a node is not as the specification has it.
-    TangledIndexError
-        If nodes overlap.
+        If the header or an only node is not as the specification has it, or places of chunks are not.
+    DamagedIndexError
+        If another node is not, nodes overlap, or have more records than the tree.
     """
     file, rank = request.file, len(request.grid_shape)
     header = _read_header(request)
     width = element_fields(file, header.record_bytes - 8 * rank, is_filtered=request.is_filtered)
-    records = _read_records(request, header, _record_dtype(file, rank, width))
+    with below_root() if header.depth else nullcontext():
+        records = _read_records(request, header, _record_dtype(file, rank, width))
     coordinates = [records["coordinates"][:, axis] for axis in range(rank)]
     inside, numbers = grid_numbers(coordinates, request, in_elements=False)
     if not inside.all():
@@ -160,7 +162,9 @@ def _read_records(request: IndexRequest, header: _Header, record: np.dtype[np.vo
         used = _PREFIX_BYTES + counts * size + (counts + 1) * pointer_bytes
         _require_node_checksums(nodes, used)
         most = int(counts.max())
-        records = nodes[:, _PREFIX_BYTES : _PREFIX_BYTES + most * size].reshape(-1, most, size).view(record)
+        records = (
+            nodes[:, _PREFIX_BYTES : _PREFIX_BYTES + most * size].reshape(len(nodes), most, size).view(record)
+        )
         found.append(records[..., 0][np.arange(most) < counts[:, None]])
         if not below:
             break
@@ -168,8 +172,6 @@ def _read_records(request: IndexRequest, header: _Header, record: np.dtype[np.vo
         at = file.address_bytes
         addresses = unsigned(pointers[:, :at])
         counts = unsigned(pointers[:, at : at + level.count_bytes]).astype(np.int64)
-        if len(addresses) * header.node_bytes > file.size_bytes:
-            raise TangledIndexError("there are more nodes than fit in the file")
     require(n_left == 0, "nodes have fewer records than the tree")
     return np.concatenate(found)
 

@@ -18,6 +18,7 @@ from vzlab.parsers.hdf5.indices.nodes import (
     read_nodes,
     require,
     require_checksums,
+    require_countable,
     require_signature,
     unsigned,
 )
@@ -62,12 +63,11 @@ def decode_extensible_array(request: IndexRequest) -> IndexEntries:
     Raises
     ------
     UnknownIndexError
-        If it is not as the specification has it.
-    TangledIndexError
-        If blocks of it overlap.
+        If it is not as the specification has it, or blocks overlap.
     """
     file = request.file
     header = _read_header(request)
+    require_countable(header.n_set)
     width = element_fields(file, header.element_bytes, is_filtered=request.is_filtered)
     unlimited = [axis for axis, limit in enumerate(request.limit_grid_shape) if limit is None]
     require(len(unlimited) == 1, "an extensible array has one unlimited dimension")
@@ -221,7 +221,7 @@ def _put(target: Bytes, blocks: Bytes, numbers: npt.NDArray[np.int64], length: i
     """Put blocks of one length, shape ``(n, length, size)``, at their numbers; of the last as much as is wanted."""
     n_whole = len(target) // length
     whole = numbers < n_whole
-    target[: n_whole * length].reshape(n_whole, length, -1)[numbers[whole]] = blocks[whole]
+    target[: n_whole * length].reshape(n_whole, length, target.shape[1])[numbers[whole]] = blocks[whole]
     rest = len(target) - n_whole * length
     if rest and (numbers == n_whole).any():
         target[n_whole * length :] = blocks[numbers == n_whole][0, :rest]

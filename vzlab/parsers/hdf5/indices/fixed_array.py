@@ -16,6 +16,7 @@ from vzlab.parsers.hdf5.indices.nodes import (
     read_nodes,
     require,
     require_checksums,
+    require_countable,
     require_signature,
 )
 from vzlab.parsers.hdf5.indices.placing import array_numbers
@@ -63,6 +64,7 @@ def decode_fixed_array(request: IndexRequest) -> IndexEntries:
     require_checksums(head[None])
     raw = head.tobytes()
     size, page_bits, n_elements = raw[6], raw[7], file.length(raw, 8)
+    require_countable(n_elements)
     require(raw[5] == request.is_filtered, "the array is of another kind than the dataset")
     require(page_bits < 32, "pages are longer than can be")
     width = element_fields(file, size, is_filtered=request.is_filtered)

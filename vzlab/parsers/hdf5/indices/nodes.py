@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from numcodecs.jenkins import jenkins_lookup3
 
+from vzlab.errors import UnvirtualizableError
 from vzlab.parsers.hdf5.object_header import FileBytes
 from vzlab.storage.rows import read_rows
+
+MAX_ELEMENTS = 2**30
+"""Of a fixed or extensible array."""
 
 type Bytes = npt.NDArray[np.uint8]
 
@@ -18,8 +24,8 @@ class UnknownIndexError(Exception):
     """The index is not one that is decoded here, or a node of it is not as the specification has it."""
 
 
-class TangledIndexError(Exception):
-    """Nodes of the index lead back to where they came from, or lie one over the other: to follow them may never end."""
+class DamagedIndexError(UnvirtualizableError):
+    """Below its root the index is such that whoever follows it may never end: the library is not to be asked either."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +66,37 @@ def require(condition: bool | np.bool_, what: str) -> None:
     """
     if not condition:
         raise UnknownIndexError(what)
+
+
+@contextmanager
+def below_root() -> Iterator[None]:
+    """Within it, what is not as it should be is damage.
+
+    Raises
+    ------
+    DamagedIndexError
+        In place of `UnknownIndexError`.
+    """
+    try:
+        yield
+    except UnknownIndexError as error:
+        raise DamagedIndexError(
+            f"Its chunk index is damaged: {error}. Fetch the file again, or leave the variable out with drop_variables."
+        ) from error
+
+
+def require_countable(n_elements: int) -> None:
+    """Refuse an array of more elements than the library, which looks at each, could go through.
+
+    Raises
+    ------
+    DamagedIndexError
+    """
+    if n_elements > MAX_ELEMENTS:
+        raise DamagedIndexError(
+            f"Its chunk index numbers {n_elements} chunks (at most {MAX_ELEMENTS} can be gone through): the file is damaged, "
+            "or the dataset may grow to more than is practical. Leave the variable out with drop_variables."
+        )
 
 
 def read_nodes(file: FileBytes, addresses: npt.NDArray[np.uint64], length: int) -> Bytes:

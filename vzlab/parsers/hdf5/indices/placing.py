@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from vzlab.parsers.hdf5.indices.nodes import IndexRequest, TangledIndexError, require
+from vzlab.parsers.hdf5.indices.nodes import IndexRequest, require
 
 type Integers = npt.NDArray[np.int64]
 
@@ -17,15 +17,9 @@ _SPARSE = 4
 
 
 def require_apart(addresses: npt.NDArray[np.uint64], length: int) -> None:
-    """Nodes of one length that lie one over the other are refused: so no level is larger than the file.
-
-    Raises
-    ------
-    TangledIndexError
-    """
+    """Give up where nodes of one length lie one over the other: so no level is larger than the file."""
     ordered = np.sort(addresses)
-    if (ordered[1:] - ordered[:-1] < np.uint64(length)).any():
-        raise TangledIndexError("nodes lie one over the other")
+    require(not (ordered[1:] - ordered[:-1] < np.uint64(length)).any(), "nodes lie one over the other")
 
 
 def grid_numbers(

@@ -91,7 +91,10 @@ def test_groups(tmp_path: Path) -> None:
                 time.make_scale("time")
                 time.attrs["units"] = "days since 2020-01-01"
                 values = part.create_dataset("t", data=np.full((1, 4), day, "<f4"), chunks=(1, 4))
+                x = part.create_dataset("x", data=np.arange(4, dtype="<f4"))
+                x.make_scale("x")
                 values.dims[0].attach_scale(time)
+                values.dims[1].attach_scale(x)
     sources = Builder().sources(tmp_path / "*.h5")
     one = sources.choose(group="ocean").write(tmp_path / "one.json").prove()
     some = sources.choose(group=["ocean"], concat_dim="time").write(tmp_path / "some.json")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import pickle
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pystac
 import pytest
 
 import vzlab as vz
@@ -107,6 +109,19 @@ def test_uploads_are_saved_by_their_own_name(tmp_path: Path, files: list[Path]) 
         with pytest.raises(StepError) as caught:
             Builder().upload(name, content, folder)
         assert caught.value.step == "sources"
+
+
+def test_stac_items_are_sources(files: list[Path]) -> None:
+    items = [
+        pystac.Item(file.stem, None, None, datetime(2024, 1, day, tzinfo=UTC), {})
+        for day, file in enumerate(files, start=1)
+    ]
+    for item, file in zip(items, files, strict=True):
+        item.add_asset("data", pystac.Asset(href=str(file), roles=["data"]))
+    builder = Builder().stac(items)
+    assert builder.files == Builder().sources(files).files
+    with pytest.raises(StepError, match="no asset 'none'"):
+        Builder().stac(items, asset="none")
 
 
 def test_look_at_one_file(files: list[Path]) -> None:

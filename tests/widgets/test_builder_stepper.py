@@ -11,7 +11,7 @@ import pytest
 
 import vzlab as vz
 from tests.builder.archives import daily_archive, manifests_of
-from vzlab.builder import STEPS, Builder, call
+from vzlab.builder import STEPS, Builder, Step, call
 from vzlab.widgets import BuilderStepper
 
 
@@ -20,7 +20,7 @@ def archive(tmp_path: Path) -> list[Path]:
     return daily_archive(tmp_path / "archive", odd=2)
 
 
-def click(stepper: BuilderStepper, step: str) -> None:
+def click(stepper: BuilderStepper, step: Step) -> None:
     stepper.actions[step].click()
     assert stepper.wait()
 
@@ -29,6 +29,10 @@ def fill(stepper: BuilderStepper, step: Any, **values: Any) -> None:
     stepper.step = step
     for name, value in values.items():
         stepper._forms[step].fields[name].value = value
+
+
+def running(stepper: BuilderStepper) -> bool:
+    return bool(stepper.running.layout.display != "none")
 
 
 def open_steps(stepper: BuilderStepper) -> list[str]:
@@ -118,14 +122,13 @@ def test_work_is_done_beside_the_kernel_and_can_be_cancelled(
     stepper.step = "check"
     stepper.actions["check"].click()
     assert at_work.wait(30)
-    assert stepper.work.is_running
-    assert stepper.running.layout.display is None
+    assert running(stepper)
     assert all(button.disabled for button in stepper.actions.values())
     assert "Open files" in stepper.done_so_far.value
     stepper.cancel_button.click()
     go_on.set()
     assert stepper.wait()
-    assert stepper.running.layout.display == "none"
+    assert not running(stepper)
     assert "Ended before" in stepper.messages["check"].value
     assert not any(button.disabled for button in stepper.actions.values())
     click(stepper, "check")

@@ -13,11 +13,20 @@ from vzlab.builder import results, work
 from vzlab.builder.choices import EVERYTHING, Choices, CostOf, Kind, Proof, Sources, Step, Target, names_of
 from vzlab.builder.fixes import Fix, fixes_for
 from vzlab.builder.program import Block, blocks_of, program
-from vzlab.builder.secrets import Secret, hide_options, scrub, secrets_in
-from vzlab.builder.settings import absolute, check_choices, check_parser, disagree, flat, location, setting
+from vzlab.builder.secrets import Secret, scrub, secrets_in
+from vzlab.builder.settings import (
+    absolute,
+    check_choices,
+    check_parser,
+    flat,
+    kept_options,
+    location,
+    setting,
+    target_of,
+)
 from vzlab.builder.uploads import save_upload
 from vzlab.errors import StepError
-from vzlab.storage import normalize_url, url_name
+from vzlab.storage import url_name
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -85,9 +94,11 @@ class Builder:
         if not given:
             raise StepError("No sources were given: name at least one path, url or glob", step="sources")
         check_parser(parser, parser_options)
+        with work.at("sources", self):
+            options = kept_options(storage_options, given[0])
         sources = Sources(
             locations=tuple(location(text, number) for number, text in enumerate(given, start=1)),
-            storage_options=self._options("sources", storage_options, given[0]),
+            storage_options=options,
             parser=parser,
             parser_options=dict(parser_options or {}),
         )
@@ -106,6 +117,20 @@ class Builder:
         given = [found for each in locations for found in flat(each)]
         added = tuple(location(text, len(had) + n) for n, text in enumerate(given, start=1))
         return self._with(chosen_sources=replace(self.chosen_sources, locations=had + added))
+
+    def stac(self, items: Any, asset: str | None = None) -> Self:
+        """Step 1: take the files that STAC items lead to, with what the items say of their store.
+
+        Parameters
+        ----------
+        items, asset
+            As `vzlab.urls_from_stac` takes them.
+        """
+        from vzlab.stac import urls_from_stac
+
+        with work.at("sources", self):
+            urls, options = urls_from_stac(items, asset)
+        return self.sources(urls, storage_options=options)
 
     def upload(self, name: str, data: bytes, folder: str | os.PathLike[str]) -> Self:
         """Step 1: save the bytes of a file in a folder, and take it as a further source.
@@ -216,28 +241,9 @@ class Builder:
             Of Kerchunk's metadata.
         """
         self._need_sources("write")
-        if unknown := sorted(set(settings) - (Target.names() - {"to", "kind", "storage_options"})):
-            raise StepError(
-                f"Found {', '.join(unknown)}; expected some of {', '.join(sorted(Target.names()))}",
-                step="write",
-            )
-        text = os.fspath(to)
-        if not text:
-            raise StepError("No place to write to was given: name a path or a url", step="write")
-        suffix = Path(text).suffix.lower()
-        target = Target(
-            to=absolute(text),
-            kind=kind
-            or (
-                "json" if suffix == ".json" else "parquet" if suffix in (".parquet", ".parq") else "icechunk"
-            ),
-            storage_options=self._options("write", storage_options, text),
-            **settings,
-        )
-        if target.kind not in ("icechunk", "json", "parquet"):
-            raise StepError(
-                f"Found kind={target.kind!r}; expected 'icechunk', 'json' or 'parquet'", step="write"
-            )
+        with work.at("write", self):
+            options = kept_options(storage_options, to, beside=self.chosen_sources.storage_options)
+            target = target_of(to, kind, options, settings)
         return self._with(target=target, is_combined=True)
 
     def prove(
@@ -366,12 +372,6 @@ class Builder:
         return blocks_of(self)
 
     @property
-    def step(self) -> Step:
-        """The furthest step taken."""
-        log = self.log
-        return log[-1].step if log else "sources"
-
-    @property
     def written_group(self) -> str | None:
         """Path of the group that is written to, as was said or as it is in the files; None for the root."""
         if self.target.group is not None:
@@ -457,7 +457,7 @@ class Builder:
         )
 
     def __repr__(self) -> str:
-        return f"<vzlab.Builder: {self.step}>\n{self.code()}"
+        return f"<vzlab.Builder of {len(self.log)} steps>\n{self.code()}"
 
     def _repr_html_(self) -> str:
         from vzlab.builder.view import to_html
@@ -480,15 +480,6 @@ class Builder:
     def _need_sources(self, step: Step) -> None:
         if not self.chosen_sources.locations:
             raise StepError("There are no sources yet: take the step sources(...) first", step="sources")
-
-    def _options(self, step: Step, options: Mapping[str, Any] | None, location: Any) -> dict[str, Any]:
-        shown = location.shown if isinstance(location, Secret) else os.fspath(location)
-        scheme = normalize_url(shown).partition(":")[0]
-        with work.at(step, self):
-            hidden = hide_options(options, scheme)
-            if step == "write" and disagree(hidden, self.chosen_sources.storage_options):
-                hidden = hide_options(options, scheme, mark="TARGET_")
-            return hidden
 
     def remember[T](self, name: str, make: Callable[[], T]) -> T:
         """A result that is known, or is made now."""

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import vzlab.parsers
-from vzlab.builder.choices import Choices, names_of
-from vzlab.builder.secrets import Secret, hide_url, secrets_in
+from vzlab.builder.choices import Choices, Kind, Target, names_of
+from vzlab.builder.secrets import Secret, hide_options, hide_url, secrets_in
 from vzlab.datasets.findings import ALLOWABLE
 from vzlab.errors import StepError
+from vzlab.storage import normalize_url
 
 KNOWN: Mapping[str, tuple[Any, ...]] = {
     "combine": ("by_coords", "nested"),
@@ -92,7 +93,45 @@ def check_parser(parser: str | None, options: Mapping[str, Any] | None) -> None:
         raise StepError(f"Found parser={parser!r}; expected one of {', '.join(known)}", step="sources")
 
 
-def disagree(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """Whether one environment variable would stand for two values."""
-    values = {secret.env: secret.value for secret in secrets_in(a)}
-    return any(values.get(secret.env, secret.value) != secret.value for secret in secrets_in(b))
+def kept_options(
+    options: Mapping[str, Any] | None, where: Any, *, beside: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Storage options as they are kept: secrets by the names of environment variables.
+
+    Parameters
+    ----------
+    options : mapping, optional
+    where : str, path or Secret
+        What they are for.
+    beside : mapping, optional
+        Other options that are kept: no name may stand for two values.
+    """
+    shown = where.shown if isinstance(where, Secret) else os.fspath(where)
+    scheme = normalize_url(shown).partition(":")[0]
+    hidden = hide_options(options, scheme)
+    values = {secret.env: secret.value for secret in secrets_in(hidden)}
+    if any(values.get(secret.env, secret.value) != secret.value for secret in secrets_in(beside)):
+        return hide_options(options, scheme, mark="TARGET_")
+    return hidden
+
+
+def target_of(
+    to: str | os.PathLike[str], kind: Kind | None, options: Mapping[str, Any], settings: Mapping[str, Any]
+) -> Target:
+    """Where to write, and as what: the suffix tells where nothing else does.
+
+    Raises
+    ------
+    ValueError
+        If there is no such setting or kind, or no place.
+    """
+    if unknown := sorted(set(settings) - (Target.names() - {"to", "kind", "storage_options"})):
+        raise ValueError(f"Found {', '.join(unknown)}; expected some of {', '.join(sorted(Target.names()))}")
+    text = os.fspath(to)
+    if not text:
+        raise ValueError("No place to write to was given: name a path or a url")
+    by_suffix: dict[str, Kind] = {".json": "json", ".parquet": "parquet", ".parq": "parquet"}
+    found = kind or by_suffix.get(os.path.splitext(text)[1].lower(), "icechunk")  # noqa: PTH122  of urls too
+    if found not in ("icechunk", "json", "parquet"):
+        raise ValueError(f"Found kind={found!r}; expected 'icechunk', 'json' or 'parquet'")
+    return Target(to=absolute(text), kind=found, storage_options=dict(options), **settings)

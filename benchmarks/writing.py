@@ -44,6 +44,19 @@ def cases(scale: Scale, _files: Files) -> Iterator[Case]:
             }
             title = f"Icechunk, {n_chunks:,} references: {step}"
             yield Case(topic=TOPIC, title=title, contestants=contestants, repeats=scale.slow_repeats)
+        appenders: dict[str, Callable[[list[Columns]], SetReferences]] = {
+            "vzlab": _vzlab_append,
+            "VirtualiZarr": _virtualizarr_append,
+        }
+        yield Case(
+            topic=TOPIC,
+            title=f"Icechunk, {n_chunks:,} references: one more file appended",
+            contestants={
+                name: partial(_appended, setters[name], appender, parts)
+                for name, appender in appenders.items()
+            },
+            repeats=scale.slow_repeats,
+        )
         for format_ in formats:
             contestants = {
                 "vzlab": partial(_vzlab_kerchunk, format_, parts),
@@ -62,13 +75,17 @@ def cases(scale: Scale, _files: Files) -> Iterator[Case]:
 # -- Icechunk ----------------------------------------------------------------------------------------------------------
 
 
-def _session() -> icechunk.Session:
-    """Of a new repository in memory."""
+def _repository() -> icechunk.Repository:
+    """A new one in memory."""
     config = icechunk.RepositoryConfig.default()
     local = icechunk.local_filesystem_store(PREFIX.removeprefix("file://"))
     config.set_virtual_chunk_container(icechunk.VirtualChunkContainer(PREFIX, local, name="archive"))
-    repository = icechunk.Repository.create(icechunk.in_memory_storage(), config=config)
-    return repository.writable_session("main")
+    return icechunk.Repository.create(icechunk.in_memory_storage(), config=config)
+
+
+def _session() -> icechunk.Session:
+    """Of a new repository in memory."""
+    return _repository().writable_session("main")
 
 
 def _icechunk(
@@ -88,6 +105,48 @@ def _icechunk(
     if step == "set":
         return wall(set_references, _session)
     return wall(lambda session: session.commit("Write references"), changed)
+
+
+def _appended(
+    setter: Callable[[list[Columns]], SetReferences],
+    appender: Callable[[list[Columns]], SetReferences],
+    parts: Callable[[], list[Columns]],
+) -> Measure:
+    """Time the last file's references, appended to those of all others, commit included."""
+    *first, last = parts()
+    set_first, append_last = setter(first), appender([last])
+
+    def begun() -> icechunk.Repository:
+        repository = _repository()
+        session = repository.writable_session("main")
+        set_first(session)
+        session.commit("Write references")
+        return repository
+
+    def append(repository: icechunk.Repository) -> icechunk.Repository:
+        session = repository.writable_session("main")
+        append_last(session)
+        session.commit("Append references")
+        return repository
+
+    after = append(begun()).readonly_session("main")
+    x = zarr.open_array(after.store, path="x", mode="r")
+    require(
+        after.chunk_type("/x", [n - 1 for n in x.cdata_shape]) == icechunk.ChunkType.virtual, "not appended"
+    )
+    return wall(append, begun)
+
+
+def _vzlab_append(parts: list[Columns]) -> SetReferences:
+    dataset = references.virtual_dataset(parts)
+    return lambda session: write_icechunk(dataset, session, append_dim="time")
+
+
+def _virtualizarr_append(parts: list[Columns]) -> SetReferences:
+    from benchmarks import virtualizarr_peer
+
+    dataset = virtualizarr_peer.virtual_dataset(parts)
+    return lambda session: dataset.vz.to_icechunk(session.store, append_dim="time")
 
 
 def _vzlab(parts: list[Columns]) -> SetReferences:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import xarray as xr
 
@@ -24,7 +24,7 @@ def check_combine(
     sources: Any,
     *,
     concat_dim: str | Sequence[str] | None = None,
-    combine: Literal["by_coords", "nested"] = "by_coords",
+    combine: str = "by_coords",
     registry: Any = None,
     storage_options: dict[str, Any] | None = None,
     names: Sequence[str] | None = None,

@@ -76,6 +76,12 @@ def detect_format(url: Any, registry: Any = None) -> Format:
         raise UnsupportedFormatError(
             f"{location} is empty (0 bytes). It was not written or fetched to its end."
         )
+    return _by_content(source, head)
+
+
+def _by_content(source: Source, head: bytes) -> Format:
+    """The format of a file that begins like this."""
+    location = source.url
     if _is_packed_kerchunk(source, head):
         return _BY_KEY["kerchunk"]
     begun = next((format_ for format_ in FORMATS if format_.begins(head)), None)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -293,7 +293,7 @@ class _Decoder:
         self._array = array
         endian = (metadata.codecs[0].get("configuration") or {}).get("endian")
         # Strings of any length have no byte order to change.
-        order = ">" if endian == "big" else "<"
+        order: Literal["<", ">"] = ">" if endian == "big" else "<"
         self.stored_dtype = array.dtype if array.dtype.kind == "T" else array.dtype.newbyteorder(order)
 
     @cached_property

@@ -39,7 +39,7 @@ class Site[T: (xr.Dataset, ManifestGroup)]:
     @property
     def array(self) -> ManifestArray:
         """The variable's virtual array."""
-        x = self.x
+        x: xr.Dataset | ManifestGroup = self.x
         inner: Any = (
             x.arrays[self.variable] if isinstance(x, ManifestGroup) else x[self.variable].variable._data
         )

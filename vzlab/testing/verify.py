@@ -147,6 +147,7 @@ def _check_by_store(
     for url in stale:
         message = "file: Icechunk refuses to read it, since it was changed after its references were written. Parse it again"
         record.find(Finding(level=_LEVEL, variable="", message=message, cause=STALE, source=url, file=url))
+    assert store is not None
     for url, reason in refused.items():
         advice = authorization_needs(store.session.config.virtual_chunk_containers or {})
         text = f"Icechunk cannot read it, so nobody knows whether it changed: {reason}. {advice}"

@@ -11,7 +11,7 @@ from vzlab.errors import CorruptFileError, SourceNotFoundError, VzlabError
 from vzlab.parsers.hdf5.attributes import attribute_names
 from vzlab.parsers.hdf5.library import h5py
 from vzlab.parsers.hdf5.opening import LIBRARY_ERRORS, library_message, open_hdf5
-from vzlab.storage import Source, StoreRegistry, join_url
+from vzlab.storage import CachedSource, Source, StoreRegistry, join_url
 from vzlab.storage.block_source import BlockSource
 
 _h5, _h5d, _h5g, _h5l, _h5o, _h5p = h5py.h5, h5py.h5d, h5py.h5g, h5py.h5l, h5py.h5o, h5py.h5p
@@ -104,6 +104,8 @@ class ObjectFinder:
             if source.local_path is None:
                 # What the library fetched is not asked for again to look at headers and indices.
                 source = BlockSource(source)
+            if source.local_path is None:
+                source = CachedSource(source)
             file_id = self._stack.enter_context(open_hdf5(source))
             known = self._files[source.url] = OpenFile(
                 number=len(self._files), file_id=file_id, source=source

@@ -115,3 +115,15 @@ def test_a_draw_takes_no_chunk_twice_and_none_that_is_not_there(n: int, sample: 
 def test_all_takes_everything() -> None:
     (chosen,) = draw([block(7, 3)], (7, 3), sample="all")
     assert len(chosen) == 21
+
+
+def test_over_many_files_too_faults_are_seen_as_often_as_promised() -> None:
+    blocks = [block(24, file=str(i), start=24 * i) for i in range(8)]
+    at_most = int(192 * 0.05)
+    seen = 0
+    for seed in range(1_000):
+        chosen = set().union(*draw(blocks, (192,), max_bad_fraction=0.05, seed=(seed,)))
+        # One more than the bound allows, spread over the files, where nothing is looked at in any case.
+        bad = {(24 * (k % 8) + 1 + k // 8,) for k in range(at_most + 1)}
+        seen += bool(chosen & bad)
+    assert seen / 1_000 >= 0.95 - 3 * (0.95 * 0.05 / 1_000) ** 0.5

@@ -164,7 +164,10 @@ def _same_object(x: Any, y: Any) -> bool:
     if isinstance(x, np.ndarray) or isinstance(y, np.ndarray):
         return bool(np.array_equal(np.asarray(x), np.asarray(y)))
     missing = (x is None or x != x, y is None or y != y)
-    return missing == (True, True) or bool(missing == (False, False) and x == y)
+    try:
+        return missing == (True, True) or bool(missing == (False, False) and x == y)
+    except TypeError:  # instants of two calendars
+        return False
 
 
 def _compare_records(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> Difference:

@@ -346,7 +346,9 @@ def _lithops() -> Any:
     try:
         return importlib.import_module("lithops")
     except ImportError as error:
-        raise MissingDependencyError("lithops", extra="lithops", purpose='parallel="lithops"') from error
+        raise ModuleNotFoundError(
+            'parallel="lithops" needs lithops, which is not installed and belongs to no extra: pip install lithops'
+        ) from error
 
 
 def _here() -> tuple[str, int]:

@@ -8,7 +8,9 @@ from typing import Any
 
 from vzlab.errors import CorruptFileError, UnreachableChunkError, UnsupportedFormatError, VzlabError
 from vzlab.parsers.hdf5.library import h5py
-from vzlab.storage import BlockReader, Source
+from vzlab.storage import BlockReader, CachedSource, Source
+from vzlab.storage.cached_source import PAGE_BYTES
+from vzlab.storage.source import HEAD_BYTES
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
@@ -128,7 +130,8 @@ class _RememberingReader(BlockReader):
     """Keeps the errors of failed reads, which the HDF5 library replaces by its own."""
 
     def __init__(self, source: Source) -> None:
-        super().__init__(source)
+        # Blocks as small as what is kept by a cached source.
+        super().__init__(source, block_size=PAGE_BYTES if isinstance(source, CachedSource) else HEAD_BYTES)
         self.failures: list[VzlabError] = []
 
     def readinto(self, buffer: Any) -> int:

@@ -22,6 +22,7 @@ from vzlab.errors import (
 from vzlab.manifests import SourceFile
 from vzlab.parsers.zarr_documents import ChunkKeys
 from vzlab.storage import StoreRegistry
+from vzlab.storage.source_files import FileFacts, look_up
 
 AT_ONCE = 32
 """Requests under way at the same time."""
@@ -174,26 +175,23 @@ class DirectoryKeys(Keys):
                 "lists, such as the bucket's own."
             ) from unlisted
         names = list(possible_names(place))
-
-        def probe(name: str) -> SourceFile | None:
-            try:
-                return self._registry.open(f"{self._url_of(place.path)}/{name}").source_file()
-            except SourceNotFoundError:
-                return None
-
-        try:
-            found = in_parallel(probe, names)
-        except UnreachableChunkError as error:
-            raise UnvirtualizableError(
-                f"{unlisted}; and asked for one chunk after the other, {error}. Give a registry with a store that lists."
-            ) from error
-        there = [i for i, file in enumerate(found) if file is not None]
-        files = [file for file in found if file is not None]
+        urls = [f"{self._url_of(place.path)}/{name}" for name in names]
+        seen = look_up(urls, self._registry)
+        facts: list[tuple[str, str, FileFacts]] = []
+        for name, url in zip(names, urls, strict=True):
+            found = seen[url]
+            if isinstance(found, FileFacts):
+                facts.append((name, url, found))
+            elif found.state == "unreachable":
+                raise UnvirtualizableError(
+                    f"{unlisted}; and asked for one chunk after the other, {url} cannot be looked up: {found.reason}. Give a "
+                    "registry with a store that lists."
+                ) from unlisted
         return StoredObjects(
-            names=[names[i] for i in there],
-            offsets=np.zeros(len(there), np.uint64),
-            lengths=np.array([file.size_bytes for file in files], np.uint64),
-            sources=lambda rows: [files[i] for i in rows.tolist()],
+            names=[name for name, _, _ in facts],
+            offsets=np.zeros(len(facts), np.uint64),
+            lengths=np.array([found.size_bytes for _, _, found in facts], np.uint64),
+            sources=lambda rows: [_source_file(*facts[i][1:]) for i in rows.tolist()],
         )
 
     def _url_of(self, key: str) -> str:
@@ -204,6 +202,12 @@ class DirectoryKeys(Keys):
 
 _SAFE = "/:@!$&'()*+,;=~-._"
 """As `vzlab.storage.normalize_url` leaves it."""
+
+
+def _source_file(url: str, facts: FileFacts) -> SourceFile:
+    return SourceFile(
+        url=url, size_bytes=facts.size_bytes, etag=facts.etag, last_modified=facts.last_modified
+    )
 
 
 def possible_names(place: ArrayPlace) -> list[str]:

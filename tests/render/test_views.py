@@ -245,8 +245,8 @@ virtual group over 3 files   netCDF4 / HDF5 · 1.6 kB in 3 files · 4 variables 
 ✗ odd cannot be virtualized. Filter 999 is not known. loadable_variables=["odd"]
 ! 2 of 24 chunks of sst were never written. They read as 273.15 K, like data: the fill value 0 is not
 the missing value -32768.
-! 1 of 1 chunk of time are larger than their values. Compression only costs time there: the values do
-not repeat, or a chunk is too small for it.
+! 1 of 1 chunk of time is larger than its values. Compression only costs time there: the values do not
+repeat, or a chunk is too small for it.
 · 2 of 22 chunks of sst seem to hold a single value: each has 5 B. They may be all fill: a store could
 leave them out.
   1 more finding: .findings
@@ -272,11 +272,13 @@ sst   time 20, lat 30, lon 40 · int16 · 48 kB → 726 B
 value        stored × 0.01 + 273.15 K  steps of 0.01, from -54.52 to 600.82
 missing      -32768  means no data
 unwritten    0  means 273.15 K, like data
-chunks       24 chunks of (10, 10, 10)  in a grid of 2 × 3 × 4
+coordinates  area
+chunks       24 chunks of (10, 10, 10)  in a grid of 2 × 3 × 4; 2 missing
 sizes        5 B to 58 B, typically 38 B  1.7 % of raw
+of note      2 chunks of 5 B may be all one value
 in the file  in 2 runs, 69 B between them, in the order of the grid
 codecs       bytes (little-endian) > shuffle (2-byte elements) > deflate (level 4)
-read by      zarr-python, zarrs and zarrita.js
+read by      zarr-python, zarrs and zarrita.js  not GDAL
 attributes
 units         K
 scale_factor  0.01

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from vzlab.codecs import describe_chain
+from vzlab.codecs import CodecDescription, describe_chain
 from vzlab.inspection.byte_map import FileLayout, byte_map, file_layout, source_ends
 from vzlab.inspection.chunk_map import chunk_map
 from vzlab.inspection.encoding import describe_encoding
@@ -93,6 +93,8 @@ class _Files:
     statistics: Mapping[str, ChunkStatistics | None]
     """By the array's path."""
     gaps: Gaps
+    chains: Mapping[str, tuple[CodecDescription, ...]]
+    """By the array's codecs as Python writes them: of a thousand variables most are stored alike."""
 
     @classmethod
     def of(cls, subjects: Sequence[Subject], page_bytes: int) -> _Files:
@@ -122,6 +124,12 @@ class _Files:
             order={path: place for place, path in enumerate(manifests)},
             statistics={path: found for path, (found, _) in measured.items()},
             gaps=gaps,
+            chains={
+                key: describe_chain(codecs)
+                for key, codecs in {
+                    repr(subject.codecs): subject.codecs or () for subject in subjects
+                }.items()
+            },
         )
 
 
@@ -171,7 +179,7 @@ def _roles(subjects: Sequence[Subject]) -> dict[str, Role]:
 def _variable(subject: Subject, role: Role, files: _Files) -> VariableInspection:
     manifest = subject.manifest
     grid = None if subject.chunks is None else ChunkGrid(shape=subject.shape, chunks=subject.chunks)
-    codecs = describe_chain(subject.codecs or ())
+    codecs = files.chains[repr(subject.codecs)]
     positions = files.positions.get(subject.path)
     itemsize = _itemsize(subject.dtype)
     statistics = files.statistics.get(subject.path)

@@ -65,9 +65,9 @@ class Encoding:
     axis: str = ""
     """``X``, ``Y``, ``Z`` or ``T`` of a coordinate that says so (section 4)."""
     first: str | None = None
-    """First decoded value, where values were loaded already."""
+    """First decoded value, where values were loaded already or are held inline."""
     last: str | None = None
-    """Last decoded value, where values were loaded already."""
+    """Last decoded value, where values were loaded already or are held inline."""
 
     @property
     def is_packed(self) -> bool:

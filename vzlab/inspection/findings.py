@@ -236,8 +236,8 @@ def _grown(variables: Sequence[VariableInspection]) -> Iterator[Finding]:
         if variable.n_grown and counts is not None and variable.n_grown >= 0.05 * counts.present:
             yield Finding(
                 severity="notice" if variable.n_grown > counts.present / 2 else "fact",
-                text=f"{variable.n_grown:,} of {format_count(counts.present, 'chunk')} of {variable.name} are larger than "
-                "their values.",
+                text=f"{variable.n_grown:,} of {format_count(counts.present, 'chunk')} of {variable.name} "
+                f"{'is larger than its' if variable.n_grown == 1 else 'are larger than their'} values.",
                 consequence="Compression only costs time there: the values do not repeat, or a chunk is too small for it.",
                 variables=(variable.path,),
             )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from vzlab.inspection.inline_ends import inline_ends
 from vzlab.inspection.model import Held, UnreadableInspection
 from vzlab.inspection.words import format_count
 from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray
@@ -39,7 +40,7 @@ class Subject:
     is_coordinate: bool | None = None
     """None leaves it to the conventions."""
     ends: tuple[str, str] | None = None
-    """First and last decoded value, if they are in memory."""
+    """First and last decoded value, if they are in memory or inline."""
     own_prefix: str | None = None
     """What urls begin with that lie in the store itself, beside references into other files; None where none do."""
 
@@ -109,7 +110,8 @@ def subject_of_array(
     is_coordinate: bool | None = None,
 ) -> Subject:
     """Describe a virtual array."""
-    return subject_of_metadata(
+    attributes = array.metadata.attributes if attributes is None else attributes
+    found = subject_of_metadata(
         name,
         path,
         array.metadata,
@@ -120,6 +122,7 @@ def subject_of_array(
         encoding_attributes=encoding_attributes,
         is_coordinate=is_coordinate,
     )
+    return replace(found, ends=inline_ends(array, {**(encoding_attributes or {}), **attributes}))
 
 
 def name_dtype(dtype: np.dtype[Any]) -> str:

@@ -162,6 +162,7 @@ def _files(inspection: Inspection) -> Markup | None:
         (
             shorten(source.name, 120),
             "" if source.size_bytes is None else format_bytes(source.size_bytes),
+            lines.metadata_place(source),
             html.dim((source.last_modified or "")[:19].replace("T", " ")),
             html.mono(shorten(source.url, 300)),
         )
@@ -174,7 +175,7 @@ def _files(inspection: Inspection) -> Markup | None:
     listed = format_list([source.name for source in sources[:40]], most=4) if len(sources) < 40 else ""
     return html.details(
         (html.strong(title[0].upper() + title[1:]), " ", html.dim(shorten(listed, 160))),
-        html.table(rows, header=("name", "size", "changed", "url")),
+        html.table(rows, header=("name", "size", "in no chunk", "changed", "url")),
         more,
         read_by,
     )

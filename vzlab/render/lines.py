@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from vzlab.codecs import CodecDescription
 from vzlab.inspection import Finding, GroupInspection, Inspection, VariableInspection
+from vzlab.inspection.model import SourceInspection
 from vzlab.inspection.words import (
     format_bytes,
     format_count,
     format_dims,
     format_list,
-    format_percent,
     format_ratio,
     sentence_end,
 )
@@ -20,7 +20,7 @@ from vzlab.render.html import Tone
 
 FINDING_TONES: dict[str, Tone] = {"problem": "bad", "notice": "warn", "fact": "info"}
 
-_LAYOUT_CODECS = frozenset({"bytes"})
+LAYOUT_CODECS = frozenset({"bytes"})
 """Codecs that say nothing on a closed line: every chain has one."""
 
 
@@ -72,7 +72,9 @@ def opening(inspection: Inspection) -> str:
     if n_else:
         held = format_list(sorted({variable.held for variable in variables if variable.stored_bytes is None}))
         words += f"; {format_count(n_else, 'more variable')} {'is' if n_else == 1 else 'are'} {held}"
-    return words + "."
+    only = inspection.sources[0] if len(inspection.sources) == 1 else None
+    rest = "" if only is None else metadata_place(only)
+    return words + (f"; the rest of the file is {rest}." if rest else ".")
 
 
 def _raw_written(variable: VariableInspection) -> float:
@@ -116,7 +118,7 @@ def chain(variable: VariableInspection) -> str:
         return "in memory"
     if not variable.codecs_known:
         return ""
-    words = [_short(codec) for codec in variable.codecs if codec.name not in _LAYOUT_CODECS]
+    words = [short_codec(codec) for codec in variable.codecs if codec.name not in LAYOUT_CODECS]
     if words:
         return " + ".join(words)
     if variable.counts is not None and variable.counts.inline == variable.counts.total > 0:
@@ -124,7 +126,8 @@ def chain(variable: VariableInspection) -> str:
     return "contiguous" if variable.layout == "contiguous" else "uncompressed"
 
 
-def _short(codec: CodecDescription) -> str:
+def short_codec(codec: CodecDescription) -> str:
+    """Say a codec with its level, if that is all there is to say: ``deflate 4``."""
     level = codec.parameters.removeprefix("level ")
     return (
         f"{codec.label} {level}" if level != codec.parameters and level.lstrip("-").isdigit() else codec.label
@@ -183,144 +186,13 @@ def marks(variable: VariableInspection) -> list[Mark]:
     return found[:4]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fact:
-    """One line of a variable's page."""
-
-    name: str
-    code: str = ""
-    """As it would be typed."""
-    text: str = ""
-    """In words."""
-    aside: str = ""
-    """What may be read second."""
-
-
-def facts(variable: VariableInspection) -> list[Fact]:
-    """List what a variable's page says, lines that say nothing left out."""
-    encoding = variable.encoding
-    n_flags = len(encoding.flags)
-    found = [
-        Fact(name="called", text=encoding.long_name, code=encoding.standard_name),
-        Fact(name="value", code=_formula(variable), aside=_packing(variable)),
-        Fact(
-            name="time",
-            code=_time(variable),
-            aside=f"{encoding.calendar} calendar" if encoding.is_time else "",
-        ),
-        Fact(
-            name="missing",
-            code=", ".join(encoding.missing),
-            aside="means no data" if encoding.missing else "",
-        ),
-        Fact(name="unwritten", code=encoding.fill or "" if _fill(variable) else "", aside=_fill(variable)),
-        Fact(name="valid", code=" to ".join(filter(None, encoding.valid_range or ()))),
-        Fact(
-            name="flags",
-            text=", ".join(f"{value} {meaning}" for value, meaning in encoding.flags[:12]),
-            aside=f"and {n_flags - 12:,} more" if n_flags > 12 else "",
-        ),
-        _chunk_fact(variable),
-        Fact(name="lengths", text="; ".join(variable.chunking.lengths)),
-        _size_fact(variable),
-        Fact(name="in the file", text=_layout(variable)),
-        Fact(name="codecs", text=" > ".join(map(str, variable.codecs))),
-        Fact(name="read by", text=_readers(variable)),
-    ]
-    return [fact for fact in found if fact.code or fact.text]
-
-
-def _formula(variable: VariableInspection) -> str:
-    encoding = variable.encoding
-    if encoding.is_time:
+def metadata_place(source: SourceInspection) -> str:
+    """Say how much of a file no chunk covers, and where: ``12 kB in 3 places``; empty where it is not known."""
+    found = source.metadata
+    if found is None:
         return ""
-    return f"{encoding.formula.removeprefix('value = ')} {encoding.units}".strip()
-
-
-def _packing(variable: VariableInspection) -> str:
-    encoding = variable.encoding
-    if not encoding.is_packed:
-        return ""
-    words = f"steps of {encoding.resolution}"
-    if encoding.value_range is not None:
-        words += f", from {encoding.value_range[0]} to {encoding.value_range[1]}"
-    return words
-
-
-def _fill(variable: VariableInspection) -> str:
-    """Say what a chunk that was never written reads as, where there is one or where it may mislead."""
-    counts, encoding = variable.counts, variable.encoding
-    n_missing = counts.missing if counts is not None else 0
-    match encoding.fill_relation:
-        case "same":
-            return "no data, too" if n_missing else ""
-        case "differ" if n_missing:
-            return f"means {encoding.fill_meaning or encoding.fill}, like data"
-        case "differ":
-            return (
-                "would look like data; no chunk is missing" if counts is not None else "would look like data"
-            )
-        case "only fill" if n_missing:
-            return f"means {encoding.fill_meaning}" if encoding.fill_meaning else "is the fill value"
-    return ""
-
-
-def _time(variable: VariableInspection) -> str:
-    encoding = variable.encoding
-    return f"{encoding.time_unit} since {encoding.time_reference}" if encoding.is_time else ""
-
-
-def _chunk_fact(variable: VariableInspection) -> Fact:
-    chunking = variable.chunking
-    words = chunks(variable)
-    if chunking.kind in ("unknown", "single") or not chunking.n_chunks:
-        return Fact(name="chunks", text=words)
-    grid = "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}".join(f"{n:,}" for n in chunking.grid_shape)
-    names = [
-        variable.dims[axis] or f"axis {axis}" for axis, partial in enumerate(chunking.partial) if partial
-    ]
-    partial = f"; the last reaches beyond the array along {format_list(names)}" if names else ""
-    aside = f"in a grid of {grid}{partial}" if len(chunking.grid_shape) > 1 or partial else ""
-    return Fact(name="chunks", text=words, aside=aside)
-
-
-def _size_fact(variable: VariableInspection) -> Fact:
-    statistics, counts, ratio = variable.statistics, variable.counts, variable.ratio
-    if statistics is None or counts is None:
-        return Fact(name="sizes")
-    low, middle, high = map(
-        format_bytes, (statistics.min_bytes, statistics.median_bytes, statistics.max_bytes)
-    )
-    aside = f"{format_percent(ratio)} of raw" if ratio is not None and variable.is_compressed else ""
-    if counts.present == 1:
-        return Fact(name="size", text=middle, aside=aside)
-    text = f"each {middle}" if low == high else f"{low} to {high}, typically {middle}"
-    return Fact(name="sizes", text=text, aside=aside)
-
-
-def _layout(variable: VariableInspection) -> str:
-    statistics, counts = variable.statistics, variable.counts
-    if statistics is None or statistics.n_runs is None or counts is None:
-        return ""
-    if counts.virtual == 1:
-        return ""
-    n_files = len(variable.sources)
-    files = f" over {n_files:,} files" if n_files > 1 else ""
-    if n_files == counts.virtual:
-        return "each a file of its own"
-    order = "in the order of the grid" if statistics.in_order else "not in the order of the grid"
-    if statistics.n_runs <= n_files:
-        return f"without a gap{' in each of' + files.removeprefix(' over') if files else ''}, {order}"
-    gap = f", {format_bytes(statistics.gap_bytes)} between them" if statistics.gap_bytes else ""
-    return f"in {format_count(statistics.n_runs, 'run')}{files}{gap}, {order}"
-
-
-def _readers(variable: VariableInspection) -> str:
-    if not variable.codecs_known or variable.held == "in memory":
-        return ""
-    if variable.needs:
-        return f"zarr-python with {format_list(variable.needs)}"
-    return format_list(variable.readers) if variable.readers else "no reader that is known of"
+    where = "at the head" if found.at_head else f"in {format_count(found.n_places, 'place')}"
+    return f"{format_bytes(found.n_bytes)} {where}"
 
 
 def finding_sentences(finding: Finding) -> tuple[str, str, str]:

@@ -15,6 +15,7 @@ from vzlab.render import lines
 from vzlab.render.file_set import file_set_lines
 from vzlab.render.history import history_lines
 from vzlab.render.printable import terminal_size
+from vzlab.render.variable_facts import variable_facts
 
 _STYLES = {"good": "cyan", "note": "yellow", "warn": "yellow", "bad": "red", "info": "blue", "plain": "dim"}
 _BLANKS = "\n\t\N{NO-BREAK SPACE}"
@@ -172,7 +173,7 @@ def _variable_page(variable: VariableInspection) -> Group:
     facts = Table.grid(padding=(0, 2, 0, 0))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
-    for fact in lines.facts(variable):
+    for fact in variable_facts(variable):
         words = " ".join(filter(None, (fact.code, fact.text)))
         facts.add_row(
             fact.name,

@@ -11,6 +11,7 @@ from vzlab.render import html, lines
 from vzlab.render.decoding import decoding_boxes
 from vzlab.render.html import Content, Markup
 from vzlab.render.maps import Picture, beside, colourings, draw_byte_map, draw_chunk_map, draw_chunk_slices
+from vzlab.render.variable_facts import variable_facts
 
 FEWEST_CHUNKS = 4
 """Of fewer, a picture says less than the words beside it."""
@@ -83,7 +84,7 @@ def _body(
                 "  ",
             ),
         )
-        for fact in lines.facts(variable)
+        for fact in variable_facts(variable)
         if fact.name != "codecs" or not picture_bytes
     )
     attributes = attributes_card(variable.attributes, "Attributes", room_bytes=attribute_bytes)

@@ -11,8 +11,8 @@ from vzlab.errors import CorruptFileError, SourceNotFoundError, VzlabError
 from vzlab.parsers.hdf5.attributes import attribute_names
 from vzlab.parsers.hdf5.library import h5py
 from vzlab.parsers.hdf5.opening import LIBRARY_ERRORS, library_message, open_hdf5
+from vzlab.parsers.hdf5.prefetching import prefetch_metadata
 from vzlab.storage import CachedSource, Source, StoreRegistry, join_url
-from vzlab.storage.block_source import BlockSource
 
 _h5, _h5d, _h5g, _h5l, _h5o, _h5p = h5py.h5, h5py.h5d, h5py.h5g, h5py.h5l, h5py.h5o, h5py.h5p
 
@@ -102,10 +102,9 @@ class ObjectFinder:
         known = self._files.get(source.url)
         if known is None:
             if source.local_path is None:
-                # What the library fetched is not asked for again to look at headers and indices.
-                source = BlockSource(source)
-            if source.local_path is None:
+                # Fetched in a few rounds, and kept for the library and for all that looks at headers and indices.
                 source = CachedSource(source)
+                prefetch_metadata(source)
             file_id = self._stack.enter_context(open_hdf5(source))
             known = self._files[source.url] = OpenFile(
                 number=len(self._files), file_id=file_id, source=source

@@ -323,7 +323,7 @@ def test_a_btree_that_leads_back_to_itself_is_refused_and_the_file_opens(tmp_pat
         file.create_dataset("x", data=np.arange(400, dtype="u1"), chunks=(1,))
         file["y"] = np.arange(3)
     raw = bytearray(path.read_bytes())
-    root = next(address for address, level in v1_nodes(raw) if level)
+    root = next(address for address, level in v1_nodes(bytes(raw)) if level)
     first, second = root + 24 + 24, root + 24 + 24 + 32
     wanted = root if target == "itself" else struct.unpack_from("<Q", raw, second)[0]
     struct.pack_into("<Q", raw, first, wanted)

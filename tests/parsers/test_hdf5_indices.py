@@ -42,7 +42,8 @@ def index_of(dataset: Any, *, library_up_to: int, path: Path | None = None) -> C
         tuple(-(-n // c) for n, c in zip(dataset.shape, chunks, strict=True)),
         chunks,
         file=file,
-        layout=layout,
+        # Without its layout message nothing but the library can find the index.
+        layout=None if library_up_to == ALWAYS_LIBRARY else layout,
         is_filtered=creation.get_nfilters() > 0,
         library_up_to=library_up_to,
     )
@@ -220,7 +221,9 @@ def test_any_dataset_has_the_index_that_the_library_finds(
         grid = tuple(-(-n // c) for n, c in zip(shape, chunks, strict=True))
         how = draw(st.sampled_from(["all", "some", "resized"]))
         if how == "some":
-            for at in draw(st.lists(st.tuples(*(st.integers(0, n - 1) for n in grid)), max_size=12)):
+            for at in draw(
+                st.lists(st.tuples(*(st.integers(0, n - 1) for n in grid)), max_size=12, unique=True)
+            ):
                 raw = np.zeros(chunks, "i2").tobytes()
                 mask = draw(st.sampled_from([0, 1])) if creation.get_nfilters() else 0
                 if creation.get_nfilters() and not mask:
@@ -252,6 +255,9 @@ def test_every_dataset_of_the_collection_has_the_index_that_the_library_finds(en
             if dataset.chunks is None or 0 in dataset.shape:
                 continue
             found = index_of(dataset, library_up_to=NEVER_LIBRARY, path=entry.location)
+            if found is not None and is_told_wrongly(dataset):
+                assert_chunks_are_there(dataset, found)
+                continue
             expected = index_of(dataset, library_up_to=ALWAYS_LIBRARY, path=entry.location)
             assert_same_index(found, expected)
 

@@ -153,3 +153,9 @@ def test_attributes_of_any_type_are_survived():
     found = describe("i2", **odd)
     assert found.units == ""
     assert found.formula == ""
+
+
+def test_a_valid_range_of_unsigned_bits_is_told_unsigned():
+    attributes = {"_Unsigned": "true", "valid_range": np.array([0, -6], "i2")}
+    assert describe_encoding(attributes, np.dtype("i2")).valid_range == ("0", "65530")
+    assert describe_encoding({"valid_range": [0, -6]}, np.dtype("i2")).valid_range == ("0", "-6")

@@ -245,11 +245,9 @@ virtual group over 3 files   netCDF4 / HDF5 · 1.6 kB in 3 files · 4 variables 
 ✗ odd cannot be virtualized. Filter 999 is not known. loadable_variables=["odd"]
 ! 2 of 24 chunks of sst were never written. They read as 273.15 K, like data: the fill value 0 is not
 the missing value -32768.
-! 1 of 1 chunk of time is larger than its values. Compression only costs time there: the values do not
-repeat, or a chunk is too small for it.
 · 2 of 22 chunks of sst seem to hold a single value: each has 5 B. They may be all fill: a store could
 leave them out.
-  1 more finding: .findings
+· GDAL does not know shuffle and deflate, as sst, time and mask are stored. zarr-python reads it.
 
           dimensions               type     raw → stored    codecs
 sst       time 20, lat 30, lon 40  int16    48 kB → 726 B   shuffle + deflate 4  2 missing · packed

@@ -29,7 +29,6 @@ from tests.storage.groups import raw_array
 from tests.storage.test_urls import AWKWARD_NAMES
 from vzlab.errors import SourceNotFoundError, UnknownUrlError, UnreachableChunkError
 from vzlab.storage import BlockReader, RequestLog, StoreRegistry, as_registry, normalize_url, read_array
-from vzlab.storage.block_source import BlockSource
 from vzlab.storage.registry import MAX_OPEN_SOURCES
 
 
@@ -380,19 +379,3 @@ def test_many_threads_ask_for_the_head_once(http_server: Callable[..., HttpServe
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(lambda _: source.size_bytes, range(8))) == {3}
     assert len(server.requests) == 1
-
-
-def test_short_reads_share_blocks_and_long_ones_go_past_them(
-    http_server: Callable[..., HttpServer], tmp_path: Path
-) -> None:
-    content = np.random.default_rng(0).bytes(300_000)
-    (tmp_path / "a.bin").write_bytes(content)
-    server = http_server(tmp_path)
-    source = BlockSource(StoreRegistry().open(server.url("a.bin")))
-    assert (source.size_bytes, source.etag is not None) == (300_000, True)
-    for offset, length in [(0, 8), (65_530, 12), (70_000, 500), (131_000, 72), (299_990, 10), (200_000, 0)]:
-        assert source.read(offset, length) == content[offset : offset + length]
-    n_blocks = len(server.requests)
-    assert n_blocks == 3
-    assert source.read(10_000, 150_000) == content[10_000:160_000]
-    assert len(server.requests) == n_blocks + 1

@@ -218,7 +218,15 @@ def _valid_range(attributes: Mapping[str, Any], dtype: np.dtype[Any] | None) -> 
     low, high = attributes.get("valid_min", low), attributes.get("valid_max", high)
     if low is None and high is None:
         return None
+    if dtype is not None and dtype.kind == "i" and _text(attributes.get("_Unsigned")).lower() == "true":
+        low, high = (_as_unsigned(end, dtype) for end in (low, high))
     return "" if low is None else format_value(low, dtype), "" if high is None else format_value(high, dtype)
+
+
+def _as_unsigned(value: Any, dtype: np.dtype[Any]) -> Any:
+    """A bound whose bits are read as an unsigned number (``_Unsigned`` of the NetCDF Users Guide): -6 is 65530."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return value % (1 << 8 * dtype.itemsize) if isinstance(value, int) else value
 
 
 def _flags(attributes: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

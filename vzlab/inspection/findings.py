@@ -27,6 +27,9 @@ MANY_SINGLE_VALUES = 100
 
 MANY_FILES = 100
 
+MANY_GROWN_BYTES = 10_000
+"""Stored bytes from which it is worth a word that compression made them no fewer."""
+
 LARGE_UNCHECKED_BYTES = 1_000_000
 """Stored bytes from which it is worth saying that nothing checks them."""
 
@@ -231,16 +234,23 @@ def _steps_in_many_files(variables: Sequence[VariableInspection]) -> Iterator[Fi
 
 
 def _grown(variables: Sequence[VariableInspection]) -> Iterator[Finding]:
-    for variable in variables:
-        counts = variable.counts
-        if variable.n_grown and counts is not None and variable.n_grown >= 0.05 * counts.present:
-            yield Finding(
-                severity="notice" if variable.n_grown > counts.present / 2 else "fact",
-                text=f"{variable.n_grown:,} of {format_count(counts.present, 'chunk')} of {variable.name} "
-                f"{'is larger than its' if variable.n_grown == 1 else 'are larger than their'} values.",
-                consequence="Compression only costs time there: the values do not repeat, or a chunk is too small for it.",
-                variables=(variable.path,),
-            )
+    those = [
+        variable
+        for variable in variables
+        if variable.n_grown
+        and variable.counts is not None
+        and variable.n_grown > 0.5 * variable.counts.present
+        and (variable.stored_bytes or 0) >= MANY_GROWN_BYTES
+    ]
+    if those:
+        n = sum(variable.n_grown or 0 for variable in those)
+        yield Finding(
+            severity="notice",
+            text=f"{format_count(n, 'chunk')} of {format_list([variable.name for variable in those], most=4)} "
+            f"{'is larger than its' if n == 1 else 'are larger than their'} values.",
+            consequence="Compression only costs time there: the values do not repeat, or a chunk is too small for it.",
+            variables=tuple(variable.path for variable in those),
+        )
 
 
 def _fill_differs(variables: Sequence[VariableInspection]) -> Iterator[Finding]:

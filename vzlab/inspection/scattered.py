@@ -40,12 +40,16 @@ def find_scattered(
     n_gathered = -(-layout.n_bytes // HEAD_BYTES) + 1
     if n_requests < _WORTH_SAYING or n_requests < 2 * n_gathered:
         return
-    took = "took" if opening is not None else "takes about"
+    takes = (
+        f"Opening it took {format_count(n_requests, 'request')}"
+        if opening is not None
+        else f"A reader that asks for blocks of 64 KiB opens it over a network with about {format_count(n_requests, 'request')}, "
+        "one after another"
+    )
     yield Finding(
         severity="notice",
         text=f"The file has its metadata in {format_count(layout.n_places, 'place')}, {format_bytes(layout.n_bytes)} in all.",
-        consequence=f"Opening it over a network {took} {format_count(n_requests, 'request')}; gathered, about "
-        f"{n_gathered:,}.",
+        consequence=f"{takes}; gathered, about {n_gathered:,}.",
         remedy=remedy(sources[0].name, layout.n_bytes),
     )
 

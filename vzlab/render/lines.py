@@ -65,7 +65,10 @@ def opening(inspection: Inspection) -> str:
     sized = [variable for variable in kept if variable.raw_bytes]
     written = sum(map(_raw_written, sized))
     ratio = format_ratio(sum(variable.stored_bytes or 0 for variable in sized), written)
-    words = f"{format_bytes(raw)} of values, "
+    of_text = len(sized) < len(kept) and any(v.raw_bytes is None and v.stored_bytes for v in kept)
+    if of_text:
+        ratio = ""
+    words = f"{format_bytes(raw)} of values{' and text' if of_text else ''}, " if raw else "Text, "
     if written < 0.9 * raw:
         words += f"of which {format_bytes(written)} were ever written, "
     words += f"stored in {format_bytes(stored)}{f' ({ratio})' if ratio else ''}"
@@ -98,7 +101,8 @@ def dims(variable: VariableInspection) -> str:
 
 def dtype(variable: VariableInspection) -> str:
     """Say a variable's data type, with its byte order where that is unusual."""
-    return variable.dtype + (", big-endian" if variable.byte_order == "big" else "")
+    is_text = variable.dtype.startswith("text")
+    return variable.dtype + (", big-endian" if variable.byte_order == "big" and not is_text else "")
 
 
 def sizes(variable: VariableInspection) -> tuple[str, str]:
@@ -116,6 +120,8 @@ def chain(variable: VariableInspection) -> str:
     """Say the codec chain in encoding order as short as it can be told: ``shuffle + deflate 4``."""
     if variable.held == "in memory":
         return "in memory"
+    if variable.counts is not None and variable.counts.total and not variable.counts.present:
+        return "never written"
     if not variable.codecs_known:
         return ""
     words = [short_codec(codec) for codec in variable.codecs if codec.name not in LAYOUT_CODECS]

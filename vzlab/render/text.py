@@ -107,11 +107,11 @@ def _table(inspection: Inspection, columns: int) -> Table:
     )
     wide, wider = columns >= 72, columns >= 96
     table.add_column("", no_wrap=True, overflow="ellipsis", max_width=columns // 3)
-    table.add_column("dimensions", overflow="fold", max_width=columns // 3)
-    table.add_column("type", no_wrap=True, overflow="ellipsis", max_width=24)
+    table.add_column("dimensions", overflow="fold", max_width=columns // 3, min_width=12)
+    table.add_column("type", no_wrap=True, overflow="ellipsis", max_width=24 if wider else 16)
     table.add_column("raw → stored" if wide else "stored", no_wrap=True)
     if wide:
-        table.add_column("codecs", overflow="fold")
+        table.add_column("codecs", overflow="fold", min_width=12)
     if wider:
         table.add_column("", overflow="fold")
     for group in inspection.root.walk():

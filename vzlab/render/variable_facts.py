@@ -29,7 +29,9 @@ def variable_facts(variable: VariableInspection) -> list[Fact]:
     n_flags = len(encoding.flags)
     found = [
         Fact(name="called", text=encoding.long_name, code=encoding.standard_name),
-        Fact(name="value", code=_formula(variable), aside=_packing(variable)),
+        Fact(name="value", code=_formula(variable), aside=_packing(variable))
+        if encoding.is_packed
+        else Fact(name="unit", code=_unit(variable)),
         Fact(
             name="time",
             code=_time(variable),
@@ -72,10 +74,14 @@ def variable_facts(variable: VariableInspection) -> list[Fact]:
     return [fact for fact in found if fact.code or fact.text]
 
 
+def _unit(variable: VariableInspection) -> str:
+    """Say the unit; of times it stands with the date that they count from, and a number without one needs no words."""
+    units = variable.encoding.units
+    return "" if variable.encoding.is_time or units == "1" else units
+
+
 def _formula(variable: VariableInspection) -> str:
     encoding = variable.encoding
-    if encoding.is_time:
-        return ""
     return f"{encoding.formula.removeprefix('value = ')} {encoding.units}".strip()
 
 

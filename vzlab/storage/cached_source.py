@@ -11,6 +11,8 @@ from vzlab.storage.source import HEAD_BYTES, Source
 
 PAGE_BYTES = 1024
 """What is kept and asked for are whole pages."""
+NEAR_PAGES = 16
+"""So many pages between two that are wanted cost less than another request."""
 MAX_KEPT_BYTES = 2**20
 """Longer reads are passed on, and not kept: they are no metadata."""
 AT_ONCE = 256
@@ -68,8 +70,7 @@ class CachedSource(Source):
                 wanted.update(range(offset // PAGE_BYTES, min(stop, n_pages)))
         runs: list[list[int]] = []
         for page in sorted(wanted - self._pages.keys()):
-            # One page between two costs less than a request.
-            if runs and page <= runs[-1][1] + 1:
+            if runs and page <= runs[-1][1] + NEAR_PAGES:
                 runs[-1][1] = page + 1
             else:
                 runs.append([page, page + 1])

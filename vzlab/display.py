@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def terminal() -> Console | None:
+    """Give a console for progress on stderr where that is a terminal; None in a notebook, a pipe or a log.
+
+    A kernel's own stderr says that it is a terminal, and every step of a bar would stay in the saved notebook.
+    """
+    if sys.stderr is not sys.__stderr__ or not sys.stderr.isatty():
+        return None
+    from rich.console import Console
+
+    return Console(stderr=True)
 
 
 class Displayed:

@@ -28,6 +28,7 @@ from vzlab.datasets.reencode import (
 from vzlab.datasets.sources import name_of
 from vzlab.datasets.tiling import Tiling, propose_tiling
 from vzlab.datasets.trees import nodes_of, tile_trees
+from vzlab.display import terminal
 from vzlab.errors import IncompatibleFilesError
 from vzlab.storage import as_registry
 
@@ -358,10 +359,8 @@ def _refuse(report: CompatibilityReport) -> None:
 
 
 def _show(plan: ReencodingPlan, progress: bool) -> None:
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if progress and console.is_terminal:
+    console = terminal()
+    if progress and console is not None:
         console.print(str(plan), markup=False, highlight=False, soft_wrap=True)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from vzlab.display import terminal
+
 
 @contextmanager
 def counting(n_files: int, *, shown: bool, label: str = "Opening") -> Iterator[Callable[[int], None]]:
     """Give a function to be called with how many more files are done; a bar is shown where stderr is a terminal."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not shown or n_files < 2 or not console.is_terminal:
+    console = terminal()
+    if not shown or n_files < 2 or console is None:
         yield lambda _n: None
         return
     from rich.progress import (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 
+from vzlab.display import terminal
 from vzlab.testing.comparison import LEVELS
 from vzlab.testing.sampling import Sample
 from vzlab.testing.virtual_side import VirtualSide
@@ -61,11 +62,10 @@ def as_teller(progress: bool | Callable[[str], None]) -> Callable[[str], None]:
     """What takes the name of each step, and nothing at the end."""
     if callable(progress):
         return lambda line: progress(line) if line else None
-    if not progress:
+    console = terminal() if progress else None
+    if console is None:
         return lambda _: None
-    from rich.console import Console
-
-    status = Console(stderr=True).status("")
+    status = console.status("")
 
     def tell(line: str) -> None:
         if line:

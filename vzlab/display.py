@@ -17,7 +17,7 @@ def terminal() -> Console | None:
 
     A kernel's own stderr says that it is a terminal, and every step of a bar would stay in the saved notebook.
     """
-    if sys.stderr is not sys.__stderr__ or not sys.stderr.isatty():
+    if sys.__stderr__ is None or sys.stderr is not sys.__stderr__ or not sys.__stderr__.isatty():
         return None
     from rich.console import Console
 

@@ -207,10 +207,10 @@ def _iterate(
         )
     n_chunks, rank = len(infos), len(grid_shape)
     starts, masks, addresses, sizes = zip(*infos, strict=True)
-    position = np.fromiter(chain.from_iterable(starts), np.uint64, rank * n_chunks).reshape(n_chunks, rank)
-    position //= np.asarray(chunk_shape, np.uint64)
+    corner = np.fromiter(chain.from_iterable(starts), np.uint64, rank * n_chunks).reshape(n_chunks, rank)
+    corner //= np.asarray(chunk_shape, np.uint64)
     # Coordinates of a damaged index may be beyond all that is signed.
-    position = np.minimum(position, np.uint64(2**62)).astype(np.int64)
+    position = np.minimum(corner, np.uint64(2**62)).astype(np.int64)
     if is_extensible_array:
         position = _unswizzled(position, dataset_id, chunk_shape)
     # Chunks that lie wholly outside remain in the file after an array has been shrunk.

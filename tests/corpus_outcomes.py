@@ -127,7 +127,8 @@ def page(family: str, all_outcomes: Iterable[Outcome]) -> str:
         "",
         "Each variable's values against those of the format's own reader; VirtualiZarr 2.8.0 beside it.",
         "",
-        "| format | entries | raise, as natively | variables | equal | refused with a reason | wrong | absent | VirtualiZarr: equal |",
+        "| format | entries | raise, as natively | variables | equal | refused with a reason | wrong | absent | "
+        "VirtualiZarr: equal |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for format_ in FAMILIES[family]:

@@ -22,7 +22,7 @@ from vzlab.inspection import Cost, compare_costs, cost
 from vzlab.inspection.touched import touch_chunks
 from vzlab.manifests import ChunkGrid
 from vzlab.storage import read_array
-from vzlab.storage.ranges import merge_ranges
+from vzlab.storage.ranges import REMOTE_GAP_BYTES, REMOTE_REQUEST_BYTES, merge_ranges
 
 SELECTIONS: list[Any] = [
     (),
@@ -36,23 +36,34 @@ SELECTIONS: list[Any] = [
 ]
 
 
+@pytest.mark.parametrize("merging", [False, True], ids=["chunk by chunk", "merged"])
 @pytest.mark.parametrize("selection", SELECTIONS, ids=str)
 def test_the_prediction_is_what_a_read_through_zarr_requests(
-    tmp_path: Path, http_server: Any, selection: Any
+    tmp_path: Path, http_server: Any, selection: Any, merging: bool
 ) -> None:
     write_daily_file(tmp_path / "x.nc")
     server = http_server(tmp_path)
     group = vz.open_group(server.url("x.nc"))
-    predicted = cost(group, "sst", selection)
-    array = zarr.open_array(vz.ManifestStore(group), path="sst", mode="r")
+    store = vz.ManifestStore(group)
+    if merging:
+        predicted = cost(
+            group, "sst", selection, gap_bytes=REMOTE_GAP_BYTES, max_request_bytes=REMOTE_REQUEST_BYTES
+        )
+        array = zarr.open_array(store, path="sst", mode="r")
+    else:
+        predicted = cost(group, "sst", selection)
+        with zarr.config.set({"codec_pipeline.path": "zarr.core.codec_pipeline.BatchedCodecPipeline"}):
+            array = zarr.open_array(store, path="sst", mode="r")
+    n_requests = predicted.n_merged if merging else predicted.n_requests
+    n_bytes = predicted.merged_bytes if merging else predicted.stored_bytes
     server.clear_requests()
     with vz.record() as recording:
         values = array.oindex[selection]
     asked = sorted(request.range for request in server.requests)
-    assert len(asked) == len(set(asked)) == predicted.n_requests
-    assert len(recording) == predicted.n_requests
-    assert sum(request.length_bytes for request in server.requests) == predicted.stored_bytes
-    assert recording.total_bytes == predicted.stored_bytes
+    assert len(asked) == len(set(asked)) == n_requests
+    assert len(recording) == n_requests
+    assert sum(request.length_bytes for request in server.requests) == n_bytes
+    assert recording.total_bytes == n_bytes
     assert predicted.asked_bytes == values.nbytes
 
 

@@ -100,8 +100,8 @@ def test_merging_counts_gaps_and_limits() -> None:
     together = cost(array, gap_bytes=8)
     assert (together.n_merged, together.merged_bytes) == (1, together.stored_bytes + 99 * 8)
     limited = cost(array, gap_bytes=8, max_request_bytes=1000)
-    step = together.merged_bytes // 100 + 1
-    assert limited.n_merged == len({n * step // 1000 for n in range(100)})
+    starts = array.manifest.offsets.astype(int).tolist()
+    assert limited.n_merged == len({(start - starts[0]) // 1000 for start in starts})
     assert sum(file.n_requests for file in limited.files) == limited.n_merged
 
 
@@ -186,9 +186,9 @@ def test_what_does_not_fit_is_told() -> None:
 def test_a_million_chunks_take_well_under_a_second() -> None:
     array = virtual_array((1000, 1000), n_sources=100, shuffled=True, n_missing=1000)
     for selection in ((), (slice(None, None, 20), slice(3, None)), (np.arange(0, 10_000, 30), slice(None))):
-        began = time.perf_counter()
+        began = time.process_time()
         found = cost(array, None, selection, gap_bytes=100)
-        assert time.perf_counter() - began < 1
+        assert time.process_time() - began < 1
         assert found.n_requests > 100_000
         assert len(found._repr_html_().encode()) < 100_000
         assert len(str(found).splitlines()) < 40

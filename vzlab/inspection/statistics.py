@@ -27,7 +27,7 @@ class ChunkStatistics:
     largest_at: tuple[int, ...]
     """Place in the chunk grid of the largest chunk, the first of them if there are several."""
     n_runs: int | None
-    """Stretches of bytes without a gap that the virtual chunks make up; None where there are no virtual chunks."""
+    """Stretches of bytes without a gap that the virtual chunks make up; None where no chunk is in a file."""
     n_overlapping: int
     """Virtual chunks that begin before another one ends."""
     in_order: bool
@@ -66,8 +66,10 @@ def chunk_statistics(manifest: ChunkManifest) -> tuple[ChunkStatistics | None, R
         virtual = index < INLINE
         index, offsets, lengths = index[virtual], offsets[virtual], lengths[virtual]
     low, median, high, n_outliers = _sizes(present)
+    # Beyond what any file has, references are damaged: they are told where they end, and are no stretches of a file.
+    is_placed = index.size and max(int(offsets.max()), int(lengths.max())) < MAX_FILE_BYTES
     runs, n_overlapping, in_order = (
-        _runs(index, offsets, lengths, len(manifest.sources)) if index.size else (None, 0, True)
+        _runs(index, offsets, lengths, len(manifest.sources)) if is_placed else (None, 0, True)
     )
     bits = int(np.bitwise_or.reduce(offsets)) if index.size else 0
     statistics = ChunkStatistics(
@@ -98,6 +100,10 @@ def _sizes(present: npt.NDArray[np.uint64]) -> tuple[int, int, int, int]:
     n = int(np.count_nonzero(present > above)) if high > above else 0
     n += int(np.count_nonzero(present < below)) if low < below else 0
     return low, median, high, n
+
+
+MAX_FILE_BYTES = 2**43
+"""Places beyond are in no file."""
 
 
 def offset_bits(n_sources: int) -> int:

@@ -112,8 +112,9 @@ def test_a_variable_missing_from_some_files_is_refused(tmp_path: Path) -> None:
     files = write_daily_files(tmp_path, n_days=3)
     write_daily_file(files[2], DailyFile(first_day=2, name="temperature"))
     report = vz.check_combine(files)
-    assert severities(report)["presence"] == "refused"
-    assert report.cell("sst", "presence").holders[1].files == (2,)
+    # The third day would be another variable of the same cube, with no values on the first two days.
+    assert [(finding.variable, finding.severity) for finding in report.problems] == [("time", "refused")]
+    assert "hold different variables" in report.problems[0].sentence
 
 
 def test_times_in_several_units_are_decoded_first(tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ def test_two_thousand_files_on_two_workers(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
     paths = make_files(tmp_path, 2000)
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+        ) as cluster,
         distributed.Client(cluster),
     ):
         cube = vz.open_virtual_mfdataset(paths[::-1], parallel="dask")

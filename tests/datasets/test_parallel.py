@@ -253,7 +253,9 @@ def test_a_cluster_gives_the_same(tmp_path: Path) -> None:
     files = write_daily_files(tmp_path, n_days=40)
     files[7].write_bytes(b"\\x89HDF\\r\\n\\x1a\\nnothing")
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+        ) as cluster,
         distributed.Client(cluster) as client,
     ):
         for parallel in ("dask", client):

@@ -173,8 +173,11 @@ def test_what_is_no_envi_header_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"something else")
     with pytest.raises(UnsupportedFormatError, match="no ENVI header"):
         ENVIParser()(path)
+
+
+def test_there_are_no_groups(tmp_path: Path) -> None:
     with pytest.raises(KeyError, match="there are no groups"):
-        ENVIParser(group="g")(path)
+        ENVIParser(group="g")(write(tmp_path / "f.hdr"))
 
 
 @settings(max_examples=100, deadline=2000, derandomize=True, suppress_health_check=list(HealthCheck))

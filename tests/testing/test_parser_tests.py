@@ -82,4 +82,5 @@ class TestENVI(OfOneFormat):
 def test_every_parser_is_here() -> None:
     named = {name for name in parsers.__all__ if name.endswith("Parser") and name != "Parser"}
     tested = {kind.parser.__name__ for kind in OfOneFormat.__subclasses__()}
-    assert tested == named
+    # A LINDI file refers into other files: tests/parsers/test_lindi.py makes those too.
+    assert tested == named - {"LINDIParser"}

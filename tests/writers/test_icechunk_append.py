@@ -351,7 +351,7 @@ def test_region_needs_a_repository(files: list[Path], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"append_dim": "time", "region": {"time": slice(0, 4)}}, "append_dim or region"),
+        ({"append_dim": "time", "region": {"time": slice(0, 4)}}, "append_dim, prepend_dim or region"),
         ({"mode": "r"}, "expected 'w-', 'w' or 'a'"),
         ({"mode": "w", "region": {"time": slice(0, 4)}}, "needs mode='a'"),
     ],

@@ -112,6 +112,9 @@ def _read(
         stored = dataset[index[: dataset.ndim]]
         if dataset.dtype.shape:
             stored = stored[index[dataset.ndim :]]
+        if isinstance(stored, h5py.Reference) and not isinstance(stored, h5py.RegionReference):
+            # A reference is read as the path of what it points to, as the parser has it.
+            stored = (file[stored].name or "") if stored else ""
         is_number = np.asarray(stored).dtype.kind in "iuf"
         return NativeValue(
             reader=f"h5py {h5py.version.version}",

@@ -62,8 +62,10 @@ class ChunkReader:
 
     @cached_property
     def is_local(self) -> bool:
-        """Whether every chunk lies in a file of this machine."""
-        return all(source.url.startswith("file://") for source in self._array.manifest.sources)
+        """Whether every chunk lies in a file that is read by this process itself, not through a store that was given."""
+        return self._registry.reads_files and all(
+            source.url.startswith("file://") for source in self._array.manifest.sources
+        )
 
     @cached_property
     def _raw_itemsize(self) -> int:

@@ -83,6 +83,11 @@ class StoreRegistry:
         self._sources: OrderedDict[str, Source] = OrderedDict()
         self._lock = threading.Lock()
 
+    @property
+    def reads_files(self) -> bool:
+        """Whether no store was given that might stand for files of this machine."""
+        return self.resolver is None and not any(url.startswith("file:") for url in self.stores)
+
     def open(self, location: str | os.PathLike[str]) -> Source:
         """The source at a url or path. Local files are opened now, remote objects at their first use.
 

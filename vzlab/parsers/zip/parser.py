@@ -84,7 +84,9 @@ class ZipParser(Parser):
             return self.inner_parser
         from vzlab.parsers import parser_for
 
-        return parser_for(detect_format(url, registry), url)(group=self.group, drop_variables=self.drop_variables)
+        return parser_for(detect_format(url, registry), url)(
+            group=self.group, drop_variables=self.drop_variables
+        )
 
     def _only_file(self, members: Members, registry: _MemberRegistry) -> str:
         """The url of the one stored member of a format that has a parser."""

@@ -136,11 +136,15 @@ class Hdf5File:
         """Stored values of a region."""
         dataset = self._dataset(path)
         values = np.asarray(dataset[region[: dataset.ndim]])
+        if h5py.check_ref_dtype(dataset.dtype) is h5py.Reference:
+            values = self._names(values)
         # Elements that are arrays come whole.
         return values[(*(slice(None) for _ in dataset.shape), *region[dataset.ndim :])]
 
     def read_decoded(self, path: str, region: Region) -> npt.NDArray[Any]:
         """Values of a region as xarray decodes them: over netCDF4, and over h5netcdf text and what netCDF4 cannot read."""
+        if h5py.check_ref_dtype(self._dataset(path).dtype) is h5py.Reference:
+            return self.read(path, region)
         folder, name = posixpath.split(path)
         failures = []
         dtype = _dtype(self._dataset(path))[0]
@@ -235,6 +239,11 @@ class Hdf5File:
                 if not same:
                     return True
         return False
+
+    def _names(self, references: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What references point to, as the paths by which the library finds it; nothing for those that point nowhere."""
+        names = [str(self._file[each].name) if each else "" for each in references.reshape(-1)]
+        return np.array(names, np.dtypes.StringDType()).reshape(references.shape)
 
     def stored_chunk(self, path: str, index: tuple[int, ...]) -> bytes | None:
         """Stored bytes of a chunk, filters not undone; None if it was never written or there are no chunks."""

@@ -5,7 +5,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -234,17 +233,6 @@ def test_an_error_cancels_what_is_pending() -> None:
     with pytest.raises(SourceNotFoundError):
         list(run_batches(fail, list, ["a", "b", "c"], ["a", "b", "c"], parallel=pool))
     assert [future.cancelled() for future in pool.futures] == [False, True, True]
-
-
-def test_a_bar_shows_rate_and_time_that_remains(files: list[Path]) -> None:
-    program = f"import vzlab as vz; vz.open_virtual_mfdataset({list(map(str, files))!r})"
-    environment = {**os.environ, "FORCE_COLOR": "1", "TERM": "xterm"}
-    command = [sys.executable, "-c", textwrap.dedent(program)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, env=environment)
-    assert done.stdout == ""
-    assert "5/5" in done.stderr
-    assert "files/s" in done.stderr
-    assert "0:00:00" in done.stderr
 
 
 @pytest.mark.slow

@@ -105,6 +105,7 @@ def kerchunk_references(folder: Path) -> Any:
 
 
 def a_virtualizarr_group(folder: Path) -> Any:
+    pytest.importorskip("virtualizarr", reason="VirtualiZarr is in the group bench")
     return to_virtualizarr(a_group(folder))
 
 

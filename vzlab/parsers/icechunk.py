@@ -24,6 +24,7 @@ from vzlab.errors import (
     SourceNotFoundError,
     UnvirtualizableError,
     VzlabError,
+    first_line,
 )
 from vzlab.manifests import ChunkGrid, ChunkManifest, ManifestArray, ManifestGroup, UnreadableVariable
 from vzlab.manifests.manifest import INLINE, MISSING
@@ -224,8 +225,7 @@ def _open(url: str, registry: StoreRegistry) -> Any:
 
 
 def _fail(error: Any, where: str, version: Mapping[str, Any]) -> NoReturn:
-    text = str(error).strip().splitlines()
-    first = next((line.strip() for line in text if line.strip()), type(error).__name__)
+    first = first_line(error)
     said = f" at {', '.join(f'{name} {value}' for name, value in version.items())}" if version else ""
     kind = (
         SourceNotFoundError

@@ -137,8 +137,10 @@ class ChunkReader:
         itemsize = self._raw_itemsize
         for n, k in enumerate(wanted.tolist()):
             taken, _, is_complete = work.parts[k]
+            if is_complete:
+                continue
             shape = self._decoder(work.indices[k]).shape
-            span = None if is_complete else element_span(taken, shape)
+            span = element_span(taken, shape)
             if span is not None and lengths[n] == math.prod(shape) * itemsize:
                 work.narrowed.add(k)
                 offsets[n] += span[0] * itemsize

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vzlab.errors import UnreachableChunkError
+from vzlab.errors import UnreachableChunkError, first_line
 
 _PAGE = 10_000
 """Objects that a store is asked to hand over at once; its own pages are smaller."""
@@ -137,5 +137,4 @@ def _scan(directory: str) -> Iterator[os.DirEntry[str]]:
 
 
 def _unlistable(url: str, error: Exception) -> UnreachableChunkError:
-    first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return UnreachableChunkError(f"{url} cannot be listed: {first}")
+    return UnreachableChunkError(f"{url} cannot be listed: {first_line(error)}")

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
-from vzlab.errors import ShortReadError, SourceNotFoundError, UnreachableChunkError
+from vzlab.errors import ShortReadError, SourceNotFoundError, UnreachableChunkError, first_line
 from vzlab.manifests.manifest import SourceFile
 from vzlab.storage.request_log import RequestKind, RequestLog, logs_of, timed
 
@@ -84,7 +84,7 @@ class Source(ABC):
         return data
 
     def _unreachable(self, error: Exception, offset: int, length: int) -> UnreachableChunkError:
-        text = _first_line(error)
+        text = first_line(error)
         if "Range Not Satisfiable" in text or "Invalid range" in text:
             return ShortReadError(
                 f"{self.url}: asked for {length} bytes at {offset}, which is past its end. {_REPLACED}"
@@ -218,7 +218,7 @@ class ObjectSource(Source):
         except FileNotFoundError as error:
             raise SourceNotFoundError(f"No object at {self.url}") from error
         except Exception as error:
-            raise UnreachableChunkError(f"{self.url} cannot be opened: {_first_line(error)}") from error
+            raise UnreachableChunkError(f"{self.url} cannot be opened: {first_line(error)}") from error
 
     @property
     def size_bytes(self) -> int:
@@ -266,8 +266,3 @@ class ObjectSource(Source):
         except Exception as error:
             raise self._unreachable(error, offset, length) from error
         return self._checked(data, offset, length)
-
-
-def _first_line(error: BaseException) -> str:
-    """The telling part of an object store's error, which goes on with a debug print."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

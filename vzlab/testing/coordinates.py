@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import math
 
+from vzlab.errors import first_line
 from vzlab.testing.comparison import Finding
 from vzlab.testing.regions import cut
-from vzlab.testing.values import Comparer, first_line
+from vzlab.testing.values import Comparer
 from vzlab.testing.virtual_side import VirtualVariable
 
 _COPIES = 8

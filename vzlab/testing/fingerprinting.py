@@ -11,6 +11,7 @@ import numpy as np
 import zarr
 
 from vzlab.cf import to_zarr_attributes
+from vzlab.errors import first_line
 from vzlab.storage import as_registry
 from vzlab.testing.attributes import MEANING, PLUMBING
 from vzlab.testing.comparison import Bound, Comparison, Finding
@@ -19,7 +20,6 @@ from vzlab.testing.options import in_bytes
 from vzlab.testing.record import Record
 from vzlab.testing.regions import Region, region_of, slabs
 from vzlab.testing.sampling import Block, Sample, draw_chunks, upper_bound
-from vzlab.testing.values import first_line
 from vzlab.testing.virtual_side import VirtualSide, VirtualVariable
 from vzlab.testing.virtual_sources import virtual_side
 

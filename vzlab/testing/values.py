@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vzlab.cf import packing_of
-from vzlab.errors import VzlabError
+from vzlab.errors import VzlabError, first_line
 from vzlab.testing.arrangement import Arrangement, Piece
 from vzlab.testing.causes import why_decoded_differ, why_stored_differ
 from vzlab.testing.comparison import Finding
@@ -349,11 +349,6 @@ class Comparer:
             length=length,
             snippet=values_snippet(piece, region, decoded=level in {"L1", "L5"}),
         )
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of what an error says, or its name."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _advice(error: Exception) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from vzlab.errors import first_line
 from vzlab.testing.decoding import native_engine_options, open_decoded, read_region
 from vzlab.testing.oracles.base import NativeChunks, NativeVariable, Region, Unclear
 
@@ -154,7 +155,7 @@ class Hdf5File:
             try:
                 return read_region(self._decoded_variable(folder, name, engine), region)
             except Exception as error:  # noqa: BLE001 - whatever xarray or its engines raise: the next one may do
-                failures.append(f"{engine}: {_first_line(error)}")
+                failures.append(f"{engine}: {first_line(error)}")
         raise OSError(
             "; ".join(failures) or "xarray reads this format with netCDF4 or h5netcdf: install one of them"
         )
@@ -271,10 +272,6 @@ class Hdf5File:
             if isinstance(opened, xr.Dataset):
                 opened.close()
         self._file.close()
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _identity(item: Any) -> Any:

@@ -20,9 +20,11 @@ from tests.archives import DailyFile, write_daily_file, write_daily_files
 from tests.inspection.arrays import BYTES, virtual_array
 from vzlab.inspection import Cost, compare_costs, cost
 from vzlab.inspection.touched import touch_chunks
-from vzlab.manifests import ChunkGrid
+from vzlab.manifests import ArrayMetadata, ChunkGrid, ChunkManifest, ManifestArray
+from vzlab.manifests.manifest import SourceFile
 from vzlab.storage import read_array
-from vzlab.storage.ranges import REMOTE_GAP_BYTES, REMOTE_REQUEST_BYTES, merge_ranges
+from vzlab.storage.pipeline import ZARRS_OWN
+from vzlab.storage.ranges import merge_ranges
 
 SELECTIONS: list[Any] = [
     (),
@@ -36,35 +38,82 @@ SELECTIONS: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("merging", [False, True], ids=["chunk by chunk", "merged"])
+PLAIN = DailyFile(compression_level=None, shuffle=False)
+"""Of its chunks parts can be read; the last along lat and lon are stored longer than the array reaches."""
+
+
+@pytest.mark.parametrize("day", [DailyFile(), PLAIN], ids=["compressed", "plain"])
 @pytest.mark.parametrize("selection", SELECTIONS, ids=str)
-def test_the_prediction_is_what_a_read_through_zarr_requests(
-    tmp_path: Path, http_server: Any, selection: Any, merging: bool
+def test_the_prediction_is_what_a_read_of_a_remote_file_requests(
+    tmp_path: Path, http_server: Any, selection: Any, day: DailyFile
 ) -> None:
-    write_daily_file(tmp_path / "x.nc")
+    write_daily_file(tmp_path / "x.nc", day)
     server = http_server(tmp_path)
     group = vz.open_group(server.url("x.nc"))
-    store = vz.ManifestStore(group)
-    if merging:
-        predicted = cost(
-            group, "sst", selection, gap_bytes=REMOTE_GAP_BYTES, max_request_bytes=REMOTE_REQUEST_BYTES
-        )
-        array = zarr.open_array(store, path="sst", mode="r")
-    else:
-        predicted = cost(group, "sst", selection)
-        with zarr.config.set({"codec_pipeline.path": "zarr.core.codec_pipeline.BatchedCodecPipeline"}):
-            array = zarr.open_array(store, path="sst", mode="r")
-    n_requests = predicted.n_merged if merging else predicted.n_requests
-    n_bytes = predicted.merged_bytes if merging else predicted.stored_bytes
+    predicted = cost(group, "sst", selection)
+    array = zarr.open_array(vz.ManifestStore(group), path="sst", mode="r")
     server.clear_requests()
     with vz.record() as recording:
         values = array.oindex[selection]
     asked = sorted(request.range for request in server.requests)
-    assert len(asked) == len(set(asked)) == n_requests
-    assert len(recording) == n_requests
-    assert sum(request.length_bytes for request in server.requests) == n_bytes
-    assert recording.total_bytes == n_bytes
+    assert len(asked) == len(set(asked)) == len(recording) == predicted.n_requests
+    assert sum(request.length_bytes for request in server.requests) == predicted.fetched_bytes
+    assert recording.total_bytes == predicted.fetched_bytes
     assert predicted.asked_bytes == values.nbytes
+
+
+@pytest.mark.parametrize("day", [DailyFile(), PLAIN], ids=["compressed", "plain"])
+@pytest.mark.parametrize("selection", SELECTIONS, ids=str)
+def test_the_prediction_is_what_a_read_of_a_local_file_requests(
+    tmp_path: Path, selection: Any, day: DailyFile
+) -> None:
+    group = vz.open_group(write_daily_file(tmp_path / "x.nc", day))
+    predicted = cost(group, "sst", selection)
+    array = zarr.open_array(vz.ManifestStore(group), path="sst", mode="r")
+    with vz.record() as recording:
+        array.oindex[selection]
+    assert len(recording) == predicted.n_requests
+    assert recording.total_bytes == predicted.fetched_bytes
+
+
+@pytest.mark.parametrize("day", [DailyFile(), PLAIN], ids=["compressed", "plain"])
+def test_the_prediction_is_what_zarr_by_itself_requests(
+    tmp_path: Path, http_server: Any, day: DailyFile
+) -> None:
+    write_daily_file(tmp_path / "x.nc", day)
+    server = http_server(tmp_path)
+    group = vz.open_group(server.url("x.nc"))
+    with zarr.config.set({"vzlab.read_pipeline": False, "codec_pipeline.path": ZARRS_OWN}):
+        predicted = cost(group, "sst", (slice(1, 3), 7))
+        array = zarr.open_array(vz.ManifestStore(group), path="sst", mode="r")
+    server.clear_requests()
+    array[1:3, 7]
+    assert len(server.requests) == predicted.n_requests == predicted.n_separate == 4
+    assert sum(request.length_bytes for request in server.requests) == predicted.fetched_bytes
+    assert predicted.fetched_bytes == predicted.stored_bytes
+    assert cost(group, "sst", (slice(1, 3), 7)).n_separate == 4
+
+
+def test_parts_of_plain_chunks_are_predicted_where_the_grid_is_ragged(tmp_path: Path) -> None:
+    (tmp_path / "x.bin").write_bytes(bytes(1000))
+    rows, columns = (3, 5, 2), (4, 4, 1, 6)
+    lengths = 2 * np.multiply.outer(np.array(rows, np.uint64), np.array(columns, np.uint64))
+    offsets = (np.cumsum(lengths) - lengths.reshape(-1)).reshape(lengths.shape)
+    array = ManifestArray(
+        metadata=ArrayMetadata.create(shape=(10, 15), dtype="i2", chunks=(rows, columns), codecs=(BYTES,)),
+        manifest=ChunkManifest(
+            sources=[SourceFile(url=(tmp_path / "x.bin").as_uri())],
+            source_index=np.zeros((3, 4), np.uint32),
+            offsets=offsets,
+            lengths=lengths,
+        ),
+    )
+    for selection in [(slice(2, 9, 3), slice(None)), (4, slice(1, 13, 2)), (slice(None), -1)]:
+        predicted = cost(array, None, selection)
+        opened = zarr.open_array(vz.ManifestStore(vz.ManifestGroup(arrays={"x": array})), path="x", mode="r")
+        with vz.record() as recording:
+            opened[selection]
+        assert (len(recording), recording.total_bytes) == (predicted.n_requests, predicted.fetched_bytes)
 
 
 def test_the_prediction_counts_each_file_of_a_cube(tmp_path: Path) -> None:
@@ -96,13 +145,14 @@ def test_chunks_that_were_never_written_or_are_inline_take_no_request() -> None:
 def test_merging_counts_gaps_and_limits() -> None:
     array = virtual_array((100,), chunk=(10,), gap_bytes=8)
     apart = cost(array, gap_bytes=7)
-    assert (apart.n_merged, apart.merged_bytes) == (100, apart.stored_bytes)
+    assert (apart.n_requests, apart.fetched_bytes) == (100, apart.stored_bytes)
     together = cost(array, gap_bytes=8)
-    assert (together.n_merged, together.merged_bytes) == (1, together.stored_bytes + 99 * 8)
+    assert (together.n_requests, together.fetched_bytes) == (1, together.stored_bytes + 99 * 8)
+    assert together.n_separate == 100
     limited = cost(array, gap_bytes=8, max_request_bytes=1000)
     starts = array.manifest.offsets.astype(int).tolist()
-    assert limited.n_merged == len({(start - starts[0]) // 1000 for start in starts})
-    assert sum(file.n_requests for file in limited.files) == limited.n_merged
+    assert limited.n_requests == len({(start - starts[0]) // 1000 for start in starts})
+    assert sum(file.n_requests for file in limited.files) == limited.n_requests
 
 
 def test_time_and_price_follow_from_their_parts() -> None:
@@ -117,7 +167,9 @@ def test_time_and_price_follow_from_their_parts() -> None:
     )
     assert found.time_s == pytest.approx(4 * 0.1 + found.stored_bytes / 1000)
     assert found.price == pytest.approx(0.1 + found.stored_bytes / 1000)
-    assert found.merged_price == pytest.approx(0.001 + found.merged_bytes / 1000)
+    assert found.separate_price == pytest.approx(0.1 + found.stored_bytes / 1000)
+    merged = cost(array, gap_bytes=0, latency_s=0.1, bandwidth_bytes_s=1000, price_per_request=0.001)
+    assert (merged.time_s, merged.price) == (pytest.approx(0.1 + found.stored_bytes / 1000), 0.001)
     assert cost(array).price is None
     with pytest.raises(ValueError, match="concurrency"):
         cost(array, concurrency=0)
@@ -189,7 +241,7 @@ def test_a_million_chunks_take_well_under_a_second() -> None:
         began = time.process_time()
         found = cost(array, None, selection, gap_bytes=100)
         assert time.process_time() - began < 1
-        assert found.n_requests > 100_000
+        assert found.n_separate > 100_000
         assert len(found._repr_html_().encode()) < 100_000
         assert len(str(found).splitlines()) < 40
 
@@ -237,24 +289,22 @@ def test_merged_ranges_cover_every_byte_once_and_gaps_no_longer_than_allowed(
 
 GOLDEN = """\
 sst[:, 3, 4]   time 4, lat 10, lon 20, chunks of 1 × 5 × 10
-Reading 8 B of values takes 4 requests and 400 B from 1 file, about 50 ms; merged, 1 request and about 50 ms. Of every
-50 values that are decoded, one was asked for: the chunks lie across this selection.
+Reading 8 B of values takes 1 request and 1.3 kB from 1 file, about 50 ms; chunk by chunk, 4 requests and 400 B, about
+50 ms. Of every 50 values that are decoded, one was asked for: the chunks lie across this selection.
 
 selects                 4 × 1 × 1, 8 B
 chunks                  4 of 16
 files                   1
-requests                4
-requests, merged        1
-fetched                 400 B
-fetched, merged         1.3 kB
+requests                1
+fetched                 1.3 kB
 decoded                 400 B
-fetched per byte asked  50
+fetched per byte asked  162
 decoded per byte asked  50
 time                    50 ms
-time, merged            50 ms
+chunk by chunk          4 requests, 400 B, 50 ms
 
-Merged: ranges with at most 1 kB between them. Time: 32 requests at once, 50 ms each, 100 MB/s in all; decoding left
-out."""
+Requests: chunks with at most 1 kB between them together. Time: 32 requests at once, 50 ms each, 100 MB/s in all;
+decoding left out."""
 
 
 def test_text_is_golden(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ class Preview:
             return ""
         told = self.cost
         return (
-            f"Reading {told.title}: {told.n_requests:,} requests, {format_bytes(told.stored_bytes)}, {told.time_s:.2g} s. "
+            f"Reading {told.title}: {told.n_requests:,} requests, {format_bytes(told.fetched_bytes)}, {told.time_s:.2g} s. "
             f"Without references, {self.n_files:,} files are opened first, each time: at least "
             f"{self.n_files:,} more requests, {told.prices.time_s(self.n_files, 0):.2g} s."
         )

@@ -101,7 +101,12 @@ def cost(
     chunks: Annotated[
         str | None, typer.Option("--chunks", help="Chunk lengths to compare with, such as 365,50,-1.")
     ] = None,
-    gap: Annotated[int, typer.Option("--gap", help="Bytes between ranges that are fetched together.")] = 0,
+    gap: Annotated[
+        int | None,
+        typer.Option(
+            "--gap", help="Bytes between chunks that are fetched together; as vzlab reads if not given."
+        ),
+    ] = None,
     html: HtmlFile = None,
     as_json: AsJson = False,
     group: Group = None,

@@ -15,9 +15,11 @@ from vzlab.inspection.plain_json import to_json
 from vzlab.inspection.rechunking import Rechunking, rechunk
 from vzlab.inspection.resolve import resolve_array
 from vzlab.inspection.touched import Touched, touch_chunks
-from vzlab.manifests import ChunkManifest, ManifestArray
+from vzlab.manifests import ChunkGrid, ManifestArray
 from vzlab.manifests.manifest import INLINE, MISSING
-from vzlab.storage.ranges import merge_ranges
+from vzlab.storage.chunk_reader import ChunkReader
+from vzlab.storage.pipeline import reads_together
+from vzlab.storage.ranges import REMOTE_GAP_BYTES, REMOTE_REQUEST_BYTES, merge_ranges
 
 SCHEMA = "vzlab-cost/1"
 """Name and version of the JSON form."""
@@ -67,10 +69,10 @@ class FileCost:
 
     url: str
     n_chunks: int
-    """Each is a request where nothing is merged."""
+    """Each is a request where chunks are asked for one by one."""
     n_requests: int
-    """With ranges merged."""
     stored_bytes: int
+    """Of its chunks."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -95,15 +97,19 @@ class Cost(Displayed):
     n_inline: int
     """Touched and held beside the references."""
     n_requests: int
-    """One for each chunk in a file, as Zarr readers ask."""
-    n_merged: int
-    """Requests if ranges with at most `gap_bytes` between them are asked for together."""
-    gap_bytes: int
+    fetched_bytes: int
+    """In these requests: what lies between merged chunks too, and of plain chunks only what is needed where `takes_parts`."""
+    gap_bytes: int | None
+    """Ranges with at most this much between them are asked for together; None where each chunk is asked for alone."""
     max_request_bytes: int | None
+    takes_parts: bool
+    """Whether of uncompressed chunks only the bytes from the first to the last selected value are fetched."""
+    is_sharded: bool
+    """Whether a chunk holds chunks of its own: all of it is counted, although a reader may need a part."""
+    n_separate: int
+    """Requests with one for each chunk in a file, as Zarr readers ask by themselves."""
     stored_bytes: int
-    """Of the chunks in files."""
-    merged_bytes: int
-    """Fetched with merged requests: gaps too, and what two chunks share only once."""
+    """Of the chunks in files: what is fetched with one request for each."""
     decoded_bytes: int
     """Of all chunks that are decoded."""
     asked_bytes: int
@@ -122,7 +128,7 @@ class Cost(Displayed):
     @property
     def amplification(self) -> float:
         """Bytes fetched for each byte asked for; NaN where nothing is asked for."""
-        return self.stored_bytes / self.asked_bytes if self.asked_bytes else math.nan
+        return self.fetched_bytes / self.asked_bytes if self.asked_bytes else math.nan
 
     @property
     def decoded_amplification(self) -> float:
@@ -131,23 +137,23 @@ class Cost(Displayed):
 
     @property
     def time_s(self) -> float:
-        """With one request for each chunk."""
-        return self.prices.time_s(self.n_requests, self.stored_bytes)
+        """Of the requests that are made."""
+        return self.prices.time_s(self.n_requests, self.fetched_bytes)
 
     @property
-    def merged_time_s(self) -> float:
-        """With merged requests."""
-        return self.prices.time_s(self.n_merged, self.merged_bytes)
+    def separate_time_s(self) -> float:
+        """With one request for each chunk."""
+        return self.prices.time_s(self.n_separate, self.stored_bytes)
 
     @property
     def price(self) -> float | None:
-        """With one request for each chunk; None where no price is known."""
-        return self.prices.price(self.n_requests, self.stored_bytes)
+        """Of the requests that are made; None where no price is known."""
+        return self.prices.price(self.n_requests, self.fetched_bytes)
 
     @property
-    def merged_price(self) -> float | None:
-        """With merged requests; None where no price is known."""
-        return self.prices.price(self.n_merged, self.merged_bytes)
+    def separate_price(self) -> float | None:
+        """With one request for each chunk; None where no price is known."""
+        return self.prices.price(self.n_separate, self.stored_bytes)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON form, of which ``schema`` is "vzlab-cost/1"."""
@@ -155,9 +161,9 @@ class Cost(Displayed):
             "amplification",
             "decoded_amplification",
             "time_s",
-            "merged_time_s",
+            "separate_time_s",
             "price",
-            "merged_price",
+            "separate_price",
         )
         document: dict[str, Any] = to_json(self)
         return {
@@ -205,7 +211,7 @@ def cost(
     variable: str | None = None,
     selection: Any = (),
     *,
-    gap_bytes: int = 0,
+    gap_bytes: int | None = None,
     max_request_bytes: int | None = None,
     latency_s: float = 0.05,
     bandwidth_bytes_s: float = 100e6,
@@ -219,6 +225,10 @@ def cost(
 ) -> Cost:
     """Work out what reading a selection takes; no chunk is fetched.
 
+    Requests are those that vzlab itself makes, when zarr or xarray read the array through a `vzlab.ManifestStore`: of
+    remote files close ranges are merged, and of uncompressed chunks only what the selection spans is fetched. Where zarr's
+    own codec pipeline is set instead, it is one request for each chunk, which the result tells beside it in any case.
+
     Time is ``ceil(requests / concurrency) * latency + bytes / bandwidth``: what a reader that keeps all its connections
     busy needs at least, decoding left out.
 
@@ -229,10 +239,11 @@ def cost(
     selection
         Integers, slices and 1-D arrays along each axis, as numpy's basic and orthogonal indexing takes them, or a mapping
         of dimension names to those. ``()`` is everything.
-    gap_bytes : int
-        Ranges of one file with at most this many bytes between them are merged into one request.
+    gap_bytes : int, optional
+        Another reader: one that fetches whole chunks, and merges those of one file with at most this many bytes between
+        them into one request.
     max_request_bytes : int, optional
-        Merged ranges that are longer are fetched in parts of about this size, broken between chunks.
+        With `gap_bytes`: merged ranges that are longer are fetched in parts of about this size, broken between chunks.
     latency_s, bandwidth_bytes_s, concurrency, price_per_request, price_per_gb
         See `Prices`.
     chunks : sequence or mapping of int, optional
@@ -253,9 +264,12 @@ def cost(
     VirtualArrayError
         If the variable is not virtual, or nothing can express the selection.
     """
-    if gap_bytes < 0 or (max_request_bytes is not None and max_request_bytes < 1):
+    if (gap_bytes or 0) < 0 or (
+        max_request_bytes is not None and (max_request_bytes < 1 or gap_bytes is None)
+    ):
         raise ValueError(
-            f"Found gap_bytes={gap_bytes}, max_request_bytes={max_request_bytes}; expected at least 0, and at least 1 or None"
+            f"Found gap_bytes={gap_bytes}, max_request_bytes={max_request_bytes}; expected at least 0, and with it at least "
+            "1, or None"
         )
     prices = Prices(
         latency_s=latency_s,
@@ -266,11 +280,17 @@ def cost(
     )
     resolved = resolve_array(x, variable, group=group, registry=registry, storage_options=storage_options)
     array, rechunking = resolved.array, None
+    sharded = any(codec["name"] == "sharding_indexed" for codec in array.metadata.codecs)
+    # zarr reads shards by itself.
+    own_reader = reads_together() and not sharded
+    is_local = ChunkReader(array, resolved.registry).is_local
+    plan = _plan_of(gap_bytes, max_request_bytes, own_reader=own_reader, is_local=is_local)
     if chunks is not None:
         rechunking = rechunk(array, chunks, resolved.dims)
         array = rechunking.array
     touched = touch_chunks(array.chunk_grid, selection, resolved.dims)
-    read = _read(array.manifest, touched, gap_bytes, max_request_bytes)
+    raw_itemsize = ChunkReader(array, resolved.registry).raw_itemsize if plan.takes_parts else 0
+    read = _read(array, touched, plan, raw_itemsize)
     itemsize = array.dtype.itemsize
     return Cost(
         variable=resolved.path,
@@ -281,20 +301,40 @@ def cost(
         chunk_shape=array.chunk_grid.chunk_shape,
         grid_shape=array.chunk_grid.grid_shape,
         n_chunks=touched.n_chunks,
-        gap_bytes=gap_bytes,
-        max_request_bytes=max_request_bytes,
-        decoded_bytes=_decoded_elements(array, touched, read["present"]) * itemsize,
+        gap_bytes=plan.gap_bytes,
+        max_request_bytes=plan.max_request_bytes,
+        takes_parts=bool(raw_itemsize),
+        is_sharded=sharded,
+        decoded_bytes=_decoded_elements(array, touched, read["present"]) * itemsize - read["left_bytes"],
         asked_bytes=touched.n_selected * itemsize,
         prices=prices,
         rechunking=rechunking,
-        **{name: value for name, value in read.items() if name != "present"},
+        **{name: value for name, value in read.items() if name not in ("present", "left_bytes")},
     )
 
 
-def _read(
-    manifest: ChunkManifest, touched: Touched, gap_bytes: int, max_request_bytes: int | None
-) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """How a reader asks for chunks."""
+
+    gap_bytes: int | None
+    max_request_bytes: int | None
+    takes_parts: bool
+
+
+def _plan_of(
+    gap_bytes: int | None, max_request_bytes: int | None, *, own_reader: bool, is_local: bool
+) -> _Plan:
+    if gap_bytes is not None:
+        return _Plan(gap_bytes=gap_bytes, max_request_bytes=max_request_bytes, takes_parts=False)
+    if is_local or not own_reader:
+        return _Plan(gap_bytes=None, max_request_bytes=None, takes_parts=own_reader)
+    return _Plan(gap_bytes=REMOTE_GAP_BYTES, max_request_bytes=REMOTE_REQUEST_BYTES, takes_parts=True)
+
+
+def _read(array: ManifestArray, touched: Touched, plan: _Plan, raw_itemsize: int) -> dict[str, Any]:
     """What is read of which file."""
+    manifest = array.manifest
     source = touched.take(manifest.source_index)
     virtual = source < INLINE
     present = None if virtual.all() else source != MISSING
@@ -305,32 +345,67 @@ def _read(
     offsets, lengths = (
         touched.take(column)[wanted].astype(np.int64) for column in (manifest.offsets, manifest.lengths)
     )
-    merged = merge_ranges(numbers, offsets, lengths, gap_bytes=gap_bytes, max_bytes=max_request_bytes)
+    asked_of, begins, sizes = numbers, offsets, lengths
+    if raw_itemsize:
+        begins, sizes = _narrowed(array.chunk_grid, touched, wanted, offsets, lengths, raw_itemsize)
+    left_bytes = int(lengths.sum() - sizes.sum())
+    if plan.gap_bytes is not None:
+        merged = merge_ranges(
+            numbers, begins, sizes, gap_bytes=plan.gap_bytes, max_bytes=plan.max_request_bytes
+        )
+        asked_of, sizes = merged.source, merged.lengths
     n_sources = len(manifest.sources)
     n_chunks = np.bincount(numbers, minlength=n_sources)
-    n_merged = np.bincount(merged.source, minlength=n_sources)
+    n_requests = np.bincount(asked_of, minlength=n_sources)
     stored = np.bincount(numbers, weights=lengths, minlength=n_sources)
     used = np.flatnonzero(n_chunks)
     largest = used[np.argsort(-stored[used], kind="stable")[:LISTED_FILES]]
     return {
         "present": present,
+        "left_bytes": left_bytes,
         "n_missing": n_missing,
         "n_inline": source.size - n_missing - int(np.count_nonzero(virtual)),
-        "n_requests": len(numbers),
-        "n_merged": len(merged),
+        "n_requests": len(sizes),
+        "fetched_bytes": int(sizes.sum()),
+        "n_separate": len(numbers),
         "stored_bytes": int(lengths.sum()),
-        "merged_bytes": int(merged.lengths.sum()),
         "n_files": len(used),
         "files": tuple(
             FileCost(
                 url=manifest.sources[number].url,
                 n_chunks=int(n_chunks[number]),
-                n_requests=int(n_merged[number]),
+                n_requests=int(n_requests[number]),
                 stored_bytes=int(stored[number]),
             )
             for number in largest.tolist()
         ),
     }
+
+
+def _narrowed(
+    grid: ChunkGrid,
+    touched: Touched,
+    wanted: npt.NDArray[np.bool_],
+    offsets: npt.NDArray[np.int64],
+    lengths: npt.NDArray[np.int64],
+    itemsize: int,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Offsets and lengths of what raw chunks have from their first to their last selected element."""
+    if touched.spans is None:
+        return offsets, lengths
+    first, last, n_elements = (np.zeros(touched.counts, np.int64) for _ in range(3))
+    n_elements += 1
+    whole = np.ones(touched.counts, bool)
+    for axis, (span, indexer) in enumerate(zip(touched.spans, touched.indexers, strict=True)):
+        shape = [-1 if other == axis else 1 for other in range(len(touched.counts))]
+        stored = grid.stored_lengths(axis)[indexer].reshape(shape)
+        first = first * stored + span.first.reshape(shape)
+        last = last * stored + span.last.reshape(shape)
+        n_elements *= stored
+        whole &= span.is_complete.reshape(shape)
+    is_part = ~whole[wanted] & (n_elements[wanted] * itemsize == lengths)
+    begin, end = first[wanted] * itemsize, (last[wanted] + 1) * itemsize
+    return np.where(is_part, offsets + begin, offsets), np.where(is_part, end - begin, lengths)
 
 
 def _decoded_elements(array: ManifestArray, touched: Touched, present: npt.NDArray[np.bool_] | None) -> int:

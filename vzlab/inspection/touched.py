@@ -17,6 +17,17 @@ type ChunkIndexer = slice | npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, kw_only=True)
+class AxisSpan:
+    """What is taken along one axis of each chunk that is touched. Arrays: (chunks touched along it,)."""
+
+    first: npt.NDArray[np.int64]
+    """Place of the first element, from where the chunk begins."""
+    last: npt.NDArray[np.int64]
+    is_complete: npt.NDArray[np.bool_]
+    """Whether all of it is taken."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Touched:
     """Chunks of a grid that a selection needs: the outer product of those along each axis."""
 
@@ -28,6 +39,8 @@ class Touched:
     """How many along each axis."""
     selected_shape: tuple[int, ...]
     """Elements selected along each axis; 1 for an integer."""
+    spans: tuple[AxisSpan, ...] | None
+    """What is taken of each chunk; None where positions were given one by one."""
 
     @property
     def n_chunks(self) -> int:
@@ -79,6 +92,7 @@ def touch_chunks(grid: ChunkGrid, selection: Any, dims: Sequence[str | None]) ->
         indexers=tuple(indexer for indexer, _, _ in found),
         counts=tuple(count for _, count, _ in found),
         selected_shape=tuple(length for _, _, length in found),
+        spans=_spans(grid, parts, [indexer for indexer, _, _ in found]),
     )
 
 
@@ -114,6 +128,31 @@ def _touch_range(grid: ChunkGrid, axis: int, positions: range) -> ChunkIndexer:
     next_position = positions.start + steps * positions.step
     hit = np.flatnonzero(next_position < np.minimum(bounds[1:], positions[-1] + 1)) + first
     return slice(first, last + 1) if len(hit) == last + 1 - first else hit.astype(np.intp)
+
+
+def _spans(
+    grid: ChunkGrid, parts: Sequence[AxisIndexer], indexers: Sequence[ChunkIndexer]
+) -> tuple[AxisSpan, ...] | None:
+    if any(isinstance(part, np.ndarray) for part in parts):
+        return None
+    spans = []
+    for axis, (part, indexer) in enumerate(zip(parts, indexers, strict=True)):
+        extent = grid.shape[axis]
+        if isinstance(part, slice):
+            positions = range(*part.indices(extent))
+            positions = positions[::-1] if positions.step < 0 else positions
+        else:
+            at = int(part) % extent
+            positions = range(at, at + 1)
+        starts = grid.starts(axis)
+        begin, end = starts[:-1][indexer], np.minimum(starts[1:][indexer], extent)
+        step = positions.step
+        first = np.maximum(positions.start, begin + (positions.start - begin) % step)
+        stop = np.minimum(end, positions.stop)
+        last = first + (stop - 1 - first) // step * step
+        is_complete = (first == begin) & (stop == end) & (step == 1)
+        spans.append(AxisSpan(first=first - begin, last=last - begin, is_complete=is_complete))
+    return tuple(spans)
 
 
 def _written(part: AxisIndexer) -> str:

@@ -91,10 +91,13 @@ def _sentence(cost: Cost) -> str:
         return "The selection is empty: nothing is read."
     text = (
         f"Reading {format_bytes(cost.asked_bytes)} of values takes {format_count(cost.n_requests, 'request')} "
-        f"and {format_bytes(cost.stored_bytes)} from {format_count(cost.n_files, 'file')}, about {_time(cost.time_s)}"
+        f"and {format_bytes(cost.fetched_bytes)} from {format_count(cost.n_files, 'file')}, about {_time(cost.time_s)}"
     )
-    if cost.n_merged < cost.n_requests:
-        text += f"; merged, {format_count(cost.n_merged, 'request')} and about {_time(cost.merged_time_s)}"
+    if _differs(cost):
+        text += (
+            f"; chunk by chunk, {format_count(cost.n_separate, 'request')} and {format_bytes(cost.stored_bytes)}, "
+            f"about {_time(cost.separate_time_s)}"
+        )
     text += "."
     if cost.decoded_amplification >= HIGH_AMPLIFICATION:
         text += (
@@ -104,6 +107,11 @@ def _sentence(cost: Cost) -> str:
     if cost.n_missing:
         text += f" {format_count(cost.n_missing, 'chunk was', 'chunks were')} never written and cost nothing."
     return text
+
+
+def _differs(cost: Cost) -> bool:
+    """Whether fetching chunk by chunk is something else."""
+    return (cost.n_requests, cost.fetched_bytes) != (cost.n_separate, cost.stored_bytes)
 
 
 def _comparison(costs: Sequence[Cost]) -> str:
@@ -128,29 +136,45 @@ def _rows(costs: Sequence[Cost]) -> list[tuple[str, list[str]]]:
         row("chunks", [f"{c.n_chunks:,} of {math.prod(c.grid_shape):,}" for c in costs]),
         row("files", ["one imagined" if c.rechunking else f"{c.n_files:,}" for c in costs]),
         row("requests", [f"{c.n_requests:,}" for c in costs]),
-        row("requests, merged", [f"{c.n_merged:,}" for c in costs]),
-        row("fetched", [format_bytes(c.stored_bytes) for c in costs]),
-        row("fetched, merged", [format_bytes(c.merged_bytes) for c in costs]),
+        row("fetched", [format_bytes(c.fetched_bytes) for c in costs]),
         row("decoded", [format_bytes(c.decoded_bytes) for c in costs]),
         row("fetched per byte asked", [_factor(c.amplification) for c in costs]),
         row("decoded per byte asked", [_factor(c.decoded_amplification) for c in costs]),
         row("time", [_time(c.time_s) for c in costs]),
-        row("time, merged", [_time(c.merged_time_s) for c in costs]),
     ]
     if any(c.n_missing or c.n_inline for c in costs):
         rows.insert(2, row("missing, inline", [f"{c.n_missing:,}, {c.n_inline:,}" for c in costs]))
     if any(c.price is not None for c in costs):
         rows.append(row("price", [_price(c.price) for c in costs]))
-        rows.append(row("price, merged", [_price(c.merged_price) for c in costs]))
+    if any(_differs(c) for c in costs):
+        rows.append(row("chunk by chunk", [_chunk_by_chunk(c) for c in costs]))
     return rows
+
+
+def _chunk_by_chunk(cost: Cost) -> str:
+    parts = [
+        format_count(cost.n_separate, "request"),
+        format_bytes(cost.stored_bytes),
+        _time(cost.separate_time_s),
+        _price(cost.separate_price),
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def _assumptions(cost: Cost) -> str:
     prices = cost.prices
-    limit = f", of at most {format_bytes(cost.max_request_bytes)}" if cost.max_request_bytes else ""
+    if cost.gap_bytes is None:
+        how = "one for each chunk"
+    else:
+        limit = f", {format_bytes(cost.max_request_bytes)} at a time" if cost.max_request_bytes else ""
+        how = f"chunks with at most {format_bytes(cost.gap_bytes)} between them together{limit}"
+    if cost.takes_parts:
+        how += "; of plain chunks, from the first to the last value that is selected"
+    if cost.is_sharded:
+        how += "; chunks that hold chunks are counted whole"
     return (
-        f"Merged: ranges with at most {format_bytes(cost.gap_bytes)} between them{limit}. Time: {prices.concurrency} requests at "
-        f"once, {1000 * prices.latency_s:g} ms each, {format_bytes(prices.bandwidth_bytes_s)}/s in all; decoding left out."
+        f"Requests: {how}. Time: {prices.concurrency} requests at once, {1000 * prices.latency_s:g} ms each, "
+        f"{format_bytes(prices.bandwidth_bytes_s)}/s in all; decoding left out."
     )
 
 
@@ -190,7 +214,7 @@ def _tone(cost: Cost) -> Tone:
 
 # -- HTML ----------------------------------------------------------------------------------------------------
 
-_BARS = {"requests": "n_requests", "fetched": "stored_bytes", "time": "time_s"}
+_BARS = {"requests": "n_requests", "fetched": "fetched_bytes", "time": "time_s"}
 
 
 def _with_bars(rows: Sequence[tuple[str, list[str]]], costs: Sequence[Cost]) -> list[list[Content | Cell]]:
@@ -228,7 +252,7 @@ def _files(cost: Cost) -> Markup:
         for file in cost.files[:SHOWN_FILES]
     ]
     more = cost.n_files - len(rows)
-    listed = table(rows, header=["file", "requests", "merged", "fetched"])
+    listed = table(rows, header=["file", "chunks", "requests", "stored"])
     return join([listed, mono(dim(f"and {more:,} more")) if more else None], "")
 
 

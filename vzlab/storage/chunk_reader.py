@@ -68,7 +68,7 @@ class ChunkReader:
         )
 
     @cached_property
-    def _raw_itemsize(self) -> int:
+    def raw_itemsize(self) -> int:
         """Bytes of an element where chunks are their elements and nothing else, so that a part can be read; else 0."""
         dtype = self._array.dtype
         return dtype.itemsize if is_uncompressed(self._array.metadata.codecs) and not dtype.hasobject else 0
@@ -117,7 +117,7 @@ class ChunkReader:
         wanted = np.flatnonzero(source < INLINE)
         if wanted.size:
             columns = [column[wanted].astype(np.int64) for column in (source, offsets, lengths)]
-            if self._raw_itemsize:
+            if self.raw_itemsize:
                 self._narrow(work, wanted, columns[1], columns[2])
             if self.is_local:
                 self._read_local(work, wanted.tolist(), *(column.tolist() for column in columns))
@@ -134,7 +134,7 @@ class ChunkReader:
         lengths: npt.NDArray[np.int64],
     ) -> None:
         """Keep of each raw chunk the bytes from the first to the last element that is taken."""
-        itemsize = self._raw_itemsize
+        itemsize = self.raw_itemsize
         for n, k in enumerate(wanted.tolist()):
             taken, _, is_complete = work.parts[k]
             if is_complete:
@@ -226,7 +226,7 @@ class ChunkReader:
     def _raw_target(self, work: _Work, k: int, length: int) -> memoryview | None:
         """The memory of the output that the bytes of a raw chunk may be read into as they are."""
         _, goes_to, is_complete = work.parts[k]
-        if not self._raw_itemsize or length < SMALL_CHUNK_BYTES or not (is_complete or k in work.narrowed):
+        if not self.raw_itemsize or length < SMALL_CHUNK_BYTES or not (is_complete or k in work.narrowed):
             return None
         target = _view(work.out, goes_to)
         if target is None or target.dtype != self._decoder(work.indices[k]).stored_dtype:

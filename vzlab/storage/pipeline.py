@@ -50,6 +50,12 @@ def use_read_pipeline() -> None:
         zarr.config.set({"codec_pipeline.path": PATH})
 
 
+def reads_together() -> bool:
+    """Whether arrays of a `ManifestStore` that is opened now are read through this pipeline."""
+    is_on = zarr.config.get("vzlab.read_pipeline", True)
+    return bool(is_on) and zarr.config.get("codec_pipeline.path") in (PATH, ZARRS_OWN)
+
+
 @dataclass(frozen=True)
 class ManifestPipeline(BatchedCodecPipeline):
     """zarr's own pipeline, but for how arrays of a `ManifestStore` are read."""

@@ -35,27 +35,8 @@ def findings(comparison: vt.Comparison) -> list[vt.Finding]:
     ]
 
 
-FALSE_ALARMS = {
-    **dict.fromkeys(
-        (
-            "grib/NOAA-MDL__grib2io/rap.tsoil.gdt32769.grib2",
-            "grib/ecmwf__cfgrib/ds.waveh.5.grib",
-            "grib/ecmwf__eccodes/mercator.grib",
-            "grib/unitave__gdal/subgrids.grib2",
-            "grib/unitave__gdal/subgrids_reuse_bitmap.grib2",
-        ),
-        "the native side has the grid in one dimension, as cfgrib gives some grids",
-    ),
-    "netcdf3/euroargodev__argopy/34bdcd0292644dec5925b7d89a311a9021f11a0e35ac5d0889aae181be9a76b6.nc": "xarray's Zarr backend "
-    "refuses a _FillValue of text, so that blank text is missing natively and blank here",
-}
-"""Files that are told to differ and read right, with the reason: each to be mended."""
-
-
 @pytest.mark.parametrize("entry", corpus_params())
-def test_no_real_file_differs_from_itself(entry: CorpusEntry, request: pytest.FixtureRequest) -> None:
-    if entry.path in FALSE_ALARMS:
-        request.applymarker(pytest.mark.xfail(reason=FALSE_ALARMS[entry.path], strict=True))
+def test_no_real_file_differs_from_itself(entry: CorpusEntry) -> None:
     if entry.expect != "native_ok" or entry.length_bytes > MAX_BYTES or entry.path in TOO_LARGE:
         pytest.skip("the native reader refuses it too, or it takes minutes")
     try:

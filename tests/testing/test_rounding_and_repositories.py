@@ -1,8 +1,9 @@
-"""Float32 packing is no difference, a wrong scale is; references in Icechunk repositories are compared too."""
+"""Float32 packing and masked text are no difference, a wrong scale is; references in Icechunk repositories are compared too."""
 
 from pathlib import Path
 
 import h5py
+import netCDF4
 import numpy as np
 import pytest
 
@@ -31,6 +32,18 @@ def test_another_packing_is_no_rounding(file_packed_in_float32: Path, changed: d
     ds.sst.attrs.update(changed)
     comparison = vz.compare(ds, file_packed_in_float32, levels=["L5"])
     assert comparison.verdict == "FAIL"
+
+
+def test_text_that_only_netcdf_masks_is_compared_as_if_masked(tmp_path: Path) -> None:
+    path = tmp_path / "classic.nc"
+    with netCDF4.Dataset(path, "w", format="NETCDF3_CLASSIC") as file:
+        file.createDimension("x", 4)
+        file.createVariable("flag", "S1", ("x",), fill_value=b" ")[:] = np.array([b" ", b"a", b"b", b" "])
+    assert vz.compare(path, path).verdict == "PASS"
+    ds = vz.open_virtual_dataset(path, loadable_variables=[])
+    ds.flag.attrs["_FillValue"] = "a"
+    found = vz.compare(ds, path, levels=["L5"]).findings
+    assert [(finding.variable, finding.index) for finding in found] == [("flag", (0,))]
 
 
 def test_references_of_a_repository_are_compared(tmp_path: Path) -> None:

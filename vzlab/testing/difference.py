@@ -79,8 +79,6 @@ def comparable(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _as_text(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    if values.dtype.kind == "O" and values.size and not isinstance(values.reshape(-1)[0], str | bytes):
-        return values
     out = np.empty(values.shape, dtype=object)
     flat = out.reshape(-1)
     for i, item in enumerate(values.reshape(-1).tolist()):

@@ -12,6 +12,12 @@ import numpy.typing as npt
 
 from vzlab.cf import packing_of
 from vzlab.errors import VzlabError, first_line
+from vzlab.testing.allowances import (
+    is_unmasked_text,
+    is_wider_arithmetic,
+    with_masked_text,
+    without_rounding,
+)
 from vzlab.testing.arrangement import Arrangement, Piece
 from vzlab.testing.causes import why_decoded_differ, why_stored_differ
 from vzlab.testing.comparison import Finding
@@ -19,7 +25,7 @@ from vzlab.testing.difference import Difference, compare_arrays
 from vzlab.testing.native_files import NativeFiles
 from vzlab.testing.oracles import NoOracleError, Region
 from vzlab.testing.record import Record
-from vzlab.testing.rounding import is_wider_arithmetic, without_rounding
+from vzlab.testing.reencoded import ENCODED_ANEW, without_reencoding
 from vzlab.testing.snippets import values_snippet
 from vzlab.testing.stored_bytes import check_stored_bytes
 from vzlab.testing.virtual_side import VirtualSide, VirtualVariable
@@ -112,6 +118,13 @@ class Comparer:
             if not piece.file:
                 self._check_fill(level, variable, part, piece, region, index, decoded=decoded)
                 continue
+            is_reencoded = piece.file in variable.reencoded
+            if is_reencoded and not decoded:
+                self.record.gap(
+                    level, path, f"its part of {piece.file} is {ENCODED_ANEW}: only decoded values compare"
+                )
+                compared = False
+                continue
             try:
                 theirs = self._read_native(piece, decoded=decoded)
             except Exception as error:  # noqa: BLE001 - a native reader that fails leaves this unverified
@@ -130,11 +143,20 @@ class Comparer:
                     )
                 )
                 continue
-            if decoded and is_wider_arithmetic(part, theirs, variable.attributes):
+            if is_reencoded:
+                described = self.native.variables[piece.file][piece.path]
+                part = without_reencoding(part, theirs, variable.attributes, described.attributes)
+            elif decoded and is_wider_arithmetic(part, theirs, variable.attributes):
                 part = without_rounding(part, theirs, variable.attributes)
                 self.record.note(
                     f"{level} {path} is packed with numbers of float32, which JSON cannot say: it decodes to float64 here and "
                     "to float32 natively, and is compared up to the rounding of float32"
+                )
+            if decoded and is_unmasked_text(part, theirs, variable.attributes):
+                part = with_masked_text(part, variable.attributes)
+                self.record.note(
+                    f"{level} {path} is text with a _FillValue, which xarray masks natively and not in Zarr: it is compared as "
+                    "if masked"
                 )
             tolerance = self._tolerance(variable, decoded=decoded)
             difference = compare_arrays(part, theirs, tolerance=tolerance)
@@ -239,7 +261,10 @@ class Comparer:
         self.record.count(level, path, within, difference.n_within)
 
     def _not_native(self, level: str, path: str, file: str, error: Exception) -> None:
-        if isinstance(error, NoOracleError):
+        if file in self.virtual.variables[path].reencoded:  # no other level vouches for it
+            reason = f"its part of {file} is {ENCODED_ANEW}, and has no native values: {first_line(error)}"
+            self.record.gap(level, path, reason)
+        elif isinstance(error, NoOracleError):
             self.record.impossible(level, path, str(error))
         elif level == "L5":
             self.record.impossible(
@@ -266,9 +291,11 @@ class Comparer:
             except Exception:  # noqa: BLE001, S110 - stored values fail as well: it is the virtual side
                 pass
             else:
-                self.record.impossible(
-                    level, variable.path, f"xarray does not read it virtually: {first_line(error)}"
-                )
+                reason = f"xarray does not read it virtually: {first_line(error)}"
+                if piece.file in variable.reencoded:  # no other level vouches for it
+                    self.record.gap(level, variable.path, reason)
+                else:
+                    self.record.impossible(level, variable.path, reason)
                 return
         if piece.file:
             try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,6 +17,16 @@ from vzlab.testing.decoding import read_region
 from vzlab.testing.oracles.base import NativeVariable, NoOracleError, Readable, ReadFile, Region, Unstated
 
 _KINDS = ("GRIB_typeOfLevel", "GRIB_stepType", "GRIB_dataType", "GRIB_gridType", "GRIB_numberOfPoints")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Grid:
+    """Rows and columns of a field, 0 where it has none."""
+
+    rows: int
+    columns: int
+    turns: bool
+    """Whether adjacent rows run in opposite directions (GRIB2 code table 3.4, bit 4)."""
 
 
 def open_file(location: Any) -> ReadFile:
@@ -49,41 +61,48 @@ def open_file(location: Any) -> ReadFile:
     )
 
 
-def _readables(dataset: xr.Dataset, grid: tuple[int, int]) -> Iterator[Readable]:
+def _readables(dataset: xr.Dataset, grid: _Grid) -> Iterator[Readable]:
     for key, variable in dataset.variables.items():
         name = str(key)
         if name == "unknown":  # eccodes has no name for it
             continue
-        # Of grids that it does not know, cfgrib makes one long row.
+        # Of grids that it does not know, cfgrib makes one long row, with a dimension for the rows or without.
         shape = tuple(variable.shape)
-        is_row = grid[0] > 1 and shape[-2:] == (1, grid[0] * grid[1])
-        shape = (*shape[:-2], *grid) if is_row else shape
+        lead = shape[:-2] if shape[-2:-1] == (1,) else shape[:-1]
+        is_row = grid.rows > 1 and shape[-1:] == (grid.rows * grid.columns,)
+        shape = (*lead, grid.rows, grid.columns) if is_row else shape
         yield Readable(
             described=NativeVariable(
                 path=name,
-                dims=(None,) * variable.ndim,
+                dims=(None,) * len(shape),
                 shape=shape,
                 dtype=variable.dtype,
                 attributes=Unstated(),
                 codecs="GRIB",
                 identity=name,
             ),
-            read=partial(_read_row, variable, shape) if is_row else partial(read_region, variable),
+            read=partial(_read_rows, variable, shape, grid) if is_row else partial(read_region, variable),
         )
 
 
-def _read_row(variable: xr.Variable, shape: tuple[int, ...], region: Region) -> Any:
-    return variable.values.reshape(shape)[region]
+def _read_rows(variable: xr.Variable, shape: tuple[int, ...], grid: _Grid, region: Region) -> Any:
+    values = variable.values.reshape(shape)
+    # eccodes places coordinates where they belong, and leaves values in the order of the message.
+    if grid.turns and "GRIB_gridType" in variable.attrs:
+        values = values.copy()
+        values[..., 1::2, :] = values[..., 1::2, ::-1].copy()
+    return values[region]
 
 
-def _grid(location: str) -> tuple[int, int]:
-    """Rows and columns of the first field."""
+def _grid(location: str) -> _Grid:
+    """The grid of the first field."""
+    keys = dict.fromkeys(("Ny", "Nx", "alternativeRowScanning"), 0)
     with open(location, "rb") as file:  # noqa: PTH123 - eccodes takes the handle of an open file
         handle = eccodes.codes_grib_new_from_file(file)
     try:
-        rows, columns = (eccodes.codes_get(handle, key) for key in ("Ny", "Nx"))
-    except eccodes.CodesInternalError:
-        return 0, 0
+        for key in keys:
+            with contextlib.suppress(eccodes.CodesInternalError):
+                keys[key] = int(eccodes.codes_get(handle, key) or 0)
     finally:
         eccodes.codes_release(handle)
-    return int(rows or 0), int(columns or 0)
+    return _Grid(rows=keys["Ny"], columns=keys["Nx"], turns=bool(keys["alternativeRowScanning"]))

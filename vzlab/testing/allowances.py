@@ -1,4 +1,4 @@
-"""Tell the rounding of narrower arithmetic from a difference, where packing of float32 decodes to float64 elsewhere."""
+"""Tell from a difference what Zarr metadata cannot say: arithmetic of float32, and text that is missing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vzlab.cf import packing_of
+from vzlab.testing.difference import comparable
 
 
 def is_wider_arithmetic(
@@ -36,3 +37,16 @@ def without_rounding(
         bound = np.finfo(np.float32).eps * (np.abs(theirs) + np.abs(theirs.astype(np.float64) - offset))
         alike = np.abs(ours - theirs) <= bound
         return np.where(alike, theirs, ours.astype(np.float32))
+
+
+def is_unmasked_text(ours: npt.NDArray[Any], theirs: npt.NDArray[Any], attributes: Mapping[str, Any]) -> bool:
+    """Whether text was masked natively and could not be here: xarray's Zarr backend decodes no ``_FillValue`` of bytes."""
+    return "_FillValue" in attributes and ours.dtype.kind == "S" and theirs.dtype.kind == "O"
+
+
+def with_masked_text(ours: npt.NDArray[Any], attributes: Mapping[str, Any]) -> npt.NDArray[Any]:
+    """Our text with NaN for what ``_FillValue`` says is missing, as xarray masks it natively."""
+    values = comparable(ours)
+    (fill,) = comparable(np.array([attributes["_FillValue"]]))
+    values[values == fill] = np.nan
+    return values

@@ -12,14 +12,14 @@ import numpy.typing as npt
 
 from vzlab.display import Displayed
 from vzlab.inspection.plain_json import to_json
+from vzlab.inspection.reading_plan import ReadingPlan, narrow, plan_of
 from vzlab.inspection.rechunking import Rechunking, rechunk
 from vzlab.inspection.resolve import resolve_array
 from vzlab.inspection.touched import Touched, touch_chunks
-from vzlab.manifests import ChunkGrid, ManifestArray
+from vzlab.manifests import ManifestArray
 from vzlab.manifests.manifest import INLINE, MISSING
 from vzlab.storage.chunk_reader import ChunkReader
-from vzlab.storage.pipeline import reads_together
-from vzlab.storage.ranges import REMOTE_GAP_BYTES, REMOTE_REQUEST_BYTES, merge_ranges
+from vzlab.storage.ranges import merge_ranges
 
 SCHEMA = "vzlab-cost/1"
 """Name and version of the JSON form."""
@@ -280,11 +280,7 @@ def cost(
     )
     resolved = resolve_array(x, variable, group=group, registry=registry, storage_options=storage_options)
     array, rechunking = resolved.array, None
-    sharded = any(codec["name"] == "sharding_indexed" for codec in array.metadata.codecs)
-    # zarr reads shards by itself.
-    own_reader = reads_together() and not sharded
-    is_local = ChunkReader(array, resolved.registry).is_local
-    plan = _plan_of(gap_bytes, max_request_bytes, own_reader=own_reader, is_local=is_local)
+    plan = plan_of(ChunkReader(array, resolved.registry), array, gap_bytes, max_request_bytes)
     if chunks is not None:
         rechunking = rechunk(array, chunks, resolved.dims)
         array = rechunking.array
@@ -304,7 +300,7 @@ def cost(
         gap_bytes=plan.gap_bytes,
         max_request_bytes=plan.max_request_bytes,
         takes_parts=bool(raw_itemsize),
-        is_sharded=sharded,
+        is_sharded=plan.is_sharded,
         decoded_bytes=_decoded_elements(array, touched, read["present"]) * itemsize - read["left_bytes"],
         asked_bytes=touched.n_selected * itemsize,
         prices=prices,
@@ -313,26 +309,7 @@ def cost(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Plan:
-    """How a reader asks for chunks."""
-
-    gap_bytes: int | None
-    max_request_bytes: int | None
-    takes_parts: bool
-
-
-def _plan_of(
-    gap_bytes: int | None, max_request_bytes: int | None, *, own_reader: bool, is_local: bool
-) -> _Plan:
-    if gap_bytes is not None:
-        return _Plan(gap_bytes=gap_bytes, max_request_bytes=max_request_bytes, takes_parts=False)
-    if is_local or not own_reader:
-        return _Plan(gap_bytes=None, max_request_bytes=None, takes_parts=own_reader)
-    return _Plan(gap_bytes=REMOTE_GAP_BYTES, max_request_bytes=REMOTE_REQUEST_BYTES, takes_parts=True)
-
-
-def _read(array: ManifestArray, touched: Touched, plan: _Plan, raw_itemsize: int) -> dict[str, Any]:
+def _read(array: ManifestArray, touched: Touched, plan: ReadingPlan, raw_itemsize: int) -> dict[str, Any]:
     """What is read of which file."""
     manifest = array.manifest
     source = touched.take(manifest.source_index)
@@ -347,7 +324,7 @@ def _read(array: ManifestArray, touched: Touched, plan: _Plan, raw_itemsize: int
     )
     asked_of, begins, sizes = numbers, offsets, lengths
     if raw_itemsize:
-        begins, sizes = _narrowed(array.chunk_grid, touched, wanted, offsets, lengths, raw_itemsize)
+        begins, sizes = narrow(array.chunk_grid, touched, wanted, offsets, lengths, raw_itemsize)
     left_bytes = int(lengths.sum() - sizes.sum())
     if plan.gap_bytes is not None:
         merged = merge_ranges(
@@ -380,32 +357,6 @@ def _read(array: ManifestArray, touched: Touched, plan: _Plan, raw_itemsize: int
             for number in largest.tolist()
         ),
     }
-
-
-def _narrowed(
-    grid: ChunkGrid,
-    touched: Touched,
-    wanted: npt.NDArray[np.bool_],
-    offsets: npt.NDArray[np.int64],
-    lengths: npt.NDArray[np.int64],
-    itemsize: int,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Offsets and lengths of what raw chunks have from their first to their last selected element."""
-    if touched.spans is None:
-        return offsets, lengths
-    first, last, n_elements = (np.zeros(touched.counts, np.int64) for _ in range(3))
-    n_elements += 1
-    whole = np.ones(touched.counts, bool)
-    for axis, (span, indexer) in enumerate(zip(touched.spans, touched.indexers, strict=True)):
-        shape = [-1 if other == axis else 1 for other in range(len(touched.counts))]
-        stored = grid.stored_lengths(axis)[indexer].reshape(shape)
-        first = first * stored + span.first.reshape(shape)
-        last = last * stored + span.last.reshape(shape)
-        n_elements *= stored
-        whole &= span.is_complete.reshape(shape)
-    is_part = ~whole[wanted] & (n_elements[wanted] * itemsize == lengths)
-    begin, end = first[wanted] * itemsize, (last[wanted] + 1) * itemsize
-    return np.where(is_part, offsets + begin, offsets), np.where(is_part, end - begin, lengths)
 
 
 def _decoded_elements(array: ManifestArray, touched: Touched, present: npt.NDArray[np.bool_] | None) -> int:

@@ -245,7 +245,7 @@ def _text_headline(comparison: Comparison) -> str:
     what = f"{n:,} variable{'s' * (n != 1)} over {files:,} native file{'s' * (files != 1)}"
     match comparison.verdict:
         case "PASS":
-            return f"{what} read the same{_tolerated(comparison)} in {comparison.elapsed_s:.1f} s"
+            return f"{what} read the same{_tolerated(comparison)}{_encoded_anew(comparison)} in {comparison.elapsed_s:.1f} s"
         case "FAIL":
             first = comparison.findings[0]
             return f"{first.variable + ': ' if first.variable else ''}{first.message}"
@@ -275,6 +275,15 @@ def _finding_lines(number: int, finding: Finding) -> list[str]:
             place += f": {finding.length} bytes at {finding.offset} of {finding.source}"
         lines.append(place)
     return lines
+
+
+def _encoded_anew(comparison: Comparison) -> str:
+    """What holds only of decoded values, which belongs to the verdict."""
+    if not comparison.encoded_anew:
+        return ""
+    n = sum(count for _, count in comparison.encoded_anew)
+    of = format_list([path for path, _ in comparison.encoded_anew[:4]])
+    return f", {n:,} chunk{'s' * (n != 1)} of {of} encoded anew by decoded values up to rounding,"
 
 
 def _tolerated(comparison: Comparison) -> str:

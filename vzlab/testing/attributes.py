@@ -52,6 +52,7 @@ def check_attributes(
         skip,
         variable.implied_fill,
         record,
+        variable.reencoded,
     )
 
 
@@ -72,8 +73,12 @@ def _compare_attributes(
     skip: Collection[str],
     implied_fill: Any,
     record: Record,
+    reencoded: Collection[str] = (),
 ) -> int:
-    """Compare attributes of one variable or group with those of every native file; gives how many were compared."""
+    """Compare attributes of one variable or group with those of every native file; gives how many were compared.
+
+    Files in `reencoded` may say something else of what stored numbers mean: theirs were encoded anew.
+    """
     names = dict.fromkeys([*ours, *(name for attributes in theirs.values() for name in attributes)])
     checked = 0
     for name in names:
@@ -88,7 +93,10 @@ def _compare_attributes(
         checked += 1
         may_be_nan = name in {"_FillValue", "missing_value"}
         different = [
-            url for url, value in values.items() if not same_attribute(found, value, may_be_nan=may_be_nan)
+            url
+            for url, value in values.items()
+            if not (name in MEANING and url in reencoded)
+            and not same_attribute(found, value, may_be_nan=may_be_nan)
         ]
         first = next(iter(values.values()))
         varies = any(not same_attribute(first, value) for value in values.values())
@@ -144,6 +152,17 @@ def _verb(found: Any, native: Any) -> str:
     if found is ABSENT:
         return "lost"
     return "not there" if native is ABSENT else "another value"
+
+
+def differing_attributes(
+    ours: Mapping[str, Any], theirs: Mapping[str, Any], names: Collection[str]
+) -> list[str]:
+    """Those of some attributes that are not alike on both sides."""
+    return [
+        name
+        for name in sorted({*ours, *theirs} & set(names))
+        if not same_attribute(ours.get(name, ABSENT), theirs.get(name, ABSENT), may_be_nan=True)
+    ]
 
 
 def same_attribute(a: Any, b: Any, *, may_be_nan: bool = False) -> bool:

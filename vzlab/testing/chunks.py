@@ -11,6 +11,7 @@ from vzlab.manifests.manifest import INLINE, MISSING
 from vzlab.testing.checkpoint import Checkpoint
 from vzlab.testing.comparison import Bound, Stratum
 from vzlab.testing.exact import check_every_chunk
+from vzlab.testing.reencoded import ENCODED_ANEW
 from vzlab.testing.sampling import Block, Draw, Sample, draw_chunks, pooled_bound, upper_bound
 from vzlab.testing.stored_bytes import n_with_stored_bytes
 from vzlab.testing.values import Comparer
@@ -46,6 +47,8 @@ def check_chunks(
     eras: dict[str, list[Block]] = {}
     for block in blocks:
         codecs = native.variables[block.file][path].codecs if block.file else NO_FILE
+        if block.file in variable.reencoded:
+            codecs = f"{ENCODED_ANEW}, natively {codecs}"
         if block.n_chunks:
             eras.setdefault(codecs, []).append(block)
     possible = _possible(variable, comparer, levels)
@@ -54,8 +57,15 @@ def check_chunks(
     if comparer.native.unopened and (unknown := eras.pop(NO_FILE, None)):
         for level in sorted(possible):
             comparer.record.cover(level, 0, sum(block.n_chunks for block in unknown), "chunks")
+    everywhere = possible
     for codecs, members in eras.items():
         total = sum(block.n_chunks for block in members)
+        possible = everywhere
+        if members[0].file in variable.reencoded:
+            possible = everywhere & {"L5"}
+            if "L4" in everywhere and not possible:
+                reason = f"{total:,} of its chunks are {ENCODED_ANEW}: compare their decoded values, level L5"
+                comparer.record.gap("L4", path, reason)
         for level in sorted(possible):
             n = n_with_stored_bytes(comparer, variable, members) if level == "L3" else total
             comparer.record.cover(level, 0, n, "chunks")

@@ -24,6 +24,7 @@ from vzlab.testing.native_files import NativeFiles
 from vzlab.testing.options import as_levels, as_teller, as_tolerances, check_options, in_bytes
 from vzlab.testing.oracles import NoOracleError
 from vzlab.testing.record import Record
+from vzlab.testing.reencoded import mark_reencoded
 from vzlab.testing.references import check_against_files, check_references
 from vzlab.testing.sampling import Sample
 from vzlab.testing.structure import check_structure, mark_rewritten
@@ -171,6 +172,7 @@ def compare(
             exact=exact,
             attributes=tuple(record.attributes),
             tolerances=tuple(sorted(tolerances.items())),
+            encoded_anew=record.encoded_anew,
             n_variables=len(side.variables),
             n_files=0 if opened is None else len(opened.urls) + len(opened.unopened),
             elapsed_s=time.perf_counter() - began,
@@ -223,6 +225,7 @@ def _run(
 ) -> None:
     mark_rewritten(virtual, native, record)
     arrangement = arrange(virtual, native)
+    record.encoded_anew = mark_reencoded(virtual, native, arrangement, record)
     comparer = Comparer(
         virtual=virtual,
         native=native,

@@ -173,6 +173,9 @@ class Comparison(Displayed):
     """Attributes over the source files, where there are several."""
     tolerances: tuple[tuple[str, float], ...] = ()
     """Paths of variables whose numbers may differ, and by how much, in stored units."""
+    encoded_anew: tuple[tuple[str, int], ...] = ()
+    """Paths of variables, and how many of their chunks were decoded and encoded as the others: of these only decoded values
+    are compared, up to the rounding of floating-point arithmetic."""
     n_variables: int
     n_files: int
     elapsed_s: float = field(compare=False)

@@ -30,6 +30,8 @@ class Record:
     strata: list[Stratum] = field(default_factory=list)
     bounds: list[Bound] = field(default_factory=list)
     attributes: list[AttributeFact] = field(default_factory=list)
+    encoded_anew: tuple[tuple[str, int], ...] = ()
+    """Paths of variables, and how many of their chunks were decoded and encoded as the others."""
     n_found: int = 0
     """Findings taken, alike ones too."""
     _notes: dict[str, None] = field(default_factory=dict)

@@ -10,11 +10,10 @@ import numpy as np
 
 from vzlab.testing.arrangement import Arrangement
 from vzlab.testing.attributes import (
-    ABSENT,
     MEANING,
     check_attributes,
     check_group_attributes,
-    same_attribute,
+    differing_attributes,
 )
 from vzlab.testing.comparison import Finding
 from vzlab.testing.native_files import NativeFiles
@@ -78,16 +77,8 @@ def mark_rewritten(virtual: VirtualSide, native: NativeFiles, record: Record) ->
         if variable.array is None or not holders or virtual.has_virtual_chunks(path):
             continue
         described = native.variables[holders[0]][path]
-        other_type = described.dtype is not None and not _same_type(variable.dtype, described.dtype)
-        changed = [
-            name
-            for name in sorted(MEANING & {*variable.attributes, *described.attributes})
-            if not same_attribute(
-                variable.attributes.get(name, ABSENT),
-                described.attributes.get(name, ABSENT),
-                may_be_nan=True,
-            )
-        ]
+        other_type = described.dtype is not None and not same_type(variable.dtype, described.dtype)
+        changed = differing_attributes(variable.attributes, described.attributes, MEANING)
         if other_type or changed:
             virtual.variables[path] = replace(variable, is_rewritten=True)
             what = ", ".join([*changed, *(["data type"] if other_type else [])])
@@ -224,7 +215,9 @@ def _check_dtype(
     if not variable.has_stored_values:
         return
     for native, url in zip(described, holders, strict=True):
-        if native.dtype is not None and not _same_type(variable.dtype, native.dtype):
+        if url in variable.reencoded:
+            continue
+        if native.dtype is not None and not same_type(variable.dtype, native.dtype):
             record.find(
                 Finding(
                     level=_LEVEL,
@@ -238,14 +231,15 @@ def _check_dtype(
             return
 
 
-def _same_type(ours: np.dtype[Any], theirs: np.dtype[Any]) -> bool:
+def same_type(ours: np.dtype[Any], theirs: np.dtype[Any]) -> bool:
+    """Whether stored values are of one type, byte order and padding apart."""
     if ours == theirs or ours.newbyteorder("=") == theirs.newbyteorder("="):
         return True
     if ours.kind in "OSUT" and theirs.kind in "OSUT":
         return True
     if ours.names is not None and theirs.names is not None:  # padding and byte order are not values
         return ours.names == theirs.names and all(
-            _same_type(ours[name].base, theirs[name].base) for name in ours.names
+            same_type(ours[name].base, theirs[name].base) for name in ours.names
         )
     return ours.kind == theirs.kind == "V" and ours.itemsize == theirs.itemsize and ours.names == theirs.names
 

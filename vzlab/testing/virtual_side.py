@@ -48,6 +48,8 @@ class VirtualVariable:
     is_coordinate: bool = False
     is_rewritten: bool = False
     """Whether its values were decoded and stored anew, in another encoding."""
+    reencoded: frozenset[str] = frozenset()
+    """Native files whose part of it was decoded and encoded as the other parts."""
 
     @property
     def has_stored_values(self) -> bool:

@@ -99,7 +99,7 @@ def open_virtual_mfdataset(
         Refusals to allow: "absent", "disorder", "duplicates", "fill", "overlap", "precision", "same file", "static". See
         `vzlab.datasets.findings.ALLOWABLE` for what is then done.
     memory_bytes : int
-        What `on_mismatch` may hold.
+        What `on_mismatch` may hold. Chunks that were encoded again and do not fit in half of it wait in a temporary file.
     cf : {"attributes", "codecs"}
         Whether packing stays in attributes, for readers that know the CF conventions, or becomes Zarr codecs, for readers
         that know those: `packing_as_codecs`.

@@ -23,6 +23,7 @@ from vzlab.datasets.signatures import Signature, signature_of
 from vzlab.errors import CodecError, IncompatibleArraysError, MemoryBudgetError
 from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray, ManifestGroup
 from vzlab.manifests.chunk_grid import ChunkGrid
+from vzlab.manifests.inline import Spill, SpilledChunk
 from vzlab.manifests.manifest import INLINE, MISSING
 from vzlab.storage import ManifestStore, StoreRegistry
 
@@ -232,15 +233,18 @@ def reencode(
 ) -> list[xr.Dataset]:
     """Carry out a plan, one block of chunks at a time.
 
+    Half of `memory_bytes` is for the block at work, half for chunks that are done: more of these go to a temporary file,
+    from which each is read when it is written or asked for.
+
     Raises
     ------
     IncompatibleArraysError
         If numbers would be lost, and may not be rounded.
     MemoryBudgetError
-        If one chunk, or what is held in the end, takes more than `memory_bytes`.
+        If one chunk takes more than half of `memory_bytes`.
     """
     changed: dict[int, dict[Hashable, xr.Variable]] = {}
-    held = 0
+    spill = Spill(memory_bytes // 2)
     for step in plan.steps:
         source = datasets[step.file]._variables[step.variable]
         target = datasets[step.like]._variables[step.variable]
@@ -249,9 +253,8 @@ def reencode(
             new = _with_fill_of(source, target)
         else:
             new = _reencode_one(
-                source, target, step, what, concat_dims, registry, memory_bytes - held, may_round
+                source, target, step, what, concat_dims, registry, memory_bytes // 2, may_round, spill
             )
-        held += sum(map(len, references_of(new).manifest.inline))
         changed.setdefault(step.file, {})[step.variable] = new
     return [
         replace_variables(dataset, changed.get(i, {}), plan.flips.get(i, ()))
@@ -306,6 +309,7 @@ def _reencode_one(
     registry: StoreRegistry,
     memory_bytes: int,
     may_round: bool,
+    spill: Spill,
 ) -> xr.Variable:
     """All of one variable of one file, block by block."""
     like = manifest_array(target).metadata
@@ -324,8 +328,7 @@ def _reencode_one(
     flipped = [axis for axis, dim in enumerate(target.dims) if dim in step.flipped]
     # Values, their decoded form and what is encoded of them stand side by side.
     element = 4 * max(stored.dtype.itemsize, like.dtype.itemsize, 8)
-    chunks: dict[tuple[int, ...], bytes] = {}
-    held = 0
+    chunks: dict[tuple[int, ...], bytes | SpilledChunk] = {}
     with zarr.config.set({"array.rectilinear_chunks": True}):
         opened = zarr.open_array(
             ManifestStore(ManifestGroup(arrays={"v": stored}), registry), path="v", mode="r"
@@ -339,15 +342,8 @@ def _reencode_one(
                     slice(part.start - first, part.stop - first)
                     for part, first in zip(region, origin, strict=True)
                 )
-                chunks[index] = _encode(
-                    _padded(values[inside], grid.stored_shape(index), metadata), metadata, what
-                )
-                held += len(chunks[index])
-            if held > memory_bytes:
-                raise MemoryBudgetError(
-                    f"The chunks of {what} that were encoded again take {held:,} bytes so far, and {memory_bytes:,} are left. "
-                    "Give more with memory_bytes=, or write in parts with append_dim=."
-                )
+                padded = _padded(values[inside], grid.stored_shape(index), metadata)
+                chunks[index] = spill.put(_encode(padded, metadata, what))
     manifest = ChunkManifest.from_inline([chunks[i] for i in np.ndindex(grid.grid_shape)], grid.grid_shape)
     array = ManifestArray(metadata=replace(metadata, attributes=meaning_of(target.attrs)), manifest=manifest)
     attributes = {k: v for k, v in source.attrs.items() if k not in MEANING_ATTRIBUTES} | meaning_of(
@@ -375,7 +371,7 @@ def _blocks(grid: ChunkGrid, element_bytes: int, memory_bytes: int, what: str) -
         return
     if (chunk_bytes := math.prod(grid.chunk_shape) * element_bytes) > memory_bytes:
         raise MemoryBudgetError(
-            f"Encoding one chunk of {what} takes {chunk_bytes:,} bytes, and {memory_bytes:,} are left. Give more with "
+            f"Encoding one chunk of {what} takes {chunk_bytes:,} bytes, and {memory_bytes:,} are given to it. Give more with "
             "memory_bytes=."
         )
     for index in np.ndindex(grid.grid_shape):

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from vzlab.errors import UnvirtualizableError
 from vzlab.manifests.columns import as_column, held_bytes, total, unrepeated
+from vzlab.manifests.inline import SpilledChunk, as_chunks, memory_of, parts_of
 
 MISSING = 0xFFFFFFFF
 """Source index of a chunk that was never written."""
@@ -86,10 +87,10 @@ class ChunkManifest:
         source_index: npt.ArrayLike,
         offsets: npt.ArrayLike,
         lengths: npt.ArrayLike,
-        inline: Iterable[bytes] = (),
+        inline: Iterable[bytes | SpilledChunk] = (),
     ) -> None:
         self.sources = tuple(SourceFile(url=s) if isinstance(s, str) else s for s in sources)
-        self.inline = tuple(inline)
+        self.inline = as_chunks(inline)
         self.source_index = as_column(source_index, np.uint32)
         self.offsets = as_column(offsets, np.uint64)
         self.lengths = as_column(lengths, np.uint64)
@@ -165,7 +166,9 @@ class ChunkManifest:
         )
 
     @classmethod
-    def from_inline(cls, chunks: Sequence[bytes | None], grid_shape: Sequence[int]) -> ChunkManifest:
+    def from_inline(
+        cls, chunks: Sequence[bytes | SpilledChunk | None], grid_shape: Sequence[int]
+    ) -> ChunkManifest:
         """Chunks held in memory, in C order of the grid; None is a missing chunk."""
         held = [chunk for chunk in chunks if chunk is not None]
         present = np.array([chunk is not None for chunk in chunks], dtype=bool)
@@ -255,9 +258,8 @@ class ChunkManifest:
     @property
     def nbytes(self) -> int:
         """Memory that the manifest itself takes."""
-        columns = (self.source_index, self.offsets, self.lengths)
-        urls = sum(len(source.url) + 100 for source in self.sources)
-        return sum(held_bytes(column) for column in columns) + urls + sum(map(len, self.inline))
+        columns = sum(map(held_bytes, (self.source_index, self.offsets, self.lengths)))
+        return columns + sum(len(source.url) + 100 for source in self.sources) + memory_of(self.inline)
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -415,7 +417,7 @@ class ChunkManifest:
             source_index=index,
             offsets=offsets,
             lengths=self.lengths,
-            inline=tuple(self.inline[i] for i in kept.tolist()),
+            inline=[parts_of(self.inline)[i] for i in kept.tolist()],
         )
 
     def rename_urls(self, rename: Mapping[str, str] | Callable[[str], str]) -> ChunkManifest:
@@ -470,7 +472,7 @@ def concatenate(manifests: Sequence[ChunkManifest], axis: int) -> ChunkManifest:
         return manifests[0]
     table: dict[SourceFile, int] = {}
     indices, offsets = [], []
-    inline: list[bytes] = []
+    inline: list[bytes | SpilledChunk] = []
     for manifest in manifests:
         index, table = manifest._indices_in(table)
         column = manifest.offsets
@@ -478,7 +480,7 @@ def concatenate(manifests: Sequence[ChunkManifest], axis: int) -> ChunkManifest:
             column = np.where(index == INLINE, column + np.uint64(len(inline)), column)
         indices.append(index)
         offsets.append(column)
-        inline.extend(manifest.inline)
+        inline.extend(parts_of(manifest.inline))
     return ChunkManifest(
         sources=table,
         source_index=np.concatenate(indices, axis=axis),
@@ -493,7 +495,7 @@ def _restore(
     source_index: npt.NDArray[Any],
     offsets: npt.NDArray[Any],
     lengths: npt.NDArray[Any],
-    inline: tuple[bytes, ...],
+    inline: Sequence[bytes],
 ) -> ChunkManifest:
     return ChunkManifest(
         sources=sources, source_index=source_index, offsets=offsets, lengths=lengths, inline=inline

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zarr.core.buffer import default_buffer_prototype
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from icechunk import IcechunkStore
 
 _AT_ONCE = 256
+_BYTES_AT_ONCE = 2**23
 _GROUP = b'{"zarr_format": 3, "node_type": "group", "attributes": {}}'
 
 
@@ -75,12 +76,20 @@ class Hierarchy:
         buffer = default_buffer_prototype().buffer
         n_set = 0
 
-        async def write(batch: tuple[tuple[str, bytes], ...]) -> None:
+        async def write(batch: Sequence[tuple[str, bytes]]) -> None:
             await asyncio.gather(*(self.store.set(key, buffer.from_bytes(value)) for key, value in batch))
 
-        for batch in itertools.batched(items, _AT_ONCE):
+        batch: list[tuple[str, bytes]] = []
+        n_bytes = 0
+        for item in items:
+            if batch and (len(batch) == _AT_ONCE or n_bytes + len(item[1]) > _BYTES_AT_ONCE):
+                sync(write(batch))
+                batch, n_bytes = [], 0
+            batch.append(item)
+            n_bytes += len(item[1])
+            n_set += 1
+        if batch:
             sync(write(batch))
-            n_set += len(batch)
         return n_set
 
     def delete(self, keys: Iterable[str]) -> None:

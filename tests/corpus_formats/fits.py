@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tests.corpus import CorpusEntry
+from tests.corpus_outcomes import refused
 from vzlab.datasets import open_group
 from vzlab.errors import VzlabError
 from vzlab.manifests import ManifestArray, ManifestGroup
@@ -17,7 +18,9 @@ from vzlab.storage import as_registry, read_array
 def found(entry: CorpusEntry) -> dict[str, Any]:
     """Values, or the reason of refusal, of each unit."""
     group = open_group(entry.location)
-    units: dict[str, Any] = {name: variable.reason for name, variable in group.unreadable.items()}
+    units: dict[str, Any] = {
+        name: told for name, told in refused(entry, group).items() if name in group.unreadable
+    }
     for name, array in group.arrays.items():
         units[name] = _attempt(lambda array=array: scaled(array))
     for name, table in group.groups.items():

@@ -61,10 +61,9 @@ def assemble_dataset(
     for name, variable in group.unreadable.items():
         if name in wanted:
             values = load_unreadable(f"{path}/{name}" if path else name, variable)
-            dims = _known_dimensions(variable.dimension_names, values.ndim)
-            loaded[name] = xr.Variable(dims, values, dict(variable.attributes))
+            loaded[name] = loaded_variable(name, variable, values)
     _report_unreadable({name: v for name, v in group.unreadable.items() if name not in wanted}, path)
-    decoded = _decode(loaded, decode_times)
+    decoded = decode_loaded(loaded, decode_times)
     return _as_dataset(group, {name: (decoded | virtual)[name] for name in _order(group, decoded | virtual)})
 
 
@@ -77,6 +76,13 @@ def virtual_variable(array: ManifestArray) -> xr.Variable:
     attributes = dict(array.metadata.attributes)
     bare = replace(array.metadata, attributes=meaning_of(attributes), dimension_names=None)
     return xr.Variable(dimension_names(array), replace(array, metadata=bare), attributes)
+
+
+def loaded_variable(name: str, variable: UnreadableVariable, values: npt.NDArray[Any]) -> xr.Variable:
+    """Values that the format's own library gave, with the file's dimensions and attributes; elements may add dimensions."""
+    names = (*(variable.dimension_names or ()), *(None,) * values.ndim)[: values.ndim]
+    dims = tuple(given or f"{name}_dim_{axis}" for axis, given in enumerate(names))
+    return xr.Variable(dims, values, dict(variable.attributes))
 
 
 def dimension_names(array: ManifestArray) -> tuple[str, ...]:
@@ -105,7 +111,9 @@ def _wanted(group: ManifestGroup, loadable_variables: Collection[str] | None) ->
     return wanted
 
 
-def _decode(loaded: Mapping[Hashable, xr.Variable], decode_times: bool | None) -> dict[Hashable, xr.Variable]:
+def decode_loaded(
+    loaded: Mapping[Hashable, xr.Variable], decode_times: bool | None
+) -> dict[Hashable, xr.Variable]:
     """Loaded variables as xarray decodes them, with what they were in ``encoding``."""
     if not loaded:
         return {}

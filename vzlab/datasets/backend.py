@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -12,6 +12,8 @@ import xarray as xr
 from xarray.backends import BackendEntrypoint, ZarrStore
 from xarray.backends.store import StoreBackendEntrypoint
 
+from vzlab.datasets.assemble import Loader, decode_loaded, loaded_variable
+from vzlab.datasets.open import native_loader
 from vzlab.detection import detect_format
 from vzlab.errors import UnreadableVariableWarning
 from vzlab.interop.virtualizarr import parse
@@ -45,6 +47,7 @@ class VzlabBackendEntrypoint(BackendEntrypoint):
         "parser",
         "registry",
         "storage_options",
+        "loadable_variables",
     )
 
     def open_dataset(
@@ -62,6 +65,7 @@ class VzlabBackendEntrypoint(BackendEntrypoint):
         parser: Any = None,
         registry: Any = None,
         storage_options: Mapping[str, Any] | None = None,
+        loadable_variables: str | Iterable[str] = (),
         **options: Any,
     ) -> xr.Dataset:
         """Open one group of a file.
@@ -76,6 +80,9 @@ class VzlabBackendEntrypoint(BackendEntrypoint):
             ``(url, registry) -> ManifestGroup``; None takes the one for the format, with `options`.
         registry, storage_options : optional
             As `vzlab.open_virtual_dataset` takes them.
+        loadable_variables : str or iterable of str, optional
+            Variables that no reference can say, such as sequences of varying length or long doubles, to read now: whole, by
+            the format's own library. All others are read when they are used.
         **options
             Of the format's parser.
 
@@ -84,7 +91,7 @@ class VzlabBackendEntrypoint(BackendEntrypoint):
         UnreadableVariableWarning
             Names variables that cannot be virtual and are left out, with the reason.
         """
-        store = _manifest_store(filename_or_obj, parser, registry, storage_options, drop_variables, options)
+        store, load = _opened(filename_or_obj, parser, registry, storage_options, drop_variables, options)
         path = (group or "").strip("/")
         found = store.group[path]
         if not isinstance(found, ManifestGroup):
@@ -93,6 +100,8 @@ class VzlabBackendEntrypoint(BackendEntrypoint):
             store,
             path,
             found,
+            load=load,
+            loadable_variables=_known(loadable_variables, {"": found}),
             mask_and_scale=mask_and_scale,
             decode_times=decode_times,
             concat_characters=concat_characters,
@@ -111,20 +120,29 @@ class VzlabBackendEntrypoint(BackendEntrypoint):
         parser: Any = None,
         registry: Any = None,
         storage_options: Mapping[str, Any] | None = None,
+        loadable_variables: str | Iterable[str] = (),
         **options: Any,
     ) -> dict[str, xr.Dataset]:
         """Open each group of a file by its path; see `open_dataset`."""
         decoding = {name: options.pop(name) for name in _DECODING if name in options}
-        store = _manifest_store(filename_or_obj, parser, registry, storage_options, drop_variables, options)
+        store, load = _opened(filename_or_obj, parser, registry, storage_options, drop_variables, options)
         base = (group or "").strip("/")
         top = store.group[base]
         if not isinstance(top, ManifestGroup):
             raise KeyError(f"{group!r} is an array; expected a group")
+        parts = dict(top.walk())
+        wanted = _known(loadable_variables, parts)
         return {
             f"/{path}": _decoded(
-                store, "/".join(filter(None, (base, path))), part, drop_variables=drop_variables, **decoding
+                store,
+                "/".join(filter(None, (base, path))),
+                part,
+                load=load,
+                loadable_variables=wanted,
+                drop_variables=drop_variables,
+                **decoding,
             )
-            for path, part in top.walk()
+            for path, part in parts.items()
         }
 
     def open_datatree(
@@ -149,14 +167,15 @@ _DECODING = (
 )
 
 
-def _manifest_store(
+def _opened(
     filename_or_obj: Any,
     parser: Any,
     registry: Any,
     storage_options: Mapping[str, Any] | None,
     drop_variables: str | Iterable[str] | None,
     options: Mapping[str, Any],
-) -> ManifestStore:
+) -> tuple[ManifestStore, Loader]:
+    """A file as a store, and what loads that which the store lacks."""
     named = isinstance(filename_or_obj, str | os.PathLike)
     url = normalize_url(filename_or_obj) if named else filename_or_obj
     stores = as_registry(registry, storage_options)
@@ -168,7 +187,19 @@ def _manifest_store(
             f"Found the options {', '.join(sorted(options))} beside a parser; expected them in the parser: "
             "parser=MyParser(option=...)"
         )
-    return ManifestStore(_with_names(parse(parser, url, stores).without(dropped)), stores)
+    store = ManifestStore(_with_names(parse(parser, url, stores).without(dropped)), stores)
+    return store, native_loader(parser, url, stores)
+
+
+def _known(wanted: str | Iterable[str], parts: Mapping[str, ManifestGroup]) -> frozenset[str]:
+    """Names of variables to load, if some group has each of them."""
+    names = frozenset(_names(wanted))
+    known = {name for part in parts.values() for name in (*part.arrays, *part.unreadable)}
+    if unknown := sorted(names - known):
+        raise KeyError(
+            f"loadable_variables names {', '.join(map(repr, unknown))}; here are {', '.join(sorted(known))}"
+        )
+    return names
 
 
 def _with_names(group: ManifestGroup) -> ManifestGroup:
@@ -188,10 +219,10 @@ def _with_names(group: ManifestGroup) -> ManifestGroup:
     return group.map_arrays(named)
 
 
-def _names(drop_variables: str | Iterable[str] | None) -> Collection[str]:
-    if drop_variables is None:
+def _names(names: str | Iterable[str] | None) -> Collection[str]:
+    if names is None:
         return ()
-    return (drop_variables,) if isinstance(drop_variables, str) else tuple(drop_variables)
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _decoded(
@@ -199,17 +230,27 @@ def _decoded(
     path: str,
     group: ManifestGroup,
     *,
+    load: Loader,
+    loadable_variables: Collection[str],
     drop_variables: str | Iterable[str] | None,
     **decoding: Any,
 ) -> xr.Dataset:
-    if group.unreadable:
-        lines = [f"  {name}: {variable.reason}" for name, variable in group.unreadable.items()]
+    left_out = {name: v for name, v in group.unreadable.items() if name not in loadable_variables}
+    if left_out:
+        lines = [f"  {name}: {variable.reason}" for name, variable in left_out.items()]
+        loadable = sorted(name for name, variable in left_out.items() if variable.loadable)
+        advice = [f"To have them, load: loadable_variables={loadable}"] if loadable else []
         text = "\n".join(
-            [f"Left out of {path or 'the root group'}, since no reference can say them:", *lines]
+            [f"Left out of {path or 'the root group'}, since no reference can say them:", *lines, *advice]
         )
         warnings.warn(text, UnreadableVariableWarning, stacklevel=4)
     opened = ZarrStore.open_group(store, mode="r", group=path or None, consolidated=False, zarr_format=3)
     dataset: xr.Dataset = StoreBackendEntrypoint().open_dataset(
         opened, drop_variables=drop_variables, **decoding
     )
-    return dataset
+    loaded: dict[Hashable, xr.Variable] = {
+        name: loaded_variable(name, variable, load(f"{path}/{name}" if path else name, variable))
+        for name, variable in group.unreadable.items()
+        if name in loadable_variables
+    }
+    return dataset.assign(decode_loaded(loaded, decoding.get("decode_times"))) if loaded else dataset

@@ -9,7 +9,7 @@ from typing import Any
 import numpy.typing as npt
 import xarray as xr
 
-from vzlab.datasets.assemble import assemble_dataset
+from vzlab.datasets.assemble import Loader, assemble_dataset
 from vzlab.detection import detect_format
 from vzlab.interop import virtualizarr
 from vzlab.manifests import ManifestArray, ManifestGroup, UnreadableVariable
@@ -51,7 +51,8 @@ def open_virtual_dataset(
         Path of the group to open; None is the root.
     loadable_variables : collection of str, optional
         Variables to read into memory now, decoded. None reads one-dimensional coordinates that index their dimension;
-        ``[]`` reads no data at all.
+        ``[]`` reads no data at all. A variable that no reference can say, such as one of sequences of varying length or
+        long doubles, is read only if it is named here: whole, by the format's own library. It cannot be written then.
     drop_variables : collection of str, optional
         Names, or paths, of variables to leave out.
     decode_times : bool, optional
@@ -180,21 +181,27 @@ def _dataset(
     def read(name: str, array: ManifestArray) -> npt.NDArray[Any]:
         return read_array(array, registry, name=name)
 
-    def load_unreadable(name: str, variable: UnreadableVariable) -> npt.NDArray[Any]:
-        if not isinstance(parser, Parser) or not variable.loadable:
-            raise NotImplementedError(
-                f"{name!r} cannot be loaded: {variable.reason} Drop it: drop_variables=[{name!r}]"
-            )
-        return parser.load(url, registry, name)
-
     return assemble_dataset(
         group,
         read=read,
-        load_unreadable=load_unreadable,
+        load_unreadable=native_loader(parser, url, registry),
         loadable_variables=loadable_variables,
         decode_times=decode_times,
         path=path,
     )
+
+
+def native_loader(parser: Any, url: Any, registry: StoreRegistry) -> Loader:
+    """What reads, by the format's own library, variables of a file that no reference can say."""
+
+    def load(path: str, variable: UnreadableVariable) -> npt.NDArray[Any]:
+        if not isinstance(parser, Parser) or not variable.loadable:
+            raise NotImplementedError(
+                f"{path!r} cannot be loaded: {variable.reason} Drop it: drop_variables=[{path!r}]"
+            )
+        return parser.load(url, registry, path)
+
+    return load
 
 
 def _copied(names: Collection[str] | None) -> frozenset[str] | None:

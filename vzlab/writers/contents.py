@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from vzlab.cf import to_zarr_attributes
@@ -93,8 +94,9 @@ def take_apart(dataset: xr.Dataset | xr.DataTree, group: str | None = None) -> t
 
 def _contents(dataset: xr.Dataset, path: str) -> GroupContents:
     variables, attributes = xr.conventions.encode_dataset_coordinates(dataset)
-    for name in variables:
+    for name, variable in variables.items():
         _check_name(name, "variable")
+        _check_type(f"{path}/{name}" if path else name, variable)
     unlimited = dataset.encoding.get("unlimited_dims") or ()
     return GroupContents(
         path=path,
@@ -119,6 +121,33 @@ def _check_name(name: object, kind: str) -> None:
             f"The {kind} {name!r} cannot be a name in a Zarr hierarchy: expected text without '/', not only dots, and not "
             "beginning with '__'. Rename it: ds.rename({...})"
         )
+
+
+def _check_type(path: str, variable: xr.Variable) -> None:
+    """Refuse values, loaded by a format's own library, for which Zarr has no data type."""
+    if is_virtual(variable):
+        return
+    dtype, data = variable.dtype, variable._data
+    members = {
+        name: dtype[name] for name in dtype.names or () if dtype[name].subdtype or dtype[name].hasobject
+    }
+    if members:
+        said = ", ".join(f"{name!r}: {member}" for name, member in members.items())
+        found = f"records with members that are arrays or objects ({said})"
+    elif isinstance(data, np.ndarray) and dtype.kind == "O" and _is_ragged(data):
+        found = "sequences of varying length"
+    elif dtype.kind in "fc" and dtype.itemsize > {"f": 8, "c": 16}[dtype.kind]:
+        found = f"{dtype}"
+    else:
+        return
+    raise WriteError(
+        f"{path!r} has elements that are {found}, for which Zarr has no data type. Drop it: ds.drop_vars({path!r}), or turn "
+        "it into plain arrays first."
+    )
+
+
+def _is_ragged(values: npt.NDArray[Any]) -> bool:
+    return any(isinstance(value, np.ndarray) for value in values.flat)
 
 
 def sources_of(contents: tuple[GroupContents, ...]) -> tuple[SourceFile, ...]:

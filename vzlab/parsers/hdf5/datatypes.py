@@ -97,7 +97,8 @@ def _work_out(type_id: Any) -> StoredType:
             handling="text", native=native, data_type="string", zero="", description="reference to an object"
         )
     if kind == _h5t.REFERENCE:
-        return _refused(native, "Its elements are references to regions of variables", "reference")
+        # Loaded they would be handles that say nothing once the file is closed.
+        return _refused(None, "Its elements are references to regions of variables", "reference to a region")
     description = _describe(type_id, native)
     if kind == _h5t.COMPOUND and native.names is not None:
         held = _unfixed_members(type_id)

@@ -39,8 +39,11 @@ def load_dataset(file_id: Any, path: str, url: str) -> LoadedVariable:
     # Sources lie beside the file that names them, whatever directory this process is in.
     access.set_efile_prefix(_ORIGIN)
     access.set_virtual_prefix(_ORIGIN)
+    name = path.encode("utf-8", "surrogateescape")
     try:
-        dataset_id = h5py.h5d.open(file_id, path.encode("utf-8", "surrogateescape"), access)
+        # By itself and before: listing attributes opens the dataset again, and the library wants all prefixes of one alike.
+        attributes = _attributes(file_id, name)
+        dataset_id = h5py.h5d.open(file_id, name, access)
     except KeyError as error:
         raise KeyError(f"{url} has no dataset {path!r}") from error
     except LIBRARY_ERRORS as error:
@@ -49,10 +52,14 @@ def load_dataset(file_id: Any, path: str, url: str) -> LoadedVariable:
         values = np.asarray(h5py.Dataset(dataset_id)[()])
         if values.dtype.kind == "O":
             values = _plain_objects(values, file_id)
-        attributes = read_attributes(dataset_id, file_id, attribute_names(dataset_id))
     except LIBRARY_ERRORS as error:
         raise UnvirtualizableError(f"{path!r} of {url} cannot be read: {library_message(error)}") from error
     return LoadedVariable(values=values, attributes=attributes, dimension_names=None)
+
+
+def _attributes(file_id: Any, name: bytes) -> dict[str, Any]:
+    dataset_id = h5py.h5d.open(file_id, name)
+    return read_attributes(dataset_id, file_id, attribute_names(dataset_id))
 
 
 def filters_available(creation: Any) -> bool:

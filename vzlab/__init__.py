@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vzlab import accessor as _accessor  # noqa: F401  registers ds.vzlab
 
 if TYPE_CHECKING:
-    from vzlab import errors, parsers, samples, storage, testing
+    from vzlab import errors, learn, parsers, samples, storage, testing
     from vzlab.builder import Builder
     from vzlab.datasets import (
         check_combine,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         reencode_plan,
     )
     from vzlab.inspection import Cost, Inspection, Recording, Trace, cost, diff, inspect, record, trace
+    from vzlab.learn import doctor
     from vzlab.manifests import ArrayMetadata, ChunkGrid, ChunkManifest, ManifestArray, ManifestGroup
     from vzlab.parsers.listing import formats
     from vzlab.stac import to_stac_collection, to_stac_item, urls_from_stac
@@ -58,6 +59,7 @@ _HOMES = {
     "compare": "vzlab.testing",
     "cost": "vzlab.inspection",
     "diff": "vzlab.inspection",
+    "doctor": "vzlab.learn",
     "fingerprint": "vzlab.testing",
     "formats": "vzlab.parsers.listing",
     "icechunk_credentials": "vzlab.writers",
@@ -79,7 +81,7 @@ _HOMES = {
     "urls_from_stac": "vzlab.stac",
     "verify": "vzlab.testing",
 }
-_MODULES = frozenset({"errors", "parsers", "samples", "storage", "testing"})
+_MODULES = frozenset({"errors", "learn", "parsers", "samples", "storage", "testing"})
 
 __all__ = [
     "ArrayMetadata",
@@ -101,11 +103,13 @@ __all__ = [
     "compare",
     "cost",
     "diff",
+    "doctor",
     "errors",
     "fingerprint",
     "formats",
     "icechunk_credentials",
     "inspect",
+    "learn",
     "open_group",
     "open_icechunk",
     "open_manifest_store",

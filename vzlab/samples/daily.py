@@ -1,9 +1,7 @@
-"""Sample archives made in code, byte-identical from run to run."""
+"""Daily maps of sea surface temperature: packed, one file a day; one day is missing and one file is odd."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vzlab.errors import MissingDependencyError
+from vzlab.samples.netcdf4 import attach, describe, dimension, netcdf4_file
 
 FILL = -32768
 EPOCH = date(1981, 1, 1)
@@ -117,21 +115,15 @@ def _write_day(
     scale: float,
     chunk_shape: tuple[int, int, int],
 ) -> None:
-    try:
-        import h5py
-    except ImportError as error:
-        raise MissingDependencyError("h5py", extra="hdf5", purpose="Making sample netCDF4 files") from error
-
     number = (day - EPOCH).days
     celsius = np.clip(_temperature(number, lat, lon), -1.8, 34)
     packed = np.where(land, FILL, np.round(celsius / scale)).astype("<i2")[None]
     ice = np.clip((-celsius - 0.2) * 60, 0, 100)
     percent = np.where(land, -1, np.round(ice)).astype("i1")[None]
-    path.unlink(missing_ok=True)
-    # libver pinned and times untracked: the same bytes from every run.
-    with h5py.File(path, "w", libver=("v108", "v108"), track_order=True) as file:
+    made = datetime.combine(day, datetime.min.time(), UTC) + timedelta(hours=18)
+    with netcdf4_file(path, made=made) as file:
         scales = {
-            "time": _dimension(
+            "time": dimension(
                 file,
                 "time",
                 np.array([number], "<i4"),
@@ -143,10 +135,10 @@ def _write_day(
                 },
                 unlimited=True,
             ),
-            "lat": _dimension(
+            "lat": dimension(
                 file, "lat", lat, {"units": "degrees_north", "standard_name": "latitude", "axis": "Y"}
             ),
-            "lon": _dimension(
+            "lon": dimension(
                 file, "lon", lon, {"units": "degrees_east", "standard_name": "longitude", "axis": "X"}
             ),
         }
@@ -159,7 +151,7 @@ def _write_day(
             "track_times": False,
         }
         sst = file.create_dataset("sst", data=packed, fillvalue=FILL, **options)
-        _describe(
+        describe(
             sst,
             {
                 "_FillValue": np.array([FILL], "<i2"),
@@ -171,7 +163,7 @@ def _write_day(
             },
         )
         sea_ice = file.create_dataset("ice", data=percent, fillvalue=-1, **options)
-        _describe(
+        describe(
             sea_ice,
             {
                 "_FillValue": np.array([-1], "i1"),
@@ -182,35 +174,14 @@ def _write_day(
             },
         )
         for variable in (sst, sea_ice):
-            _attach(variable, [scales[name] for name in ("time", "lat", "lon")])
-        for name, value in {
-            "Conventions": "CF-1.8",
-            "title": "Invented daily sea surface temperature",
-            "institution": "made in code by vzlab; not an observation",
-            "granule_id": f"SST-{day.strftime('%Y%j')}",
-            "date_created": f"{day.isoformat()}T18:00:00Z",
-        }.items():
-            file.attrs[name] = np.bytes_(value)
-    made = datetime.combine(day, datetime.min.time(), UTC).timestamp() + 18 * 3600
-    os.utime(path, (made, made))  # as date_created says: what shows a file's age is the same from every run
-
-
-def _dimension(
-    file: Any, name: str, values: npt.NDArray[Any], attributes: dict[str, Any], *, unlimited: bool = False
-) -> Any:
-    """A coordinate variable that is an HDF5 dimension scale, as the netCDF4 format lays down."""
-    options: dict[str, Any] = {"maxshape": (None,), "chunks": (512,)} if unlimited else {}
-    variable = file.create_dataset(name, data=values, track_times=False, **options)
-    variable.make_scale(name)
-    _describe(variable, attributes)
-    return variable
-
-
-def _attach(variable: Any, scales: Sequence[Any]) -> None:
-    for axis, scale in enumerate(scales):
-        variable.dims[axis].attach_scale(scale)
-
-
-def _describe(variable: Any, attributes: dict[str, Any]) -> None:
-    for name, value in attributes.items():
-        variable.attrs[name] = np.bytes_(value) if isinstance(value, str) else value
+            attach(variable, [scales[name] for name in ("time", "lat", "lon")])
+        describe(
+            file,
+            {
+                "Conventions": "CF-1.8",
+                "title": "Invented daily sea surface temperature",
+                "institution": "made in code by vzlab; not an observation",
+                "granule_id": f"SST-{day.strftime('%Y%j')}",
+                "date_created": f"{day.isoformat()}T18:00:00Z",
+            },
+        )

@@ -1,0 +1,7 @@
+"""Exercises of notebook 01: a file is bytes."""
+
+from __future__ import annotations
+
+from vzlab.learn.exercise import Exercise
+
+EXERCISES: tuple[Exercise, ...] = ()

@@ -58,7 +58,7 @@ def body(inspection: Inspection, *, budget_bytes: int = BUDGET_BYTES) -> Markup:
     head = [
         html.heading(shorten(inspection.title, 200), lines.headline(inspection)),
         html.element("div", lines.opening(inspection), style="margin:.2em 0 .4em 0"),
-        *_findings(inspection.findings),
+        *findings_callouts(inspection.findings),
     ]
     history = None if inspection.history is None else history_card(inspection.history)
     files = None if inspection.files is None else file_set_card(inspection.files)
@@ -138,7 +138,8 @@ def _first_worth_opening(variables: Sequence[VariableInspection]) -> str | None:
 # -- the whole --------------------------------------------------------------------------------------------------------
 
 
-def _findings(findings: Sequence[Finding]) -> list[Markup]:
+def findings_callouts(findings: Sequence[Finding]) -> list[Markup]:
+    """Draw the most important findings, and those after them in a line that opens."""
     told = [_finding(finding) for finding in findings[:_MAX_FINDINGS]]
     if len(findings) > _MAX_FINDINGS:
         rest = [html.element("div", finding.text) for finding in findings[_MAX_FINDINGS : _MAX_FINDINGS + 24]]

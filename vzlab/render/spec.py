@@ -8,6 +8,7 @@ a cell stands for when it is pointed at.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from vzlab.datasets.findings import FACETS, CompatibilityReport
 from vzlab.inspection import Inspection, Recording
 from vzlab.inspection.chunk_map import ChunkMap
+from vzlab.inspection.level import Range
 from vzlab.render.compatibility import TONES
 from vzlab.render.decoding import decoding_boxes
 from vzlab.render.html import ACCENTS
@@ -36,6 +38,12 @@ from vzlab.render.waterfall import sentence
 
 SCHEMA = "vzlab-view/1"
 """Name and version. The number rises when a field changes its meaning or goes away."""
+
+LEVEL_CELLS = 96
+"""Cells along each side of a level: it takes at most some 200 KB as JSON."""
+
+MAX_NAMES = 256
+"""Files that a level names, the first ones; of the others it has numbers."""
 
 MAX_BARS = 2_000
 """Requests of a waterfall that are given one by one, the first ones; the others are counted."""
@@ -74,18 +82,97 @@ def chunk_map_spec(inspection: Inspection, variable: str, *, max_cells: int = 64
         "folded": [list(pair) for pair in drawn.folded],
         **_cells(drawn),
         "colour_by": list(kinds),
-        "colours": {
-            "scale": _plain(RAMP),
-            "sources": _plain(KINDS),
-            "several": list(SEVERAL),
-            "missing": list(MISSING),
-            "inline": list(INLINE),
-        },
+        "colours": _map_colours(),
         "sources": names,
         "slices": [
             {"dim": cut.dim, "position": cut.position, "n_positions": cut.n_positions, **_cells(cut.map)}
             for cut in whole.slices
         ],
+    }
+
+
+def level_spec(level: ChunkMap, *, region: tuple[Range, Range] | None = None) -> dict[str, Any]:
+    """Give a level of a chunk grid in few bytes, for a view that asks for more where it is looked at.
+
+    Parameters
+    ----------
+    level : ChunkMap
+    region : tuple of ranges, optional
+        Chunks down and across that it covers; all if not given.
+
+    Returns
+    -------
+    dict
+        ``region`` (``[[first, last + 1], [first, last + 1]]``), ``shape`` (cells down and across, each beginning at chunk
+        ``first + cell * n // cells``), ``depth`` (chunks behind each place) and ``cells``, whose columns are one number where
+        all cells have the same: ``n_missing``, ``n_inline``, ``stored_bytes``, ``min_bytes``, ``max_bytes``, ``source``, and
+        ``ratio`` where it is not that of stored bytes to a fixed number.
+    """
+    rows, columns = level.grid_shape
+    there = level.n_chunks - level.n_missing
+    per_chunk = level.raw_bytes / np.maximum(there, 1)
+    fields = ["n_missing", "n_inline", "stored_bytes", "min_bytes", "max_bytes", "source"]
+    if not _is_constant(per_chunk[there > 0]):
+        fields.append("ratio")
+    return {
+        "region": [list(part) for part in region or ((0, rows), (0, columns))],
+        "shape": list(level.shape),
+        "depth": math.prod(n for _, n in level.folded),
+        "cells": {name: _column(getattr(level, name)) for name in fields},
+    }
+
+
+def chunk_levels_spec(
+    inspection: Inspection,
+    variable: str,
+    level: ChunkMap,
+    *,
+    axes: tuple[int | None, int],
+    size_range: tuple[float, float] | None = None,
+) -> dict[str, Any]:
+    """Give a chunk grid for a view that refines it: a first level of all of it, and what all levels share.
+
+    Parameters
+    ----------
+    inspection : Inspection
+    variable : str
+    level : ChunkMap
+        Of the whole grid.
+    axes : tuple of int
+        Dimensions down and across.
+    size_range : tuple of float, optional
+        Stored sizes that the scale of colours goes from and to; those of the level if not given.
+
+    Returns
+    -------
+    dict
+        ``dims``, ``axes``, ``grid_shape``, ``folded``, ``colour_by``, ``colours`` and ``sources`` (the first of them) as of
+        `chunk_map_spec`; ``raw_chunk_bytes``, ``median_bytes``, ``size_range`` and ``ratio_range`` (null where not known),
+        ``held``, ``n_missing``; and what `level_spec` gives.
+    """
+    found = inspection[variable]
+    names = [source.name for source in inspection.sources]
+    kinds = colourings(level)
+    there = level.n_chunks > level.n_missing
+    raw = (level.raw_bytes[there] / (level.n_chunks - level.n_missing)[there]) if there.any() else np.zeros(1)
+    raw_chunk_bytes = float(raw[0]) if _is_constant(raw) and raw[0] > 0 else None
+    return {
+        **_head("chunk map", draw_chunk_map(level, colour_by=kinds[0], source_names=names).alt),
+        "variable": variable,
+        "dims": list(level.dims),
+        "axes": list(axes),
+        "grid_shape": list(level.grid_shape),
+        "folded": [list(pair) for pair in level.folded],
+        "n_missing": int(level.n_missing.sum()),
+        "held": found.held,
+        "raw_chunk_bytes": raw_chunk_bytes,
+        "median_bytes": None if found.statistics is None else found.statistics.median_bytes,
+        "size_range": None if size_range is None else list(size_range),
+        "ratio_range": [n / raw_chunk_bytes for n in size_range] if size_range and raw_chunk_bytes else None,
+        "colour_by": list(kinds),
+        "colours": _map_colours(),
+        "sources": names[:MAX_NAMES],
+        **level_spec(level),
     }
 
 
@@ -190,6 +277,28 @@ def waterfall_spec(recording: Recording) -> dict[str, Any]:
 
 def _head(kind: str, alt: str) -> dict[str, Any]:
     return {"schema": SCHEMA, "kind": kind, "alt": alt}
+
+
+def _map_colours() -> dict[str, Any]:
+    return {
+        "scale": _plain(RAMP),
+        "sources": _plain(KINDS),
+        "several": list(SEVERAL),
+        "missing": list(MISSING),
+        "inline": list(INLINE),
+    }
+
+
+def _is_constant(values: npt.NDArray[Any]) -> bool:
+    return values.size == 0 or bool((values == values.flat[0]).all())
+
+
+def _column(values: npt.NDArray[Any]) -> Any:
+    """Numbers in few characters: one where all are the same, and fractions that are whole without their point."""
+    if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.rint(values)).all():
+        values = values.astype(np.int64)
+    numbers = _numbers(values)
+    return numbers[0] if _is_constant(values) else numbers
 
 
 def _cells(chunks: ChunkMap) -> dict[str, Any]:

@@ -10,7 +10,16 @@ from vzlab.inspection.words import format_list, format_value, shorten
 from vzlab.render import html, lines
 from vzlab.render.decoding import decoding_boxes
 from vzlab.render.html import Content, Markup
-from vzlab.render.maps import Picture, beside, colourings, draw_byte_map, draw_chunk_map, draw_chunk_slices
+from vzlab.inspection.model import ColourBy
+from vzlab.render.maps import (
+    Picture,
+    beside,
+    colourings,
+    draw_byte_map,
+    draw_chunk_map,
+    draw_chunk_slices,
+    is_out_of_order,
+)
 from vzlab.render.variable_facts import variable_facts
 
 FEWEST_CHUNKS = 4
@@ -44,7 +53,7 @@ def variable_card(
         Room for the values of its attributes.
     is_open : bool
     """
-    body = _body(variable, source_names, picture_bytes, attribute_bytes)
+    body = variable_body(variable, source_names, picture_bytes, attribute_bytes)
     return html.details(_closed_line(variable), *body, is_open=is_open)
 
 
@@ -69,9 +78,10 @@ def _unbroken(text: str) -> str:
     return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def _body(
+def variable_body(
     variable: VariableInspection, source_names: Sequence[str], picture_bytes: int, attribute_bytes: int
 ) -> list[Content]:
+    """Build what a variable's line opens to; arguments as of `variable_card`."""
     facts = html.facts(
         (
             fact.name,
@@ -102,14 +112,17 @@ def _body(
 def _chunk_pictures(variable: VariableInspection, names: Sequence[str], max_bytes: int) -> list[Markup]:
     if variable.chunk_map is None or variable.chunking.n_chunks < FEWEST_CHUNKS:
         return []
-    kinds = colourings(variable.chunk_map)
+    kinds: list[ColourBy] = [*colourings(variable.chunk_map)]
+    if is_out_of_order(variable.chunk_map):
+        kinds.append("offset")
     pictures = [
         draw_chunk_map(
             variable.chunk_map, colour_by=kind, source_names=names, max_bytes=max_bytes * 3 // 4 // len(kinds)
         )
         for kind in kinds
     ]
-    titles = ["Chunks by file" if kind == "source" else "Chunks" for kind in kinds]
+    by = {"source": "Chunks by file", "offset": "Chunks by place in the file"}
+    titles = [by.get(kind, "Chunks") for kind in kinds]
     if slices := variable.chunk_map.slices if max_bytes >= _SLICES_BYTES else ():
         together = colourings(beside([cut.map for cut in slices]))
         # Where a slice lies in one file and a cell of all slices in several, files are told by slices alone.

@@ -17,6 +17,7 @@
     │   └── ShortReadError                                 fewer bytes came than the reference says
     ├── SourceNotFoundError         (FileNotFoundError)    no such file or object
     ├── UnknownUrlError             (ValueError)           a url that no store serves
+    ├── AccessDeniedError           (PermissionError)      a place that an app was told not to touch
     ├── LostMeaningError            (ValueError)           attributes that give stored numbers their meaning went missing
     ├── WriteError                  (ValueError)           what was asked for cannot be written like that
     ├── StepError                   (RuntimeError)         a step of a builder failed; has `.step`
@@ -101,6 +102,10 @@ class SourceNotFoundError(VzlabError, FileNotFoundError):
 
 class UnknownUrlError(VzlabError, ValueError):
     """No store serves this url."""
+
+
+class AccessDeniedError(VzlabError, PermissionError):
+    """A place that lies outside of what this process was told to touch."""
 
 
 class LostMeaningError(VzlabError, ValueError):

@@ -14,6 +14,7 @@ from vzlab.datasets.assemble import assemble_dataset, is_virtual, references_of
 from vzlab.errors import SourceNotFoundError
 from vzlab.manifests import ManifestGroup, UnreadableVariable
 from vzlab.storage import StoreRegistry, as_registry, normalize_url, read_array, url_name
+from vzlab.storage.gate import pass_gate
 
 type Item = str | xr.Dataset | xr.DataTree
 """A normalised url, or what is open already."""
@@ -58,7 +59,10 @@ def _expand_url(text: str, registry: StoreRegistry | None) -> Iterable[str]:
         found = sorted(glob.glob(text, recursive=True))  # noqa: PTH207  Path.glob wants a root
         if not found:
             raise SourceNotFoundError(f"No files match {text!r}: expected at least one")
-        return map(normalize_url, found)
+        urls = list(map(normalize_url, found))
+        for url in urls:
+            pass_gate(url)
+        return urls
     found = (registry or as_registry()).glob(text)
     if not found:
         raise SourceNotFoundError(f"No objects match {text!r}: expected at least one")

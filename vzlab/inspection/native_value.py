@@ -15,6 +15,7 @@ import numpy as np
 
 from vzlab.cf import MEANING_ATTRIBUTES
 from vzlab.storage import local_path, url_name
+from vzlab.storage.gate import pass_gate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,7 @@ def read_native_value(
     asked = url if url is not None else place.url if place is not None else None
     if asked is None:
         return NativeValue(reason="The chunk is not in a file, so that there is none to ask")
+    pass_gate(asked)
     local = local_path(asked)
     if local is None:
         return NativeValue(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from vzlab.errors import MissingDependencyError, UnknownUrlError
+from vzlab.storage.gate import pass_gate
 from vzlab.storage.options import AzureOptions, GcsOptions, S3Options
 from vzlab.storage.urls import normalize_url
 
@@ -47,6 +48,7 @@ def open_storage(
         If Icechunk has no storage for the url.
     """
     url = normalize_url(location)
+    pass_gate(url)
     parts = urlsplit(url)
     path = unquote(parts.path)
     match SCHEMES.get(parts.scheme):

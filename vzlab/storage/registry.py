@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from vzlab.errors import UnknownUrlError, UnreachableChunkError
+from vzlab.storage.gate import current_gate, pass_gate
 from vzlab.storage.listing import (
     Listing,
     directories_local,
@@ -116,6 +117,7 @@ class StoreRegistry:
         return source
 
     def _make(self, url: str) -> Source:
+        pass_gate(url)
         path = local_path(url)
         if path is not None:
             if self.resolver is not None:
@@ -132,12 +134,16 @@ class StoreRegistry:
         UnknownUrlError
             If no store serves the url.
         """
+        pass_gate(url)
         if self.resolver is not None:
             return self._ask_resolver(url)
         for prefix in sorted(self.stores, key=len, reverse=True):
             if url == prefix or url.startswith(prefix.rstrip("/") + "/"):
                 return self.stores[prefix], split_url("x://x/" + url[len(prefix) :].lstrip("/"))[1]
         base, key = split_url(url)
+        gate = current_gate()
+        if gate is not None and base.startswith(("http:", "https:")):
+            return gate.http_store(base), key
         store = self._made.get(base)
         if store is None:
             store = self._made[base] = self._make_store(base)
@@ -231,6 +237,7 @@ class StoreRegistry:
 
     def _directory(self, location: str | os.PathLike[str]) -> tuple[str, str | None]:
         url = normalize_url(location).rstrip("/")
+        pass_gate(url)
         path = local_path(url)
         if path is not None and self.resolver is not None:
             self._ask_resolver(url)  # whether it may be read
@@ -240,7 +247,7 @@ class StoreRegistry:
         from obstore.store import HTTPStore
 
         store, prefix = self.resolve(url)
-        if isinstance(store, HTTPStore):
+        if isinstance(store, HTTPStore) or not hasattr(store, "list"):
             raise UnreachableChunkError(
                 f"{url} cannot be listed: HTTP has no way to ask what lies below a url"
             )

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from vzlab.manifests import SourceFile
+from vzlab.storage.gate import pass_gate
 from vzlab.storage.registry import StoreRegistry
 from vzlab.storage.request_log import logs_of, timed
 from vzlab.storage.urls import local_path
@@ -58,6 +59,7 @@ def _state(url: str, registry: StoreRegistry) -> FileFacts | Unavailable:
 
 def file_facts(url: str, registry: StoreRegistry) -> FileFacts:
     """Size, entity tag and time of the last change of a file or object, as they are now."""
+    pass_gate(url)
     path = local_path(url)
     if path is not None:
         status = os.stat(path)  # noqa: PTH116 - a path out of a url
@@ -73,14 +75,12 @@ def file_facts(url: str, registry: StoreRegistry) -> FileFacts:
 
 
 def _head(store: Any, key: str) -> Any:
-    import obstore
-
     try:
-        return obstore.head(store, key)
+        return store.head(key)
     except FileNotFoundError:
         raise
     except Exception:  # noqa: BLE001 - servers that refuse HEAD, as for signed urls, each say so in their own way
-        return obstore.get(store, key, options={"range": (0, 1)}).meta
+        return store.get(key, options={"range": (0, 1)}).meta
 
 
 def what_changed(then: SourceFile, now: FileFacts) -> tuple[tuple[str, str, str], ...]:

@@ -4,22 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import vzlab.parsers
 from vzlab.builder import STEPS, Builder, Step
-from vzlab.errors import MissingDependencyError, StepError
-
-try:
-    import ipywidgets
-except ImportError as error:  # pragma: no cover
-    raise MissingDependencyError("ipywidgets", extra="viz", purpose="The stepper in a notebook") from error
+from vzlab.errors import StepError
 
 type Call = tuple[str, tuple[Any, ...], dict[str, Any]]
 """A method of the builder, with what it is told."""
 
 FOUND = "as the file's format asks"
-_WIDE = {"width": "100%", "max_width": "44em"}
+
+
+class Fields(Protocol):
+    """Makes labelled fields, of one library or another. Each has a `value`."""
+
+    def text(self, label: str, placeholder: str = "") -> Any:
+        """A line of text."""
+
+    def lines(self, label: str, placeholder: str = "") -> Any:
+        """Several lines of text."""
+
+    def secret(self, label: str, placeholder: str = "") -> Any:
+        """A line that is not shown."""
+
+    def choice(self, label: str, options: dict[str, str]) -> Any:
+        """One of several values, by what each is called."""
+
+    def yes_or_no(self, label: str) -> Any:
+        """True or False, which it is at first."""
+
+    def number(self, label: str) -> Any:
+        """A whole number from 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,31 +61,11 @@ class Form:
         self.fill(self.fields, builder)
 
 
-def forms() -> dict[Step, Form]:
-    """A form for every step."""
-    made = (_sources(), _look(), _check(), _choose(), _combine(), _write(), _prove())
+def forms(make: Fields) -> dict[Step, Form]:
+    """A form for every step, of fields that are made so."""
+    made = (_sources(make), _look(make), _check(), _choose(make), _combine(make), _write(make), _prove(make))
     by_step = {form.step: form for form in made}
     return {step: by_step[step] for step in STEPS}
-
-
-def _text(description: str, placeholder: str = "", kind: Any = ipywidgets.Text) -> Any:
-    return kind(
-        description=description,
-        placeholder=placeholder,
-        style={"description_width": "initial"},
-        layout=_WIDE,
-        continuous_update=False,
-    )
-
-
-def _dropdown(description: str, options: Any) -> Any:
-    return ipywidgets.Dropdown(
-        description=description, options=options, style={"description_width": "initial"}, layout=_WIDE
-    )
-
-
-def _checkbox(description: str) -> Any:
-    return ipywidgets.Checkbox(description=description, indent=False, layout=_WIDE)
 
 
 def _names(text: str) -> list[str]:
@@ -86,7 +82,7 @@ def _pairs(text: str, step: Step, example: str) -> dict[str, str]:
     return pairs
 
 
-def _sources() -> Form:
+def _sources(make: Fields) -> Form:
     parsers = sorted(name for name in vzlab.parsers.__all__ if name.endswith("Parser") and name != "Parser")
 
     def read(values: Mapping[str, Any]) -> Call:
@@ -106,18 +102,16 @@ def _sources() -> Form:
         fields["parser"].value = sources.parser or FOUND
 
     fields = {
-        "locations": _text("Files", "paths, urls or globs, one a line", ipywidgets.Textarea),
-        "anonymous": _checkbox("Read buckets without credentials"),
-        "options": _text("Options of the store", "region=eu-west-1, ...", ipywidgets.Password),
-        "parser": _dropdown("Parser", [FOUND, *parsers]),
+        "locations": make.lines("Files", "paths, urls or globs, one a line"),
+        "anonymous": make.yes_or_no("Read buckets without credentials"),
+        "options": make.secret("Options of the store", "region=eu-west-1, ..."),
+        "parser": make.choice("Parser", {name: name for name in (FOUND, *parsers)}),
     }
     return Form(step="sources", fields=fields, action="Take these files", read=read, fill=fill)
 
 
-def _look() -> Form:
-    number = ipywidgets.BoundedIntText(
-        description="File number", min=0, max=10**9, style={"description_width": "initial"}, layout=_WIDE
-    )
+def _look(make: Fields) -> Form:
+    number = make.number("File number")
 
     def fill(fields: Mapping[str, Any], builder: Builder) -> None:
         fields["file"].value = builder.looked_at or 0
@@ -135,20 +129,20 @@ def _check() -> Form:
     return Form(step="check", fields={}, action="Check the files", read=lambda _: ("check", (), {}))
 
 
-def _choose() -> Form:
+def _choose(make: Fields) -> Form:
     lists = ("variables", "drop_variables", "loadable_variables", "allow")
     fields = {
-        "variables": _text("Keep only", "names, separated by commas; nothing keeps all"),
-        "drop_variables": _text("Drop", "names"),
-        "loadable_variables": _text("Load into memory", "names; nothing loads what indexes a dimension"),
-        "group": _text("Group", "a path, several, or * for all; nothing is the root"),
-        "concat_dim": _text("Files follow each other along", "nothing finds the dimension"),
-        "on_mismatch": _dropdown(
+        "variables": make.text("Keep only", "names, separated by commas; nothing keeps all"),
+        "drop_variables": make.text("Drop", "names"),
+        "loadable_variables": make.text("Load into memory", "names; nothing loads what indexes a dimension"),
+        "group": make.text("Group", "a path, several, or * for all; nothing is the root"),
+        "concat_dim": make.text("Files follow each other along", "nothing finds the dimension"),
+        "on_mismatch": make.choice(
             "Files that are encoded otherwise",
-            [("are refused", "raise"), ("are encoded as the others", "reencode"), ("are loaded", "load")],
+            {"are refused": "raise", "are encoded as the others": "reencode", "are loaded": "load"},
         ),
-        "allow": _text("Allow", "static, absent, ..."),
-        "rename": _text("Rename", "old=new, old=new"),
+        "allow": make.text("Allow", "static, absent, ..."),
+        "rename": make.text("Rename", "old=new, old=new"),
     }
 
     def read(values: Mapping[str, Any]) -> Call:
@@ -174,10 +168,10 @@ def _choose() -> Form:
     return Form(step="choose", fields=fields, action="Choose", read=read, fill=fill)
 
 
-def _combine() -> Form:
+def _combine(make: Fields) -> Form:
     fields = {
-        "variable": _text("Cost of reading", "a variable; nothing takes the largest"),
-        "position": _text("At", "time=0, lat=3; nothing is all of it"),
+        "variable": make.text("Cost of reading", "a variable; nothing takes the largest"),
+        "position": make.text("At", "time=0, lat=3; nothing is all of it"),
     }
 
     def read(values: Mapping[str, Any]) -> Call:
@@ -193,14 +187,14 @@ def _combine() -> Form:
     return Form(step="combine", fields=fields, action="Combine", read=read)
 
 
-def _write() -> Form:
-    kinds = [("Icechunk", "icechunk"), ("Kerchunk, JSON", "json"), ("Kerchunk, Parquet", "parquet")]
+def _write(make: Fields) -> Form:
+    kinds = {"Icechunk": "icechunk", "Kerchunk, JSON": "json", "Kerchunk, Parquet": "parquet"}
     fields = {
-        "kind": _dropdown("As", kinds),
-        "to": _text("Where to", "a path, or s3://bucket/prefix"),
-        "options": _text("Options of the store", "region=eu-west-1, ...", ipywidgets.Password),
-        "branch": _text("Branch (Icechunk)", "main"),
-        "message": _text("Message (Icechunk)"),
+        "kind": make.choice("As", kinds),
+        "to": make.text("Where to", "a path, or s3://bucket/prefix"),
+        "options": make.secret("Options of the store", "region=eu-west-1, ..."),
+        "branch": make.text("Branch (Icechunk)", "main"),
+        "message": make.text("Message (Icechunk)"),
     }
 
     def read(values: Mapping[str, Any]) -> Call:
@@ -223,10 +217,10 @@ def _write() -> Form:
     return Form(step="write", fields=fields, action="Write the references", read=read, fill=fill)
 
 
-def _prove() -> Form:
+def _prove(make: Fields) -> Form:
     fields = {
-        "exact": _checkbox("Compare every chunk, not a sample"),
-        "receipt": _text("Keep the receipt as a page", "receipt.html"),
+        "exact": make.yes_or_no("Compare every chunk, not a sample"),
+        "receipt": make.text("Keep the receipt as a page", "receipt.html"),
     }
 
     def read(values: Mapping[str, Any]) -> Call:

@@ -10,18 +10,18 @@ from typing import Any, cast
 import ipywidgets
 import traitlets
 
-from vzlab.builder import STEPS, TITLES, Builder, Fix, Secret, Step, call
+from vzlab.builder import STEPS, TITLES, Builder, Fix, Step, call
 from vzlab.builder.view import to_markup
 from vzlab.errors import StepError
-from vzlab.render.html import Content, callout, card, code_block, details, element, label
-from vzlab.storage import url_name
+from vzlab.render.html import callout, card, code_block, details, element, label
 from vzlab.widgets.background import BackgroundWork, CancelledError
-from vzlab.widgets.builder_forms import Call, Form, forms
+from vzlab.widgets.builder_calls import PRE, completed, do, error_html, html_of, line_of, result_html, step_of
+from vzlab.widgets.builder_fields import NotebookFields
+from vzlab.widgets.builder_forms import Form, forms
 
 _WRAP = {"flex_flow": "row wrap", "width": "100%"}
 _BUTTON = {"width": "auto", "max_width": "100%", "height": "auto"}
 _LOG_LINES = 200
-_STEP_OF: dict[str, Step] = {"leave_out": "sources", "unique": "sources"}
 
 
 class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
@@ -35,7 +35,7 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
 
     def __init__(self, builder: Builder, *, upload_folder: Path) -> None:
         self._upload_folder = upload_folder
-        self._forms = forms()
+        self._forms = forms(NotebookFields())
         self._log: list[str] = []
         self.work = BackgroundWork(self._on_progress)
         self.headers = {step: _button("", lambda _, step=step: self._open(step)) for step in STEPS}
@@ -85,7 +85,7 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
     def take(self, step: Step) -> None:
         """Take a step as its fields say, and do its work in the background."""
         try:
-            method, positional, named = self._completed(self._forms[step].call())
+            method, positional, named = completed(self.builder, self._forms[step].call())
             self._apply(method, positional, named)
         except StepError as error:
             self._fail(error, step)
@@ -102,7 +102,7 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
 
     def cancel(self) -> None:
         """End what is under way where it next tells of its progress; nothing is left half written."""
-        self.doing.value = _html("Ending ...")
+        self.doing.value = html_of("Ending ...")
         self.work.cancel()
 
     def wait(self, timeout_s: float = 60) -> bool:
@@ -117,9 +117,9 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
                 self.builder.to_notebook(path) if path.suffix == ".ipynb" else self.builder.to_script(path)
             )
         except OSError as error:
-            self.saved.value = _html(f"Not saved: {error}")
+            self.saved.value = html_of(f"Not saved: {error}")
             return
-        self.saved.value = _html(f"Saved as {written}")
+        self.saved.value = html_of(f"Saved as {written}")
 
     def show_static(self) -> None:
         """Put the state under the cell as HTML of its own, which a notebook keeps when its kernel is gone."""
@@ -131,45 +131,19 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
 
     def _apply(self, method: str, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
         builder = getattr(self.builder, method)(*positional, **named)
-        if method == "sources":
-            positional, named = (
-                builder.chosen_sources.locations,
-                _shown(named, builder.chosen_sources.storage_options),
-            )
-        elif method == "write":
-            named = _shown(named, builder.target.storage_options)
-        self.line.value = _html(
-            label("This click"), code_block(f"builder = {call('builder.' + method, *positional, **named)}")
-        )
+        line = line_of(builder, (method, positional, named))
+        self.line.value = html_of(label("This click"), code_block(line))
         with self.hold_trait_notifications():
             self._filled_for = builder  # what was typed in other steps, and not taken yet, stays
             self.builder = builder
-        self._forms[_STEP_OF.get(method) or cast("Step", method)].show(builder)
-
-    def _completed(self, told: Call) -> Call:
-        """A call in which what was typed before, and is not shown, is as it was."""
-        method, positional, named = told
-        sources = self.builder.chosen_sources
-        if method == "choose":
-            now = self.builder.choose(**named).choices if self.builder.chosen_sources.locations else None
-            changed = {name: value for name, value in named.items()
-                       if now is None or getattr(now, name) != getattr(self.builder.choices, name)}  # fmt: skip
-            return method, positional, changed
-        if method != "sources":
-            return told
-        hidden = {each.shown: each for each in sources.locations if isinstance(each, Secret)}
-        again = tuple(hidden.get(text, text) for text in positional)
-        options = {name: value for name, value in sources.storage_options.items() if name != "skip_signature"}
-        if again == sources.locations and (options or "storage_options" in named):
-            named = {**named, "storage_options": options | named.get("storage_options", {})}
-        return method, again, named
+        self._forms[step_of(method)].show(builder)
 
     def _start(self, step: Step) -> None:
         builder = self.builder
         self.messages[step].value = ""
         self._busy(True)
         self.work.start(
-            lambda tell: _do(builder, step, tell),
+            lambda tell: do(builder, step, tell),
             lambda result, error: self._end(step, result, error),
         )
 
@@ -178,7 +152,7 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
         if error is None:
             self._done(step, self._result_html(step, result))
         elif isinstance(error, CancelledError):
-            self.messages[step].value = _html(
+            self.messages[step].value = html_of(
                 callout("Ended before it was done. What was opened stays known.", tone="note")
             )
         else:
@@ -193,7 +167,7 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
         """Show an error at the step that caused it, and open that."""
         step = cast("Step", error.step) if isinstance(error, StepError) else asked
         text = self.builder.scrub(str(error) or type(error).__name__)
-        self.messages[step].value = _html(callout(element("pre", text, style=_PRE), tone="bad"))
+        self.messages[step].value = html_of(error_html(text))
         if step == "check":
             self._show_fixes()
         self._open(step)
@@ -222,7 +196,7 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
             if self.builder.kept(name) is None:
                 self.results[step].value = ""
         self.fixes.children = self.fixes.children if self.builder.kept("report") is not None else ()
-        self.program.value = _html(
+        self.program.value = html_of(
             details("The whole program", code_block(self.builder.code()), is_open=False)
         )
         if self._static is not None:
@@ -237,7 +211,7 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
         """A button for each way to resolve each problem."""
         rows: list[Any] = []
         for finding in self.builder.problems:
-            rows.append(ipywidgets.HTML(_html(element("div", self.builder.scrub(finding.sentence)))))
+            rows.append(ipywidgets.HTML(html_of(element("div", self.builder.scrub(finding.sentence)))))
             buttons = []
             for fix in self.builder.fixes(finding):
                 button = _button(fix.label, lambda _, fix=fix: self.apply(fix))
@@ -247,20 +221,9 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
         self.fixes.children = tuple(rows)
 
     def _result_html(self, step: Step, result: Any) -> str:
-        builder = self.builder
-        if step == "sources":
-            names = [url_name(url) for url in result]
-            more = f" and {len(names) - 20:,} more" if len(names) > 20 else ""
-            text: Content = f"{len(names):,} file{'s' * (len(names) != 1)}, {builder.format.name}: {', '.join(names[:20])}{more}"
-            return _html(callout(builder.scrub(str(text)), tone="good"))
         if step == "check":
             self._show_fixes()
-        if step == "prove":
-            shown = (builder.verification, builder.comparison)
-            return builder.scrub("".join(each._repr_html_() for each in shown if each is not None))
-        if hasattr(result, "_repr_html_"):
-            return builder.scrub(str(result._repr_html_()))
-        return _html(element("pre", builder.scrub(str(result)), style=_PRE))
+        return result_html(self.builder, step, result)
 
     def _busy(self, is_busy: bool) -> None:
         self.running.layout.display = None if is_busy else "none"
@@ -273,10 +236,10 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
         said = f"{text}: {done:,} of {total:,}" if total else text
         if total:
             self.progress.max, self.progress.value = total, done
-        self.doing.value = _html(said)
+        self.doing.value = html_of(said)
         self._log = [*self._log[-_LOG_LINES:], self.builder.scrub(said)]
-        self.done_so_far.value = _html(
-            details("What was done", element("pre", "\n".join(self._log), style=_PRE))
+        self.done_so_far.value = html_of(
+            details("What was done", element("pre", "\n".join(self._log), style=PRE))
         )
 
     def _on_upload(self, change: Any) -> None:
@@ -292,7 +255,7 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
         finally:
             self.upload.value = ()  # its bytes would be saved with the notebook
         paths = builder.chosen_sources.locations[-len(files) :]
-        self.line.value = _html(
+        self.line.value = html_of(
             label("This click"), code_block(f"builder = {call('builder.add_sources', *paths)}")
         )
         self.builder = builder
@@ -312,30 +275,11 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
         return ipywidgets.VBox(parts, layout={"width": "100%", "padding": "0 0 1em 1em"})
 
 
-_PRE = "white-space:pre-wrap;overflow-wrap:anywhere;margin:0;background:none;color:inherit"
-
-
-def _do(builder: Builder, step: Step, tell: Any) -> Any:
-    result = builder.run(step, tell)
-    if step == "sources":
-        _ = builder.format
-    return result
-
-
 def _button(description: str, on_click: Any) -> Any:
     button = ipywidgets.Button(description=description, layout=_BUTTON)
     button.style.text_align = "left"
     button.on_click(on_click)
     return button
-
-
-def _html(*content: Content) -> str:
-    return str(card(*content, upgrade=False))
-
-
-def _shown(named: dict[str, Any], options: Any) -> dict[str, Any]:
-    """Arguments with storage options as they are written down: secrets as look-ups."""
-    return {**named, "storage_options": options} if options else named
 
 
 def build(

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from vzlab.errors import MissingDependencyError, WriteError
 from vzlab.storage import local_path, normalize_url
+from vzlab.storage.gate import pass_gate
 from vzlab.storage.icechunk_storage import SCHEMES, open_storage
 from vzlab.storage.options import AzureOptions, GcsOptions, S3Options
 
@@ -125,6 +126,8 @@ def open_icechunk(
     """
     storage = x if isinstance(x, icechunk.Storage) else open_storage(x, storage_options)
     config = repository_config(storage)
+    for prefix in config.virtual_chunk_containers or {}:
+        pass_gate(prefix)  # Icechunk reads what lies there by itself
     if config.storage is None:
         # The default of local and in-memory storage cuts every chunk into several requests.
         config.storage = single_requests(storage)

@@ -23,6 +23,7 @@ from vzlab.errors import WriteError
 from vzlab.manifests import ManifestArray
 from vzlab.manifests.manifest import INLINE
 from vzlab.storage import as_registry, local_path, normalize_url
+from vzlab.storage.gate import pass_gate
 from vzlab.storage.manifest_store import array_document
 from vzlab.writers.contents import GroupContents, take_apart
 from vzlab.writers.kerchunk_columns import (
@@ -218,6 +219,7 @@ def write_json(
 ) -> None:
     """Write JSON to a file or object."""
     url = normalize_url(path)
+    pass_gate(url)
     target = local_path(url)
     if target is None:
         import obstore

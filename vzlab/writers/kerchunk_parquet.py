@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from vzlab.errors import WriteError
 from vzlab.manifests.manifest import INLINE
 from vzlab.storage import as_registry, local_path, normalize_url
+from vzlab.storage.gate import pass_gate
 from vzlab.writers.kerchunk import References, replacing
 from vzlab.writers.kerchunk_columns import ReferencedArray, fsspec_url, inline_text
 
@@ -34,6 +35,7 @@ def write_parquet(
         If there is something at the path that is not a set of references.
     """
     url = normalize_url(path)
+    pass_gate(url)
     target = local_path(url)
     if target is None:
         import obstore

@@ -13,6 +13,7 @@ import numpy as np
 from vzlab.manifests import ManifestArray, ManifestGroup, UnreadableVariable
 from vzlab.manifests.manifest import INLINE
 from vzlab.storage import local_path
+from vzlab.storage.gate import pass_gate
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
@@ -27,6 +28,8 @@ def without_strangers(group: ManifestGroup) -> ManifestGroup:
         return group
     import h5py
 
+    for source in group.sources:
+        pass_gate(source.url)
     paths = {source.url: local_path(source.url) for source in group.sources}
     with ExitStack() as stack:
         files = {

@@ -25,6 +25,7 @@ from vzlab.parsers.hdf5.layouts import Layout, read_array_layout
 from vzlab.parsers.hdf5.loading import filters_available, load_dataset
 from vzlab.parsers.hdf5.objects import DatasetNode, ObjectFinder, ObjectKey, ObjectTree
 from vzlab.parsers.hdf5.opening import LIBRARY_ERRORS, library_message, open_hdf5, page_length
+from vzlab.parsers.hdf5.outside import refuse_outside
 from vzlab.parsers.hdfeos import with_field_dimensions
 from vzlab.storage import Source, StoreRegistry, as_registry
 
@@ -72,6 +73,7 @@ class HDF5Parser(Parser):
         """Read a variable with h5py; strings of varying length as `str`, references as paths of what they point to."""
         source = as_registry(registry).open(os.fspath(url))
         with open_hdf5(source) as file_id:
+            refuse_outside(file_id, path, source.url)
             return load_dataset(file_id, path, source.url)
 
 

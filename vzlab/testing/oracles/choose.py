@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from vzlab.storage import StoreRegistry, local_path
+from vzlab.storage.gate import pass_gate
 from vzlab.testing.oracles.base import NativeFile, NoOracleError
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"  # HDF5 spec II.A: at 0, 512, 1024, 2048, ... of a file
@@ -193,6 +194,7 @@ def open_native(url: str, registry: StoreRegistry) -> NativeFile:
     OSError
         If the file cannot be opened.
     """
+    pass_gate(url)
     location = _location(url, registry)
     suitable = list(_suitable(location))
     if not suitable:
@@ -230,6 +232,8 @@ def _location(url: str, registry: StoreRegistry) -> Any:
     import obstore
 
     store, key = registry.resolve(url)
+    if not hasattr(store, "get_ranges"):
+        raise NoOracleError(f"{url} is served by a store that independent readers cannot read through")
     return _ObjectFile(obstore.open_reader(store, key))
 
 

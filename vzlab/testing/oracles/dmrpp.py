@@ -10,6 +10,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from vzlab.storage import normalize_url
+from vzlab.storage.gate import pass_gate
 from vzlab.testing.oracles.base import NativeChunks, NativeVariable, NoOracleError, Unstated
 from vzlab.testing.oracles.hdf5 import Hdf5File
 
@@ -27,6 +29,7 @@ class DescribedFile(Hdf5File):
         if not isinstance(location, str):
             raise NoOracleError("h5py reads the file beside a DMR++ document, if both are on this machine")
         beside = Path(location).with_suffix("")
+        pass_gate(normalize_url(beside))
         if not h5py.is_hdf5(beside):
             raise NoOracleError(f"{beside.name} is not there, or no HDF5: nothing says what it should hold")
         super().__init__(str(beside))

@@ -88,6 +88,26 @@ class Files:
 
         return self._made(f"variables-{n_variables}", make)
 
+    def scattered(self, n_variables: int, bytes_apart: int, *, page_bytes: int | None = None) -> Path:
+        """A file of chunked variables with 10 attributes, the metadata of each behind the data of the one before.
+
+        With `page_bytes` metadata and data lie on pages of their own.
+        """
+
+        def make(path: Path) -> None:
+            paged: dict[str, Any] = {"fs_strategy": "page", "fs_page_size": page_bytes} if page_bytes else {}
+            with h5py.File(path, "w", **paged) as file:
+                for number in range(n_variables):
+                    x = file.create_dataset(
+                        f"x{number:04}", (bytes_apart // 4,), "f4", chunks=(bytes_apart // 16,)
+                    )
+                    x.attrs.update({f"attribute_{i}": f"what is said of {number}, {i}" for i in range(10)})
+                    x[...] = np.float32(number)
+                    file.flush()  # else headers are written together at the end
+
+        name = f"scattered-{n_variables}-{bytes_apart}"
+        return self._made(name if page_bytes is None else f"{name}-paged-{page_bytes}", make)
+
     def array(self, n_bytes: int, layout: Layout) -> Path:
         """One variable ``x``, smooth 4-byte floats in one dimension."""
 

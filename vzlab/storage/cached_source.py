@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cached_property
 
 from vzlab.storage.request_log import RequestKind
 from vzlab.storage.source import HEAD_BYTES, Source
@@ -15,8 +15,6 @@ NEAR_PAGES = 16
 """So many pages between two that are wanted cost less than another request."""
 MAX_KEPT_BYTES = 2**20
 """Longer reads are passed on, and not kept: they are no metadata."""
-AT_ONCE = 256
-"""Requests of one round that run at a time."""
 
 
 class CachedSource(Source):
@@ -30,7 +28,12 @@ class CachedSource(Source):
     def __init__(self, source: Source) -> None:
         super().__init__(source.url)
         self._source = source
-        self._pages: dict[int, bytes] = {}
+
+    @cached_property
+    def _pages(self) -> dict[int, bytes]:
+        """Pages by number; the first ones came with the request that found out what the source is."""
+        head = self._source.read(0, min(HEAD_BYTES, self.size_bytes))
+        return {at // PAGE_BYTES: head[at : at + PAGE_BYTES] for at in range(0, len(head), PAGE_BYTES)}
 
     @property
     def size_bytes(self) -> int:
@@ -55,13 +58,28 @@ class CachedSource(Source):
         if not all(page in self._pages for page in range(first, last + 1)):
             begin = offset // HEAD_BYTES * HEAD_BYTES
             end = -(-(offset + length) // HEAD_BYTES) * HEAD_BYTES
-            self._fetch(begin // PAGE_BYTES, end // PAGE_BYTES)
+            self._fetch([(begin // PAGE_BYTES, end // PAGE_BYTES)])
         held = b"".join(self._pages[page] for page in range(first, last + 1))
         start = offset - first * PAGE_BYTES
         return held[start : start + length]
 
-    def prefetch(self, ranges: Iterable[tuple[int, int]]) -> None:
-        """Fetch the pages of ranges ``(offset, length)`` that are absent, in one parallel round; neighbours together."""
+    def read_many(self, ranges: Sequence[tuple[int, int]], *, kind: RequestKind = "range") -> list[bytes]:
+        """Read ranges at once, of which the short ones are kept."""
+        self.prefetch(bounds for bounds in ranges if bounds[1] <= MAX_KEPT_BYTES)
+        passed_on = [bounds for bounds in ranges if bounds[1] > MAX_KEPT_BYTES]
+        long = iter(self._source.read_many(passed_on, kind=kind))
+        return [
+            next(long) if length > MAX_KEPT_BYTES else self.read(offset, length) for offset, length in ranges
+        ]
+
+    def prefetch(self, ranges: Iterable[tuple[int, int]]) -> bool:
+        """Fetch the pages of ranges ``(offset, length)`` that are absent, in one parallel round; neighbours together.
+
+        Returns
+        -------
+        bool
+            Whether anything was absent.
+        """
         n_pages = -(-self.size_bytes // PAGE_BYTES)
         wanted: set[int] = set()
         for offset, length in ranges:
@@ -74,14 +92,16 @@ class CachedSource(Source):
                 runs[-1][1] = page + 1
             else:
                 runs.append([page, page + 1])
-        if len(runs) == 1:
-            self._fetch(runs[0][0], runs[0][1])
-        elif runs:
-            with ThreadPoolExecutor(min(AT_ONCE, len(runs))) as pool:
-                list(pool.map(lambda run: self._fetch(run[0], run[1]), runs))
+        self._fetch(runs)
+        return bool(runs)
 
-    def _fetch(self, first: int, stop: int) -> None:
-        begin = first * PAGE_BYTES
-        data = self._source.read(begin, min(stop * PAGE_BYTES, self.size_bytes) - begin)
-        for at in range(0, len(data), PAGE_BYTES):
-            self._pages[first + at // PAGE_BYTES] = data[at : at + PAGE_BYTES]
+    def _fetch(self, runs: Sequence[Sequence[int]]) -> None:
+        """Runs of pages ``[first, stop]``, all at once."""
+        ranges = [
+            (first * PAGE_BYTES, min(stop * PAGE_BYTES, self.size_bytes) - first * PAGE_BYTES)
+            for first, stop in runs
+        ]
+        for (begin, _), data in zip(ranges, self._source.read_many(ranges), strict=True):
+            first = begin // PAGE_BYTES
+            for at in range(0, len(data), PAGE_BYTES):
+                self._pages[first + at // PAGE_BYTES] = data[at : at + PAGE_BYTES]

@@ -38,10 +38,14 @@ def read_rows(source: Source, offsets: npt.NDArray[np.int64], length: int) -> np
     begins = np.concatenate(([0], np.cumsum(merged.lengths)))
     buffer = np.zeros(int(begins[-1]) + length, np.uint8)
     view = memoryview(buffer)
-    for start, begin, end in zip(
-        merged.offsets.tolist(), begins[:-1].tolist(), begins[1:].tolist(), strict=True
-    ):
-        source.read_into(start, view[begin:end])
+    spans = list(zip(begins[:-1].tolist(), begins[1:].tolist(), strict=True))
+    if source.local_path is None:
+        ranges = list(zip(merged.offsets.tolist(), merged.lengths.tolist(), strict=True))
+        for (begin, end), data in zip(spans, source.read_many(ranges), strict=True):
+            view[begin:end] = data
+    else:
+        for start, (begin, end) in zip(merged.offsets.tolist(), spans, strict=True):
+            source.read_into(start, view[begin:end])
     run = np.zeros(n, np.int64)
     run[merged.first[1:]] = 1
     run = np.cumsum(run)

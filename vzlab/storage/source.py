@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 import threading
 import weakref
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +20,12 @@ from vzlab.storage.request_log import RequestKind, RequestLog, logs_of, timed
 
 HEAD_BYTES = 65_536
 """The first request to a remote object asks for this much: it tells size and etag, and metadata often lies there."""
+
+AT_ONCE = 32
+"""Threads that read many ranges of one source."""
+
+RANGES_A_CALL = 10
+"""Ranges that obstore asks for at once in one call."""
 
 _REPLACED = "The file is shorter than its references say: it was truncated or replaced after it was parsed. Parse it again."
 
@@ -61,6 +70,17 @@ class Source(ABC):
     def read_into(self, offset: int, target: memoryview, *, kind: RequestKind = "range") -> None:
         """Read as many bytes as a buffer has into it; raises what `read` does."""
         target[:] = self.read(offset, len(target), kind=kind)
+
+    def read_many(self, ranges: Sequence[tuple[int, int]], *, kind: RequestKind = "range") -> list[bytes]:
+        """Read ranges ``(offset, length)`` that lie apart from each other, all at once; raises what `read` does."""
+        return self._at_once(lambda wanted: self.read(*wanted, kind=kind), ranges)
+
+    @staticmethod
+    def _at_once[T, R](read: Callable[[T], R], items: Sequence[T]) -> list[R]:
+        if len(items) < 2:
+            return [read(item) for item in items]
+        with ThreadPoolExecutor(min(AT_ONCE, len(items))) as pool:
+            return list(pool.map(read, items))
 
     def is_current(self) -> bool:
         """Whether it is still what its url names; only local files are looked at."""
@@ -254,6 +274,33 @@ class ObjectSource(Source):
         except Exception as error:
             raise self._unreachable(error, offset, length) from error
         return self._checked(data, offset, length)
+
+    def read_many(self, ranges: Sequence[tuple[int, int]], *, kind: RequestKind = "range") -> list[bytes]:
+        """Read ranges that lie apart from each other, all at once."""
+        from obstore.store import ObjectStoreMethods
+
+        # Others may merge what lies far apart, or ask for one after another.
+        if not isinstance(self._store, ObjectStoreMethods):
+            return super().read_many(ranges, kind=kind)
+        held = [self._held(*bounds) for bounds in ranges]
+        wanted = [bounds for bounds, data in zip(ranges, held, strict=True) if data is None]
+        calls = [wanted[at : at + RANGES_A_CALL] for at in range(0, len(wanted), RANGES_A_CALL)]
+        fetched = itertools.chain.from_iterable(
+            self._at_once(lambda some: self._read_together(some, kind), calls)
+        )
+        return [next(fetched) if data is None else data for data in held]
+
+    def _read_together(self, ranges: Sequence[tuple[int, int]], kind: RequestKind) -> list[bytes]:
+        """As many ranges as one call asks for at once."""
+        try:
+            with ExitStack() as stack:
+                for offset, length in ranges:
+                    stack.enter_context(self._timed(offset, length, kind))
+                offsets, lengths = zip(*ranges, strict=True)
+                found = self._store.get_ranges(self._key, starts=offsets, lengths=lengths, coalesce=0)
+        except Exception as error:
+            raise self._unreachable(error, *ranges[0]) from error
+        return [self._checked(bytes(data), *bounds) for data, bounds in zip(found, ranges, strict=True)]
 
     async def read_async(self, offset: int, length: int, *, kind: RequestKind = "range") -> bytes:
         """Read a byte range without blocking."""

@@ -5,105 +5,147 @@ What is found here serves only to fetch: whatever is not known, or damaged, the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 from vzlab.errors import VzlabError
-from vzlab.parsers.hdf5.layout_message import BTREE_V1, parse_chunked_layout
+from vzlab.parsers.hdf5.indices.nodes import UnknownIndexError
+from vzlab.parsers.hdf5.layout_message import (
+    BTREE_V1,
+    BTREE_V2,
+    EXTENSIBLE_ARRAY,
+    FIXED_ARRAY,
+    parse_chunked_layout,
+)
+from vzlab.parsers.hdf5.messages import attribute_values, link_target
 from vzlab.parsers.hdf5.object_header import (
     CONTINUATION,
-    SPECULATIVE_BYTES,
     FileBytes,
     HeaderShape,
     block_messages,
     continuation_range,
     header_shape,
 )
+from vzlab.parsers.hdf5.structures import (
+    MOST_BYTES,
+    Structure,
+    btree2,
+    extensible_array,
+    fixed_array,
+    fractal_heap,
+    global_heap,
+    leaf,
+)
 from vzlab.storage import CachedSource
+from vzlab.storage.source import HEAD_BYTES
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_LINK_INFO, _LINK, _LAYOUT, _SYMBOL_TABLE, _ATTRIBUTE_INFO = 0x02, 0x06, 0x08, 0x11, 0x15
-_INDEX_HEAD_BYTES = 1024
-"""Fetched at the start of an index of layout 4 and later: its header, and often its first block."""
+_DATATYPE, _LINK_INFO, _LINK, _LAYOUT, _ATTRIBUTE = 0x03, 0x02, 0x06, 0x08, 0x0C
+_SYMBOL_TABLE, _ATTRIBUTE_INFO, _FILE_SPACE_INFO = 0x11, 0x15, 0x17
+_SHARED = 2
+"""Flag of a message whose data are elsewhere."""
+_PAGED = 1
+_VIRTUAL_LAYOUT = 3
+
+WHOLE_FILE_BYTES = 4 * HEAD_BYTES
+"""A file of no more is fetched whole: in the second request, where following its structure would take several rounds."""
+HEADER_BYTES = 4096
+"""Fetched where an object header begins: the blocks that continue it, its chunk index and strings often lie right behind."""
+HEAP_HEAD_BYTES = 512
 MAX_ROUNDS = 40
 MAX_STRUCTURES = 200_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Structure:
-    """A piece of metadata, and what to do once it is there."""
-
-    address: int
-    length: int
-    follow: Callable[[bytes], Iterator[_Structure]]
-
-
 def prefetch_metadata(source: CachedSource) -> int:
-    """Fetch headers, groups and heads of chunk indices into the cache of a source.
+    """Fetch headers, groups, attributes and chunk indices into the cache of a source.
 
     Returns
     -------
     int
-        Rounds of requests.
+        Rounds of requests, the one that found out what the source is not counted.
     """
-    head = source.read(0, min(96, source.size_bytes))
-    found = _superblock(source, head)
-    if found is None:
+    if source.size_bytes <= WHOLE_FILE_BYTES:
+        return int(source.prefetch([(0, source.size_bytes)]))
+    base = _superblock_position(source)
+    if base is None:
         return 0
-    file, root = found
-    return _Walker(file, source).walk(root)
+    walker = _Walker(source, base)
+    return walker.walk(walker.roots(source.read(base, 96)))
 
 
-def _superblock(source: CachedSource, head: bytes) -> tuple[FileBytes, int] | None:
-    """The file's widths, and the address of the root group's header (HDF5 specification II.A); None where not at byte 0."""
-    if head[:8] != _SIGNATURE or len(head) < 96:
-        return None
-    version = head[8]
-    if version in (0, 1):
-        widths = (head[13], head[14])
-        # Behind four addresses comes the root's symbol table entry: the offset of its name, then its header's address.
-        at = (24 if version == 0 else 28) + 5 * head[13]
-    elif version in (2, 3):
-        widths = (head[9], head[10])
-        at = 12 + 3 * head[9]
-    else:
-        return None
-    file = FileBytes(source=source, base=0, address_bytes=widths[0], length_bytes=widths[1])
-    return file, file.address(head, at)
+def _superblock_position(source: CachedSource) -> int | None:
+    """Where the superblock is, among what came with the first request: at 0, 512, 1024, ... (HDF5 specification II.A)."""
+    position = 0
+    while position + 96 <= HEAD_BYTES:
+        if source.read(position, 8) == _SIGNATURE:
+            return position
+        position = max(512, 2 * position)
+    return None
 
 
 class _Walker:
     """Goes from structure to structure, a level at a time."""
 
-    def __init__(self, file: FileBytes, source: CachedSource) -> None:
-        self._file = file
+    def __init__(self, source: CachedSource, base: int) -> None:
         self._source = source
+        head = source.read(base, 16)
+        widths = (head[13], head[14]) if head[8] < 2 else (head[9], head[10])
+        self._file = FileBytes(source=source, base=base, address_bytes=widths[0], length_bytes=widths[1])
+        self._page_bytes = 1
         self._seen: set[int] = set()
 
-    def walk(self, root: int) -> int:
-        """All that is reached from the header at an address; returns the number of rounds."""
-        level = [self._header(root)]
+    def roots(self, head: bytes) -> list[Structure]:
+        """What a superblock leads to: the root group, and the extension of the superblock (II.A)."""
+        file, version = self._file, head[8]
+        if version in (0, 1):
+            # Behind four addresses comes the root's symbol table entry.
+            return list(self._symbol_entry(head, (24 if version == 0 else 28) + 4 * file.address_bytes))
+        if version in (2, 3):
+            at = [12 + i * file.address_bytes for i in (3, 1)]
+            return [self._header(file.address(head, i)) for i in at]
+        return []
+
+    def walk(self, level: list[Structure]) -> int:
+        """Fetch all that is reached from structures; returns the number of rounds that asked for anything."""
         n_rounds = 0
-        while level and n_rounds < MAX_ROUNDS and len(self._seen) < MAX_STRUCTURES:
-            level = [s for s in level if 0 < s.address < self._file.size_bytes and self._is_new(s.address)]
-            # A failure is the library's to meet again, and to tell.
-            with suppress(VzlabError):
-                self._source.prefetch((s.address, s.length) for s in level)
-                n_rounds += 1
-                level = [below for s in level for below in s.follow(self._file.read(s.address, s.length))]
-                continue
-            break
+        for _ in range(MAX_ROUNDS):
+            level = [s for s in level if self._is_wanted(s)]
+            if not level or len(self._seen) > MAX_STRUCTURES:
+                break
+            try:
+                n_rounds += self._source.prefetch(self._ranges(level))
+            except VzlabError:
+                # The library will meet it again, and tell.
+                break
+            level = [below for structure in level for below in self._follow(structure)]
         return n_rounds
 
-    def _is_new(self, address: int) -> bool:
-        if address in self._seen:
+    def _is_wanted(self, structure: Structure) -> bool:
+        address = structure.address
+        if structure.length <= 0 or not 0 <= address < self._file.size_bytes or address in self._seen:
             return False
         self._seen.add(address)
         return True
 
-    def _header(self, address: int) -> _Structure:
-        def follow(head: bytes) -> Iterator[_Structure]:
+    def _ranges(self, level: Iterable[Structure]) -> Iterator[tuple[int, int]]:
+        """Where structures lie, and in a paged file the rest of their pages, which hold metadata alone."""
+        size = self._page_bytes
+        for structure in level:
+            start = self._file.base + structure.address
+            begin, end = start // size * size, -(-(start + structure.length) // size) * size
+            yield begin, end - begin
+
+    def _follow(self, structure: Structure) -> list[Structure]:
+        found: list[Structure] = []
+        # Numbers of a damaged file may be any.
+        with suppress(VzlabError, UnknownIndexError, LookupError, ArithmeticError):
+            found.extend(structure.follow(self._file.read(structure.address, structure.length)))
+        return found
+
+    # -- object headers ---------------------------------------------------------------------------------------------
+
+    def _header(self, address: int) -> Structure:
+        def follow(head: bytes) -> Iterator[Structure]:
             shape = header_shape(head)
             if shape is None:
                 return
@@ -112,103 +154,157 @@ class _Walker:
             else:
                 yield self._block(address + shape.start, shape.length, shape)
 
-        return _Structure(address=address, length=SPECULATIVE_BYTES, follow=follow)
+        return Structure(address=address, length=HEADER_BYTES, follow=follow)
 
-    def _block(self, address: int, length: int, shape: HeaderShape) -> _Structure:
-        return _Structure(
+    def _block(self, address: int, length: int, shape: HeaderShape) -> Structure:
+        return Structure(
             address=address,
-            length=min(length, 1 << 20),
+            length=min(length, MOST_BYTES),
             follow=lambda block: self._messages(block, shape),
         )
 
-    def _messages(self, block: bytes, shape: HeaderShape) -> Iterator[_Structure]:
-        file = self._file
-        for kind, _, body in block_messages(block, shape):
-            if kind == CONTINUATION:
+    def _messages(self, block: bytes, shape: HeaderShape) -> Iterator[Structure]:
+        file, step = self._file, self._file.address_bytes
+        for kind, flags, body in block_messages(block, shape):
+            if flags & _SHARED:
+                if kind == _DATATYPE:
+                    yield from self._shared(body)
+            elif kind == CONTINUATION:
                 yield self._block(*continuation_range(file, body, shape), shape)
-            elif kind == _SYMBOL_TABLE:  # IV.A.2.r
-                yield self._group_tree(file.address(body, 0))
-                yield self._local_heap(file.address(body, file.address_bytes))
+            elif kind == _ATTRIBUTE:
+                yield from self._attribute(body)
             elif kind == _LINK:
                 yield from self._link(body)
-            elif kind in (_LINK_INFO, _ATTRIBUTE_INFO) and len(body) > 1:  # IV.A.2.c and IV.A.2.v
+            elif kind == _LAYOUT:
+                yield from self._layout(body)
+            elif kind == _SYMBOL_TABLE:  # IV.A.2.r
+                yield self._group_tree(file.address(body, 0))
+                yield self._local_heap(file.address(body, step))
+            elif kind in (_LINK_INFO, _ATTRIBUTE_INFO):  # IV.A.2.c and IV.A.2.v
                 # The greatest creation index is there if bit 0 is set, of eight bytes or of two.
                 at = 2 + (8 if kind == _LINK_INFO else 2) * (body[1] & 1)
-                yield self._leaf(file.address(body, at), SPECULATIVE_BYTES)
-                yield self._leaf(file.address(body, at + file.address_bytes), SPECULATIVE_BYTES)
-            elif kind == _LAYOUT:
-                layout = parse_chunked_layout(file, body)
-                if layout is not None and layout.index_type == BTREE_V1:
-                    yield self._chunk_tree(layout.address, len(layout.chunk_shape))
-                elif layout is not None and layout.index_type > 2:
-                    yield self._leaf(layout.address, _INDEX_HEAD_BYTES)
+                objects = self._links if kind == _LINK_INFO else self._attributes
+                yield fractal_heap(file, file.address(body, at), objects)
+                yield btree2(file, file.address(body, at + step))
+                if body[1] & 2:
+                    yield btree2(file, file.address(body, at + 2 * step))
+            elif kind == _FILE_SPACE_INFO and body[:2] == bytes([1, _PAGED]):  # IV.A.2.x
+                page_bytes = file.length(body, 3 + file.length_bytes)
+                self._page_bytes = max(1, min(page_bytes, MOST_BYTES))
 
-    def _link(self, body: bytes) -> Iterator[_Structure]:
-        """The object that a hard link leads to (IV.A.2.g)."""
-        if len(body) < 4:
+    def _shared(self, body: bytes) -> Iterator[Structure]:
+        """The object whose header has the message (IV.A.1.c, versions 1 to 3)."""
+        if body[0] in (1, 2) or body[:2] == b"\3\2":
+            yield self._header(self._file.address(body, 8 if body[0] == 1 else 2))
+
+    def _layout(self, body: bytes) -> Iterator[Structure]:
+        file = self._file
+        if body[0] >= 4 and body[1] == _VIRTUAL_LAYOUT:
+            yield global_heap(file, file.address(body, 2))
             return
-        flags = body[1]
-        at = 2
-        if flags & 8:
-            if body[at] != 0:
+        layout = parse_chunked_layout(file, body)
+        if layout is None:
+            return
+        if layout.index_type == BTREE_V1:
+            yield self._chunk_tree(layout.address, len(layout.chunk_shape))
+        elif layout.index_type == BTREE_V2:
+            yield btree2(file, layout.address)
+        elif layout.index_type == FIXED_ARRAY:
+            yield fixed_array(file, layout.address)
+        elif layout.index_type == EXTENSIBLE_ARRAY:
+            yield extensible_array(file, layout.address)
+
+    # -- attributes and links, in headers and in heaps --------------------------------------------------------------
+
+    def _attribute(self, body: bytes) -> Iterator[Structure]:
+        """The heaps that hold the values of an attribute, strings of varying length or references."""
+        file, values = self._file, attribute_values(self._file, body)
+        if values is not None and values.are_elsewhere:
+            step = 8 + file.address_bytes
+            held = body[values.start : values.stop]
+            # A length, the address of a collection, and a number in it.
+            addresses = {file.address(held, at + 4) for at in range(0, len(held) - step + 1, step)}
+            yield from (global_heap(file, address) for address in sorted(addresses))
+
+    def _link(self, body: bytes) -> Iterator[Structure]:
+        _, target = link_target(self._file, body)
+        if target is not None:
+            yield self._header(target)
+
+    def _links(self, objects: bytes) -> Iterator[Structure]:
+        """Links as they lie one after another in a block of a heap."""
+        at = 0
+        while objects[at : at + 1] == b"\1":
+            n_bytes, target = link_target(self._file, objects[at:])
+            if target is not None:
+                yield self._header(target)
+            at += n_bytes
+
+    def _attributes(self, objects: bytes) -> Iterator[Structure]:
+        """Attributes as they lie one after another in a block of a heap."""
+        at = 0
+        while at < len(objects):
+            values = attribute_values(self._file, objects[at:])
+            if values is None:
                 return
-            at += 1
-        at += 8 * (flags >> 2 & 1) + (flags >> 4 & 1)
-        width = 1 << (flags & 3)
-        at += width + int.from_bytes(body[at : at + width], "little")
-        if at + self._file.address_bytes <= len(body):
-            yield self._header(self._file.address(body, at))
+            yield from self._attribute(objects[at : at + values.stop])
+            at += values.stop
 
-    def _leaf(self, address: int, length: int) -> _Structure:
-        return _Structure(address=address, length=length, follow=lambda _: iter(()))
+    # -- groups and chunks as version 1 B-trees ---------------------------------------------------------------------
 
-    def _local_heap(self, address: int) -> _Structure:
+    def _local_heap(self, address: int) -> Structure:
         """III.D, "Local Heaps": a head, and the names of links elsewhere."""
         file = self._file
 
-        def follow(head: bytes) -> Iterator[_Structure]:
+        def follow(head: bytes) -> Iterator[Structure]:
             if head[:4] == b"HEAP":
-                length = file.length(head, 8)
-                yield self._leaf(file.address(head, 8 + 2 * file.length_bytes), min(length, 1 << 24))
+                yield leaf(file.address(head, 8 + 2 * file.length_bytes), file.length(head, 8))
 
-        return _Structure(address=address, length=SPECULATIVE_BYTES, follow=follow)
+        return Structure(address=address, length=HEAP_HEAD_BYTES, follow=follow)
 
-    def _group_tree(self, address: int) -> _Structure:
+    def _group_tree(self, address: int) -> Structure:
         """III.A.1, node type 0: nodes lead to nodes, or to symbol table nodes."""
         file = self._file
         first = 8 + 2 * file.address_bytes + file.length_bytes
         step = file.address_bytes + file.length_bytes
 
-        def follow(node: bytes) -> Iterator[_Structure]:
-            if node[:5] != b"TREE\0":
-                return
-            for i in range(min(int.from_bytes(node[6:8], "little"), 32)):
-                child = file.address(node, first + i * step)
-                yield self._group_tree(child) if node[5] else self._symbol_node(child)
+        def follow(node: bytes) -> Iterator[Structure]:
+            if node[:5] == b"TREE\0":
+                for i in range(min(int.from_bytes(node[6:8], "little"), 32)):
+                    child = file.address(node, first + i * step)
+                    yield self._group_tree(child) if node[5] else self._symbol_node(child)
 
-        return _Structure(address=address, length=first + 32 * step, follow=follow)
+        return Structure(address=address, length=first + 32 * step, follow=follow)
 
-    def _symbol_node(self, address: int) -> _Structure:
+    def _symbol_node(self, address: int) -> Structure:
         """III.B, "Group Symbol Table Nodes"."""
-        file = self._file
-        entry = 2 * file.address_bytes + 24
+        entry = 2 * self._file.address_bytes + 24
 
-        def follow(node: bytes) -> Iterator[_Structure]:
+        def follow(node: bytes) -> Iterator[Structure]:
             if node[:4] == b"SNOD":
                 for i in range(min(int.from_bytes(node[6:8], "little"), 8)):
-                    yield self._header(file.address(node, 8 + i * entry + file.address_bytes))
+                    yield from self._symbol_entry(node, 8 + i * entry)
 
-        return _Structure(address=address, length=8 + 8 * entry, follow=follow)
+        return Structure(address=address, length=8 + 8 * entry, follow=follow)
 
-    def _chunk_tree(self, address: int, rank: int) -> _Structure:
+    def _symbol_entry(self, block: bytes, at: int) -> Iterator[Structure]:
+        """III.C, "Symbol Table Entry": an object, and of a group its tree and heap as well."""
+        file, step = self._file, self._file.address_bytes
+        yield self._header(file.address(block, at + step))
+        scratch = at + 2 * step + 8
+        if block[at + 2 * step : scratch - 4] == b"\1\0\0\0":
+            yield self._group_tree(file.address(block, scratch))
+            yield self._local_heap(file.address(block, scratch + step))
+
+    def _chunk_tree(self, address: int, rank: int) -> Structure:
         """III.A.1, node type 1."""
         file = self._file
         key, first = 8 + 8 * (rank + 1), 8 + 2 * file.address_bytes
         step = key + file.address_bytes
 
-        def follow(node: bytes) -> Iterator[_Structure]:
+        def follow(node: bytes) -> Iterator[Structure]:
             if node[:5] == b"TREE\1" and node[5]:
                 for i in range(min(int.from_bytes(node[6:8], "little"), 64)):
                     yield self._chunk_tree(file.address(node, first + i * step + key), rank)
 
-        return _Structure(address=address, length=first + 64 * step + key, follow=follow)
+        return Structure(address=address, length=first + 64 * step + key, follow=follow)

@@ -29,7 +29,9 @@ _UNFILTERED, _FILTERED = 10, 11
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Header:
+class BTree2Header:
+    """What the header says of a version 2 B-tree, whatever its records are."""
+
     kind: int
     node_bytes: int
     record_bytes: int
@@ -40,7 +42,7 @@ class _Header:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Level:
+class BTree2Level:
     """What nodes of one level are like: leaves are level 0."""
 
     most: int
@@ -87,23 +89,13 @@ def _record_dtype(file: FileBytes, rank: int, width: int) -> np.dtype[np.void]:
     return np.dtype([address, ("length", "u1", (width,)), ("mask", "<u4"), coordinates])
 
 
-def _read_header(request: IndexRequest) -> _Header:
+def _read_header(request: IndexRequest) -> BTree2Header:
     file = request.file
     length = 18 + file.address_bytes + file.length_bytes + _CHECKSUM_BYTES
     node = read_node(file, request.address, length)
     require_signature(node[None], b"BTHD", 0)
     require_checksums(node[None])
-    raw = node.tobytes()
-    at = 16 + file.address_bytes
-    header = _Header(
-        kind=raw[5],
-        node_bytes=int.from_bytes(raw[6:10], "little"),
-        record_bytes=int.from_bytes(raw[10:12], "little"),
-        depth=int.from_bytes(raw[12:14], "little"),
-        root=file.address(raw, 16),
-        n_root=int.from_bytes(raw[at : at + 2], "little"),
-        n_records=file.length(raw, at + 2),
-    )
+    header = btree2_header(file, node.tobytes())
     expected = _FILTERED if request.is_filtered else _UNFILTERED
     require(header.kind == expected, f"records are of type {header.kind}, not {expected}")
     require(header.record_bytes > 8 * len(request.grid_shape), "records have no length")
@@ -112,22 +104,42 @@ def _read_header(request: IndexRequest) -> _Header:
     return header
 
 
-def _levels(request: IndexRequest, header: _Header) -> list[_Level]:
-    """Levels from the leaves to the root."""
+def btree2_header(file: FileBytes, raw: bytes) -> BTree2Header:
+    """The header that bytes begin with, not checked."""
+    at = 16 + file.address_bytes
+    return BTree2Header(
+        kind=raw[5],
+        node_bytes=int.from_bytes(raw[6:10], "little"),
+        record_bytes=int.from_bytes(raw[10:12], "little"),
+        depth=int.from_bytes(raw[12:14], "little"),
+        root=file.address(raw, 16),
+        n_root=int.from_bytes(raw[at : at + 2], "little"),
+        n_records=file.length(raw, at + 2),
+    )
+
+
+def btree2_levels(file: FileBytes, header: BTree2Header) -> list[BTree2Level]:
+    """Levels from the leaves to the root.
+
+    Raises
+    ------
+    UnknownIndexError
+        If there can be none such.
+    """
     room = header.node_bytes - _PREFIX_BYTES - _CHECKSUM_BYTES
     most = room // header.record_bytes
     require(most > 0, "nodes have no room for a record")
     # Numbers of records are stored in as few bytes as the most that there may be needs.
     count_bytes = -(-most.bit_length() // 8)
-    levels = [_Level(most=most, most_below=most, count_bytes=count_bytes, total_bytes=0)]
+    levels = [BTree2Level(most=most, most_below=most, count_bytes=count_bytes, total_bytes=0)]
     for _ in range(header.depth):
         below = levels[-1]
-        pointer_bytes = request.file.address_bytes + count_bytes + below.total_bytes
+        pointer_bytes = file.address_bytes + count_bytes + below.total_bytes
         most = (room - pointer_bytes) // (header.record_bytes + pointer_bytes)
         require(most > 0, "nodes have no room for a record")
         most_below = (most + 1) * below.most_below + most
         levels.append(
-            _Level(
+            BTree2Level(
                 most=most,
                 most_below=most_below,
                 count_bytes=count_bytes,
@@ -138,13 +150,15 @@ def _levels(request: IndexRequest, header: _Header) -> list[_Level]:
     return levels
 
 
-def _read_records(request: IndexRequest, header: _Header, record: np.dtype[np.void]) -> npt.NDArray[np.void]:
+def _read_records(
+    request: IndexRequest, header: BTree2Header, record: np.dtype[np.void]
+) -> npt.NDArray[np.void]:
     """Records of all levels, shape ``(n_records,)``."""
     file, size = request.file, header.record_bytes
     if header.root == file.undefined or not header.n_records:
         require(header.n_records == 0, "the tree has records and no root")
         return np.zeros(0, record)
-    levels = _levels(request, header)
+    levels = btree2_levels(file, header)
     addresses, counts = np.array([header.root], np.uint64), np.array([header.n_root], np.int64)
     n_left = header.n_records
     found = []

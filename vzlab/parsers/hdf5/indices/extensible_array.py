@@ -23,12 +23,15 @@ from vzlab.parsers.hdf5.indices.nodes import (
     unsigned,
 )
 from vzlab.parsers.hdf5.indices.placing import array_numbers, require_apart
+from vzlab.parsers.hdf5.object_header import FileBytes
 
 _CHECKSUM_BYTES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Header:
+class ExtensibleArrayHeader:
+    """What the header says of an extensible array, whatever its elements are."""
+
     element_bytes: int
     max_bits: int
     """Of the number of an element."""
@@ -55,6 +58,25 @@ class _Header:
     def n_secondary(self) -> int:
         """Secondary blocks that there may be, the direct ones counted."""
         return 1 + self.max_bits - (self.min_block_elements.bit_length() - 1)
+
+    @property
+    def n_direct_blocks(self) -> int:
+        """Data blocks that the index block points to."""
+        return 2 * (self.min_pointers - 1)
+
+    @property
+    def n_pointers(self) -> int:
+        """Of the index block."""
+        return self.n_direct_blocks + max(0, self.n_secondary - self.n_direct)
+
+    def index_block_bytes(self, file: FileBytes) -> int:
+        """Length of the index block."""
+        held = self.index_elements * self.element_bytes
+        return 6 + file.address_bytes + held + self.n_pointers * file.address_bytes + _CHECKSUM_BYTES
+
+    def blocks_of(self, k: int) -> tuple[int, int]:
+        """How many data blocks secondary block `k` has, and how many elements each of them."""
+        return 1 << k // 2, (1 << (k + 1) // 2) * self.min_block_elements
 
 
 def decode_extensible_array(request: IndexRequest) -> IndexEntries:
@@ -86,7 +108,7 @@ def decode_extensible_array(request: IndexRequest) -> IndexEntries:
     return entries_of(file, elements[numbers[within]], width, np.flatnonzero(within))
 
 
-def _read_header(request: IndexRequest) -> _Header:
+def _read_header(request: IndexRequest) -> ExtensibleArrayHeader:
     file = request.file
     length = 12 + 6 * file.length_bytes + file.address_bytes + _CHECKSUM_BYTES
     head = read_node(file, request.address, length)
@@ -94,7 +116,7 @@ def _read_header(request: IndexRequest) -> _Header:
     require_checksums(head[None])
     raw = head.tobytes()
     require(raw[5] == request.is_filtered, "the array is of another kind than the dataset")
-    element_bytes, max_bits, index_elements, min_block_elements, min_pointers, page_bits = raw[6:12]
+    _, max_bits, _, min_block_elements, min_pointers, page_bits = raw[6:12]
     require(
         0 < max_bits <= 64
         and _is_power_of_two(min_block_elements)
@@ -104,7 +126,13 @@ def _read_header(request: IndexRequest) -> _Header:
         and page_bits <= 32,
         "the array's parameters are not such as can be",
     )
-    return _Header(
+    return extensible_array_header(file, raw)
+
+
+def extensible_array_header(file: FileBytes, raw: bytes) -> ExtensibleArrayHeader:
+    """The header that bytes begin with, not checked."""
+    element_bytes, max_bits, index_elements, min_block_elements, min_pointers, page_bits = raw[6:12]
+    return ExtensibleArrayHeader(
         element_bytes=element_bytes,
         max_bits=max_bits,
         index_elements=index_elements,
@@ -120,27 +148,21 @@ def _is_power_of_two(n: int) -> bool:
     return n > 0 and n & (n - 1) == 0
 
 
-def _fill(request: IndexRequest, header: _Header, elements: Bytes) -> None:
+def _fill(request: IndexRequest, header: ExtensibleArrayHeader, elements: Bytes) -> None:
     """Put the elements of all blocks in their places."""
     file, size, n_wanted = request.file, header.element_bytes, len(elements)
     prefix_bytes = 6 + file.address_bytes
-    n_direct_blocks = 2 * (header.min_pointers - 1)
-    n_pointers = n_direct_blocks + max(0, header.n_secondary - header.n_direct)
-    index_bytes = (
-        prefix_bytes + header.index_elements * size + n_pointers * file.address_bytes + _CHECKSUM_BYTES
-    )
-    block = read_node(file, header.index_block, index_bytes)
+    block = read_node(file, header.index_block, header.index_block_bytes(file))
     _require_blocks(request, block[None], b"EAIB")
     at = prefix_bytes + header.index_elements * size
     held = block[prefix_bytes:at].reshape(-1, size)[:n_wanted]
     elements[: len(held)] = held
-    pointers = unsigned(block[at:-_CHECKSUM_BYTES].reshape(n_pointers, file.address_bytes))
+    pointers = unsigned(block[at:-_CHECKSUM_BYTES].reshape(header.n_pointers, file.address_bytes))
     start, first_pointer = header.index_elements, 0
     for k in range(header.n_secondary):
         if start >= n_wanted:
             return
-        n_blocks = 1 << k // 2
-        block_elements = (1 << (k + 1) // 2) * header.min_block_elements
+        n_blocks, block_elements = header.blocks_of(k)
         n_pages = block_elements // header.page_elements if block_elements > header.page_elements else 0
         in_use: npt.NDArray[np.uint8] | None = None
         if k < header.n_direct:
@@ -148,7 +170,7 @@ def _fill(request: IndexRequest, header: _Header, elements: Bytes) -> None:
             addresses = pointers[first_pointer : first_pointer + n_blocks]
             first_pointer += n_blocks
         else:
-            secondary = int(pointers[n_direct_blocks + k - header.n_direct])
+            secondary = int(pointers[header.n_direct_blocks + k - header.n_direct])
             if secondary == file.undefined:
                 start += n_blocks * block_elements
                 continue
@@ -162,7 +184,7 @@ def _fill(request: IndexRequest, header: _Header, elements: Bytes) -> None:
 
 
 def _read_secondary(
-    request: IndexRequest, header: _Header, address: int, n_blocks: int, n_pages: int
+    request: IndexRequest, header: ExtensibleArrayHeader, address: int, n_blocks: int, n_pages: int
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint8] | None]:
     """Addresses of the data blocks of a secondary block, and which of their pages are in use, one after another."""
     file = request.file
@@ -178,7 +200,7 @@ def _read_secondary(
 
 def _fill_from_blocks(
     request: IndexRequest,
-    header: _Header,
+    header: ExtensibleArrayHeader,
     target: Bytes,
     addresses: npt.NDArray[np.uint64],
     present: npt.NDArray[np.int64],

@@ -1,0 +1,1 @@
+"""Writing, executing and testing the notebooks and tutorials."""

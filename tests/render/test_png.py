@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import netCDF4
 import numpy as np
 import pytest
+from scipy.io import netcdf_file
 
+import vzlab as vz
 from tests.inspection.arrays import virtual_array
 from vzlab.inspection import inspect
 from vzlab.inspection.chunk_map import SEVERAL_SOURCES
 from vzlab.manifests import ManifestGroup
-from vzlab.render import to_png
 from vzlab.render.maps import (
     INLINE,
+    METADATA,
     MISSING,
     OWN,
     colourings,
     draw_byte_map,
     draw_chunk_map,
     draw_chunk_slices,
+    is_out_of_order,
 )
 from vzlab.render.png import encode_png
 
@@ -114,6 +118,26 @@ def test_a_picture_keeps_to_its_bytes(grid):
     assert 90 <= width <= 600
 
 
+def test_a_chunk_map_by_place_says_where_chunks_lie_that_are_out_of_order(tmp_path):
+    array = virtual_array((4, 5), shuffled=True, n_missing=3)
+    found = inspect(ManifestGroup(arrays={"a": array}))
+    chunks = found["a"].chunk_map
+    assert is_out_of_order(chunks)
+    there = chunks.n_missing == 0
+    assert (chunks.offset[there] == array.manifest.offsets[there]).all()
+    assert (chunks.offset[~there] == -1).all()
+    picture = draw_chunk_map(chunks, colour_by="offset")
+    assert picture.legend_title == "begins at:"
+    assert {picture.legend[0][0], picture.legend[3][0]} <= colours_in(picture.png)
+    assert "Chunks by place in the file" in found._repr_html_()
+    halves = chunks.rebin(2).offset
+    assert halves[0, 0] == chunks.offset[:2, :2][there[:2, :2]].min()
+    assert not is_out_of_order(variable_of(grid=(4, 5))[0].chunk_map)
+    found = inspect(ManifestGroup(arrays={"a": virtual_array((4, 5), n_sources=3)}))
+    with pytest.raises(ValueError, match="3 files"):
+        found.to_png(tmp_path / "map.png", "a", colour_by="offset")
+
+
 def test_a_byte_map_is_coloured_where_the_chunks_lie():
     variable, _ = variable_of(grid=(20,), file_bytes=10_000)
     picture = draw_byte_map(variable.byte_map, name="a")
@@ -123,6 +147,37 @@ def test_a_byte_map_is_coloured_where_the_chunks_lie():
     assert bottom.nonzero()[0].min() == pytest.approx(pixels.shape[1] * 100 / 10_000, abs=4)
     assert bottom.nonzero()[0].max() == pytest.approx(pixels.shape[1] * end / 10_000, abs=4)
     assert "of the file" in picture.alt
+
+
+def test_a_byte_map_tells_metadata_from_gaps_where_the_format_says_which_bytes_they_are(tmp_path):
+    path = tmp_path / "classic.nc"
+    with netCDF4.Dataset(path, "w", format="NETCDF3_CLASSIC") as file:
+        file.createDimension("x", 5)
+        file.history = "made " * 40
+        # Each takes 10 bytes, and two of padding (NetCDF classic format specification, "vsize").
+        for name in ("a", "b"):
+            file.createVariable(name, "i2", ("x",))[:] = range(5)
+    found = vz.inspect(path)
+    strips = found["a"].byte_map
+    # scipy's reader says where the values begin: it maps the file into memory.
+    with netcdf_file(path) as file:
+        begin = file.variables["a"].data.ctypes.data - file._mm_buf.ctypes.data
+    assert strips.metadata_bytes == begin
+    assert strips.own_bytes == strips.other_bytes == 10
+    assert strips.rest_bytes == path.stat().st_size - begin - 20 == 4
+    assert strips.metadata[0, 0] == 1
+    assert strips.metadata.sum() * strips.file_bytes / strips.metadata.size == pytest.approx(begin)
+    picture = draw_byte_map(strips, name="a")
+    assert METADATA in colours_in(picture.png)
+    assert [text for _, text in picture.legend][2:] == [f"metadata {begin} B", "gaps 4 B"]
+
+
+def test_a_byte_map_does_not_guess_which_bytes_are_metadata():
+    variable, _ = variable_of(grid=(20,), file_bytes=10_000)
+    picture = draw_byte_map(variable.byte_map, name="a")
+    assert variable.byte_map.metadata is None
+    assert METADATA not in colours_in(picture.png)
+    assert picture.legend[-1][1].startswith("metadata or gaps")
 
 
 def test_slices_have_one_scale_and_stand_in_reading_order():
@@ -173,7 +228,7 @@ def test_a_grid_of_two_dimensions_has_no_slices():
 def test_a_map_is_written_as_a_picture_that_says_what_it_shows(tmp_path, kind):
     pillow = pytest.importorskip("PIL.Image")
     found = inspect(ManifestGroup(arrays={"a": virtual_array((3, 4, 5))}))
-    path = to_png(found, "a", tmp_path / "map.png", kind=kind)
+    path = found.to_png(tmp_path / "map.png", "a", kind=kind)
     with pillow.open(path) as picture:
         assert picture.size[0] >= 90
         assert {"chunks": "4 chunks along lat", "slices": "3 slices along time", "bytes": "of the file"}[
@@ -185,4 +240,4 @@ def test_a_map_that_cannot_be_drawn_is_refused_with_the_reason(tmp_path):
     found = inspect(ManifestGroup(arrays={"one": virtual_array((1,)), "flat": virtual_array((3, 4))}))
     for variable, kind, reason in (("one", "chunks", "several chunks"), ("flat", "slices", "two dimensions")):
         with pytest.raises(ValueError, match=reason):
-            to_png(found, variable, tmp_path / "map.png", kind=kind)
+            found.to_png(tmp_path / "map.png", variable, kind=kind)

@@ -46,6 +46,7 @@ def build_inspection(
     file_format: str = "",
     index_decoder: str = "",
     page_bytes: int = 0,
+    header_bytes: int = 0,
     opening: Opening | None = None,
 ) -> Inspection:
     """Work out everything that an inspection says.
@@ -55,12 +56,14 @@ def build_inspection(
     root : SubjectGroup
     title, kind, open_code, file_format, index_decoder : str
         As the fields of `Inspection`.
-    page_bytes : int
-        As the field of `ManifestGroup`.
+    page_bytes, header_bytes : int
+        As the fields of `ManifestGroup`.
     opening : Opening, optional
         What parsing took.
     """
-    files = _Files.of([subject for group in root.walk() for subject in group.arrays], page_bytes)
+    files = _Files.of(
+        [subject for group in root.walk() for subject in group.arrays], page_bytes, header_bytes
+    )
     tree = _group(root, files)
     sources = tuple(map(_source, files.table, files.gaps.metadata))
     return Inspection(
@@ -97,7 +100,7 @@ class _Files:
     """By the array's codecs as Python writes them: of a thousand variables most are stored alike."""
 
     @classmethod
-    def of(cls, subjects: Sequence[Subject], page_bytes: int) -> _Files:
+    def of(cls, subjects: Sequence[Subject], page_bytes: int, header_bytes: int) -> _Files:
         """Gather the files of subjects."""
         table: dict[SourceFile, int] = {}
         manifests, positions = {}, {}
@@ -118,7 +121,9 @@ class _Files:
         sizes = np.where(np.isnan(sizes), ends, sizes)
         return cls(
             table=tuple(table),
-            layout=file_layout(list(manifests.values()), list(positions.values()), sizes),
+            layout=file_layout(
+                list(manifests.values()), list(positions.values()), sizes, header_bytes=header_bytes
+            ),
             ends=ends,
             positions=positions,
             order={path: place for place, path in enumerate(manifests)},

@@ -29,17 +29,22 @@ class ByteMap:
     """Fraction of each bin that chunks of this variable cover."""
     others: npt.NDArray[np.float32]
     """Fraction that chunks of other variables cover."""
+    metadata: npt.NDArray[np.float32] | None
+    """Fraction that metadata cover; None where it is not known which bytes they are."""
     file_bytes: int
     """Size of all these files together."""
     own_bytes: int
     """Bytes of them in chunks of this variable."""
     other_bytes: int
     """Bytes of them in chunks of other variables."""
+    metadata_bytes: int | None
+    """Bytes of them that are metadata; None where it is not known which are."""
 
     @property
     def rest_bytes(self) -> int:
-        """Bytes in no chunk: metadata, padding, free space, or variables that could not be read."""
-        return max(self.file_bytes - self.own_bytes - self.other_bytes, 0)
+        """Bytes in no chunk: padding, free space, or variables that could not be read; metadata, where these are not known."""
+        known = self.own_bytes + self.other_bytes + (self.metadata_bytes or 0)
+        return max(self.file_bytes - known, 0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,12 +62,16 @@ class FileLayout:
     """Bytes in chunks of any variable, shape (sources,)."""
     of_variable: tuple[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]], ...]
     """For each manifest, its own fractions and bytes, as above."""
+    header_bytes: int = 0
+    """Where the only file has all its metadata at its begin: how many bytes; 0 where that is not known."""
 
 
 def file_layout(
     manifests: Sequence[ChunkManifest],
     positions: Sequence[npt.NDArray[np.int32]],
     sizes: npt.NDArray[np.float64],
+    *,
+    header_bytes: int = 0,
 ) -> FileLayout:
     """Work out how the chunks of several variables cover their files.
 
@@ -73,6 +82,8 @@ def file_layout(
         For each manifest, where its sources are in the common table.
     sizes : array of float64, shape (sources,)
         Size of each source, as far as its chunks tell where it is not known.
+    header_bytes : int
+        Of one file with all its metadata at its begin: their length. Of several it is not told which has them.
     """
     n = len(sizes)
     rows = min(n, MAX_ROWS)
@@ -95,6 +106,7 @@ def file_layout(
         covered=covered,
         covered_bytes=covered_bytes,
         of_variable=parts,
+        header_bytes=header_bytes if n == 1 else 0,
     )
 
 
@@ -117,11 +129,15 @@ def byte_map(layout: FileLayout, variable: int) -> ByteMap | None:
     own = np.clip(fractions[rows], 0, 1)
     # Two variables may share bytes, by hard links for example: no bin is more than full.
     others = np.clip(layout.covered[rows] - fractions[rows], 0, 1 - own)
+    head = layout.header_bytes
+    metadata = np.clip(head / max(layout.sizes[0], 1) * layout.n_bins - np.arange(layout.n_bins), 0, 1)
     return ByteMap(
         first_source=tuple(np.searchsorted(layout.row_of, rows).tolist()),
         n_sources=tuple(np.bincount(layout.row_of, minlength=rows.max() + 1)[rows].tolist()),
         own=own.astype(np.float32),
         others=others.astype(np.float32),
+        metadata=np.minimum(metadata, 1 - own - others).astype(np.float32) if head else None,
+        metadata_bytes=head or None,
         file_bytes=int(layout.sizes[in_rows].sum()),
         own_bytes=int(n_bytes.sum()),
         other_bytes=int((layout.covered_bytes - n_bytes)[in_rows].sum()),

@@ -57,6 +57,8 @@ class ChunkMap:
     """Stored size of the largest."""
     source: npt.NDArray[np.int32]
     """Position in the inspection's sources, if all chunks of a cell lie in one; else -1 for several, -2 for none."""
+    offset: npt.NDArray[np.int64]
+    """Where the first chunk of a cell begins in its file; -1 where none is, and of chunks in several files."""
     slicer: Callable[[], tuple[ChunkSlice, ...]] | None = field(default=None, repr=False)
     """Cuts the slices when a view asks for them; None where no dimension is folded."""
 
@@ -99,7 +101,7 @@ class ChunkMap:
             self,
             dims=self.dims[::-1],
             grid_shape=self.grid_shape[::-1],
-            **{name: getattr(self, name).T for name in _CELL_FIELDS},
+            **{name: getattr(self, name).T for name in CELL_FIELDS},
         )
 
     def rebin(self, max_cells: int) -> ChunkMap:
@@ -114,6 +116,7 @@ class ChunkMap:
         there = self.n_chunks > self.n_missing
         largest = np.iinfo(np.int64).max
         smallest = _reduce(np.minimum, np.where(there, self.min_bytes, largest), edges)
+        offset = _reduce(np.minimum, np.where(self.offset < 0, largest, self.offset), edges)
         mixed = self.source == SEVERAL_SOURCES
         low = _reduce(np.minimum, np.where(self.source < 0, np.iinfo(np.int32).max, self.source), edges)
         high = _reduce(np.maximum, self.source, edges)
@@ -132,6 +135,7 @@ class ChunkMap:
             min_bytes=np.where(smallest == largest, 0, smallest),
             max_bytes=_reduce(np.maximum, self.max_bytes, edges),
             source=source.astype(np.int32),
+            offset=np.where(offset == largest, -1, offset),
         )
 
 
@@ -147,9 +151,11 @@ class ChunkSlice:
     map: ChunkMap
 
 
-_CELL_FIELDS = (
+CELL_FIELDS = (
     "n_chunks", "n_missing", "n_inline", "stored_bytes", "raw_bytes", "min_bytes", "max_bytes", "source",
+    "offset",
 )  # fmt: skip
+"""The arrays of a map."""
 
 
 def chunk_map(
@@ -231,6 +237,13 @@ def chunk_map(
     alone = ~unsourced & (low == high)
     source[alone] = source_positions[low[alone]]
     source[unsourced] = NO_SOURCE
+    offset = np.full(n_chunks.shape, -1, np.int64)
+    if len(manifest.sources) == 1:
+        begins = manifest.offsets
+        if manifest.n_virtual < manifest.n_chunks:
+            begins = np.where(index < INLINE, begins, np.uint64(np.iinfo(np.int64).max))
+        offset = binned(begins, np.minimum).astype(np.int64)
+        offset[unsourced] = -1
     folded = [axis for axis in others if manifest.grid_shape[axis] > 1]
     cut = partial(
         _slices, manifest, grid, dims, itemsize_bytes, source_positions, axes,
@@ -248,6 +261,7 @@ def chunk_map(
         min_bytes=smallest,
         max_bytes=largest,
         source=source,
+        offset=offset,
         slicer=cut if folded else None,
     )
 

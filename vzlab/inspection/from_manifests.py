@@ -86,6 +86,7 @@ def inspect_group(
         index_decoder=chosen.index_decoder or tree.index_decoder,
         open_code=open_code,
         page_bytes=tree.page_bytes,
+        header_bytes=tree.header_bytes,
         opening=opening,
     )
 

@@ -29,6 +29,8 @@ _VIEWS = "vzlab.render"
 type Severity = Literal["problem", "notice", "fact"]
 type Role = Literal["data", "coordinate", "bounds", "grid mapping", "auxiliary"]
 type Layout = Literal["contiguous", "chunked", "compressed", "unknown"]
+type MapKind = Literal["chunks", "slices", "bytes"]
+type ColourBy = Literal["ratio", "size", "offset", "source"]
 type Held = Literal["virtual", "in memory", "lazy", "stored"]
 
 
@@ -319,6 +321,36 @@ class Inspection:
     def to_html(self, path: str | Path) -> Path:
         """Write a page that stands alone, light or dark as its reader prefers, and give its path."""
         written: Path = import_module(_VIEWS).to_html(self, path)
+        return written
+
+    def to_png(
+        self,
+        path: str | Path,
+        variable: str,
+        *,
+        kind: MapKind = "chunks",
+        colour_by: ColourBy | None = None,
+    ) -> Path:
+        """Write a map of one variable as a PNG file, which says in words what it shows, and give its path.
+
+        Parameters
+        ----------
+        path : str or Path
+        variable : str
+            Its path.
+        kind : {"chunks", "slices", "bytes"}
+            The chunk grid; the grid at some places of a dimension that is not drawn; or where the chunks lie in their files.
+        colour_by : {"ratio", "size", "offset", "source"}, optional
+            Of chunks and slices; what varies if not given.
+
+        Raises
+        ------
+        KeyError
+            If there is no such variable.
+        ValueError
+            If the variable has no such map; the message says why.
+        """
+        written: Path = import_module(_VIEWS).to_png(self, variable, path, kind=kind, colour_by=colour_by)
         return written
 
     def to_text(

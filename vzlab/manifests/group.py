@@ -47,6 +47,8 @@ class ManifestGroup(Inspected, Tabular):
     """What decoded the chunk index."""
     page_bytes: int = 0
     """Of a file that keeps metadata and data on separate pages, their length; 0 for any other."""
+    header_bytes: int = 0
+    """Of a file whose metadata are one header at its begin, and nothing else: its length. 0 for any other."""
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ManifestGroup):

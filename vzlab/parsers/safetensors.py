@@ -100,6 +100,7 @@ class SafetensorsParser(Parser):
             attributes=metadata,
             format="safetensors",
             index_decoder="safetensors header",
+            header_bytes=begin,
         )
 
     def load_variable(self, url: str | os.PathLike[str], registry: Any, path: str) -> LoadedVariable:

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vzlab.inspection.byte_map import ByteMap
-from vzlab.inspection.chunk_map import NO_SOURCE, SEVERAL_SOURCES, ChunkMap, ChunkSlice
+from vzlab.inspection.chunk_map import CELL_FIELDS, NO_SOURCE, SEVERAL_SOURCES, ChunkMap, ChunkSlice
+from vzlab.inspection.model import ColourBy
 from vzlab.inspection.words import format_bytes, format_count, format_percent
 from vzlab.render.png import encode_png
 
@@ -33,6 +34,7 @@ KINDS: tuple[Colour, ...] = (
 
 OWN: Colour = (36, 128, 148)
 OTHERS: Colour = (140, 140, 150)
+METADATA: Colour = (204, 148, 52)
 MISSING: Colour = (208, 62, 62)
 INLINE: Colour = (150, 110, 190)
 SEVERAL: Colour = (128, 128, 128)
@@ -65,7 +67,7 @@ class Picture:
 def draw_chunk_map(
     chunks: ChunkMap,
     *,
-    colour_by: Literal["ratio", "size", "source"],
+    colour_by: ColourBy,
     source_names: Sequence[str] = (),
     max_bytes: int | None = None,
 ) -> Picture:
@@ -74,8 +76,8 @@ def draw_chunk_map(
     Parameters
     ----------
     chunks : ChunkMap
-    colour_by : {"ratio", "size", "source"}
-        Stored size over raw size, stored size, or the file that chunks lie in.
+    colour_by : {"ratio", "size", "offset", "source"}
+        Stored size over raw size, stored size, where in their file chunks begin, or the file that they lie in.
     source_names : sequence of str
         Names of the inspection's sources.
     max_bytes : int, optional
@@ -114,7 +116,7 @@ def draw_chunk_map(
 def draw_chunk_slices(
     slices: Sequence[ChunkSlice],
     *,
-    colour_by: Literal["ratio", "size", "source"],
+    colour_by: ColourBy,
     source_names: Sequence[str] = (),
 ) -> Picture:
     """Draw slices of a chunk grid as panels with one scale of colours, in reading order.
@@ -159,9 +161,8 @@ def draw_chunk_slices(
 def beside(maps: Sequence[ChunkMap]) -> ChunkMap:
     """Set maps of the same rows side by side in one, which has no names of dimensions."""
     joined: dict[str, Any] = {
-        name: np.concatenate([getattr(chunks, name) for chunks in maps], axis=1)
-        for name in ("n_chunks", "n_missing", "n_inline", "stored_bytes", "raw_bytes", "min_bytes", "max_bytes", "source")
-    }  # fmt: skip
+        name: np.concatenate([getattr(chunks, name) for chunks in maps], axis=1) for name in CELL_FIELDS
+    }
     return replace(maps[0], dims=("", ""), slicer=None, **joined)
 
 
@@ -181,8 +182,14 @@ def colourings(chunks: ChunkMap) -> tuple[Literal["ratio", "size", "source"], ..
     return tuple(chosen or ["size"])
 
 
+def is_out_of_order(chunks: ChunkMap) -> bool:
+    """Whether the chunks of a grid, all in one file, lie there in another order than in the grid."""
+    offsets = chunks.offset[chunks.offset >= 0]
+    return bool((offsets[1:] < offsets[:-1]).any())
+
+
 def draw_byte_map(strips: ByteMap, *, name: str) -> Picture:
-    """Draw files as strips: this variable's chunks from the bottom, others' above them, the rest faint."""
+    """Draw files as strips: this variable's chunks from the bottom, above them others', metadata if known, and the rest faint."""
     rows, bins = strips.own.shape
     height = 26 if rows == 1 else max(4, min(16, 180 // rows))
     stretch = max(1, 512 // bins)
@@ -192,13 +199,21 @@ def draw_byte_map(strips: ByteMap, *, name: str) -> Picture:
     # A sliver is drawn as one pixel: what is there must be seen.
     own = np.where(own > 0, np.maximum(own, 1 / (height - gap)), 0)
     both = own + strips.others[:, None, :]
+    known = both
+    if strips.metadata is not None:
+        head = strips.metadata[:, None, :]
+        known = both + np.where(head > 0, np.maximum(head, 1 / (height - gap)), 0)
     slack = 0.5 / (height - gap)
-    bands = np.where(level <= own + 1e-9, 1, np.where(level <= both + slack, 2, 3)).astype(np.uint8)
+    bands = np.where(
+        level <= own + 1e-9, 1, np.where(level <= both + slack, 2, np.where(level <= known + slack, 4, 3))
+    ).astype(np.uint8)
     bands = np.concatenate([bands, np.zeros((rows, gap, bins), np.uint8)], axis=1).reshape(
         rows * height, bins
     )
     pixels = np.repeat(bands, stretch, axis=1)
-    palette = np.array([(0, 0, 0, 0), (*OWN, 255), (*OTHERS, 165), (128, 128, 128, 56)], dtype=np.uint8)
+    palette = np.array(
+        [(0, 0, 0, 0), (*OWN, 255), (*OTHERS, 165), (128, 128, 128, 56), (*METADATA, 255)], dtype=np.uint8
+    )
     total = max(strips.file_bytes, 1)
     n_files = sum(strips.n_sources)
     files = "the file" if n_files == 1 else f"{n_files:,} files"
@@ -210,7 +225,11 @@ def draw_byte_map(strips: ByteMap, *, name: str) -> Picture:
     legend: list[tuple[Colour | None, str]] = [(OWN, f"{name} {format_bytes(strips.own_bytes)}")]
     if strips.other_bytes:
         legend.append((OTHERS, f"other variables {format_bytes(strips.other_bytes)}"))
-    legend.append((None, f"metadata and unused {format_bytes(strips.rest_bytes)}"))
+    if strips.metadata_bytes is None:
+        legend.append((None, f"metadata or gaps {format_bytes(strips.rest_bytes)}"))
+    else:
+        legend.append((METADATA, f"metadata {format_bytes(strips.metadata_bytes)}"))
+        legend.append((None, f"gaps {format_bytes(strips.rest_bytes)}"))
     return Picture(
         png=encode_png(pixels, palette),
         alt=f"Byte map: {name} takes {format_percent(min(strips.own_bytes / total, 1))} of {files}{place}",
@@ -241,10 +260,13 @@ type _Colouring = tuple[npt.NDArray[np.uint8], list[tuple[Colour | None, str]], 
 """Palette positions of cells, legend, its title, and words for those who cannot see."""
 
 
-def _by_amount(chunks: ChunkMap, colour_by: Literal["ratio", "size"]) -> _Colouring:
-    title = "stored / raw:" if colour_by == "ratio" else "stored size:"
+def _by_amount(chunks: ChunkMap, colour_by: Literal["ratio", "size", "offset"]) -> _Colouring:
+    title = {"ratio": "stored / raw:", "size": "stored size:", "offset": "begins at:"}[colour_by]
     say = format_percent if colour_by == "ratio" else format_bytes
-    amount = chunks.ratio if colour_by == "ratio" else chunks.mean_bytes
+    if colour_by == "offset":
+        amount = np.where(chunks.offset < 0, np.nan, chunks.offset)
+    else:
+        amount = chunks.ratio if colour_by == "ratio" else chunks.mean_bytes
     known = amount[np.isfinite(amount)]
     if not known.size:
         return np.full(chunks.shape, _HATCH, np.uint8), [], "", "no chunk was ever written"
@@ -256,8 +278,9 @@ def _by_amount(chunks: ChunkMap, colour_by: Literal["ratio", "size"]) -> _Colour
         words = f"all chunks {say(high)}" if colour_by == "size" else f"stored / raw {say(high)} everywhere"
         return colours, [(_ramp(0), say(high))], title, words
     stops = np.linspace(0, 1, 4)
+    where = "" if colour_by == "offset" else _where(amount, chunks.dims)
     legend: list[tuple[Colour | None, str]] = [(_ramp(s), say(low + s * span)) for s in stops.tolist()]
-    return colours, legend, title, f"{title} {say(low)} to {say(high)}{_where(amount, chunks.dims)}"
+    return colours, legend, title, f"{title} {say(low)} to {say(high)}{where}"
 
 
 def _where(amount: npt.NDArray[np.float64], dims: tuple[str, str]) -> str:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from vzlab.inspection import Inspection
+from vzlab.inspection.model import ColourBy, MapKind
 from vzlab.render.maps import Picture, beside, colourings, draw_byte_map, draw_chunk_map, draw_chunk_slices
 from vzlab.render.png import describe_png
-
-type MapKind = Literal["chunks", "slices", "bytes"]
-type ColourBy = Literal["ratio", "size", "source"]
 
 
 def to_png(
@@ -31,7 +28,7 @@ def to_png(
     path : str or Path
     kind : {"chunks", "slices", "bytes"}
         The chunk grid; the grid at some places of a dimension that is not drawn; or where the chunks lie in their files.
-    colour_by : {"ratio", "size", "source"}, optional
+    colour_by : {"ratio", "size", "offset", "source"}, optional
         Of chunks and slices; what varies if not given.
 
     Raises
@@ -54,6 +51,10 @@ def to_png(
 
 def _draw(inspection: Inspection, variable: str, kind: MapKind, colour_by: ColourBy | None) -> Picture:
     found = inspection[variable]
+    if colour_by == "offset" and len(found.sources) > 1:
+        raise ValueError(
+            f"{variable!r} lies in {len(found.sources):,} files; colour_by='source' tells them apart"
+        )
     names = [source.name for source in inspection.sources]
     if kind == "bytes":
         if found.byte_map is None:

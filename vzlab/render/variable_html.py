@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vzlab.inspection import VariableInspection
+from vzlab.inspection.model import ColourBy
 from vzlab.inspection.words import format_list, format_value, shorten
 from vzlab.render import html, lines
 from vzlab.render.decoding import decoding_boxes
 from vzlab.render.html import Content, Markup
-from vzlab.inspection.model import ColourBy
 from vzlab.render.maps import (
     Picture,
     beside,

@@ -74,6 +74,8 @@ class Header:
     n_records: int
     record_bytes: int
     """Distance from one record to the next."""
+    length: int
+    """Bytes of the header itself."""
     attributes: dict[str, Any]
     variables: tuple[Variable, ...]
 
@@ -110,6 +112,7 @@ def read_header(source: Source) -> Header:
         version=cursor.version,
         n_records=n_records,
         record_bytes=record_bytes,
+        length=cursor.position,
         attributes=attributes,
         variables=tuple(read),
     )

@@ -90,6 +90,7 @@ class NetCDF3Parser(Parser):
             attributes=header.attributes,
             format=_NAMES[header.version],
             index_decoder="netCDF-3 header",
+            header_bytes=header.length,
         )
 
     def load_variable(self, url: str | os.PathLike[str], registry: Any, path: str) -> LoadedVariable:

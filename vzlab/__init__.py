@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from vzlab.testing.fingerprinting import fingerprint
     from vzlab.testing.refresh import refresh
     from vzlab.testing.verify import verify
-    from vzlab.widgets import build
+    from vzlab.widgets import build, explore
     from vzlab.writers import chunk_prefixes, icechunk_credentials, open_icechunk, relocate
 
 __version__ = "0.1.0"
@@ -60,6 +60,7 @@ _HOMES = {
     "cost": "vzlab.inspection",
     "diff": "vzlab.inspection",
     "doctor": "vzlab.learn",
+    "explore": "vzlab.widgets",
     "fingerprint": "vzlab.testing",
     "formats": "vzlab.parsers.listing",
     "icechunk_credentials": "vzlab.writers",
@@ -105,6 +106,7 @@ __all__ = [
     "diff",
     "doctor",
     "errors",
+    "explore",
     "fingerprint",
     "formats",
     "icechunk_credentials",

@@ -62,7 +62,6 @@ def chunk_level(
     key = tuple(slice(start, stop) for start, stop in ranges)
     # Not `take`, which would leave out files, and count the others anew.
     manifest = array.manifest._derive(lambda column: column[key])
-    part_of_grid = _cut(grid, ranges)
     return chunk_map(
         manifest, _cut(grid, ranges), dims,
         itemsize_bytes=array.dtype.itemsize, source_positions=source_positions, max_cells=max_cells, axes=axes,

@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vzlab.widgets.builder_stepper import BuilderStepper, build
+    from vzlab.widgets.explorer_widget import ExplorerWidget, explore
+    from vzlab.widgets.explorer import Explorer
 
-_HOMES = {"BuilderStepper": "builder_stepper", "build": "builder_stepper"}
+_HOMES = {
+    "BuilderStepper": "builder_stepper",
+    "Explorer": "explorer",
+    "ExplorerWidget": "explorer_widget",
+    "build": "builder_stepper",
+    "explore": "explorer_widget",
+}
 
-__all__ = ["BuilderStepper", "build"]
+__all__ = ["BuilderStepper", "Explorer", "ExplorerWidget", "build", "explore"]
 
 
 def __getattr__(name: str) -> Any:

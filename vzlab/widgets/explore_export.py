@@ -1,0 +1,118 @@
+"""An explorer as a page that stands alone: maps of all variables as far as there is room, and each chunk of small ones."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from vzlab.inspection import VariableInspection
+from vzlab.manifests.manifest import INLINE, MISSING
+from vzlab.render.html import Markup, element
+from vzlab.render.page import standalone
+from vzlab.storage import url_name
+from vzlab.widgets.core import ESM
+from vzlab.widgets.explore_detail import strips_of
+from vzlab.widgets.explore_pages import chunks_view, first_variable, outline, sliders, variable_page
+from vzlab.widgets.explored import Explored
+from vzlab.widgets.explorer import Explorer
+
+BUDGET_BYTES = 4_000_000
+"""Of all variables' pages together; those beyond it are left out, the smallest ones."""
+EACH_CHUNK = 5_000
+"""Variables of no more chunks are told chunk by chunk."""
+MAX_SLICES = 64
+"""Most places along a dimension that is not drawn; of a longer one the page has no slider."""
+
+
+def to_page(explored: Explored, variable: str | None = None) -> str:
+    """Build a page.
+
+    Parameters
+    ----------
+    explored : Explored
+    variable : str, optional
+        The one to begin with.
+    """
+    first = variable or first_variable(explored.inspection)
+    pages: dict[str, Any] = {}
+    left = BUDGET_BYTES
+    order = sorted(
+        explored.inspection.variables.values(),
+        key=lambda each: (each.path != first, each.role != "data", -(each.stored_bytes or 0)),
+    )
+    for each in order:
+        page = _page(explored, each)
+        left -= len(json.dumps(page))
+        if left < 0 and pages:
+            break
+        pages[each.path] = page
+    told = outline(explored, None)
+    data = {"outline": {**told, "tree": _marked(told["tree"], pages)}, "variable": first, "pages": pages}
+    # Inside of an element for data only "<" could end it (HTML, section 4.12.1.3).
+    held = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    script = (
+        f"{ESM.replace('</', '<\\/')}\n"
+        "explore(document.getElementById('explorer'), pageHost(JSON.parse(document.getElementById('held').textContent)));"
+    )
+    view = element(
+        "div",
+        element("div", id="explorer"),
+        element("script", Markup(held), type="application/json", id="held"),
+        element("script", Markup(script), type="module"),
+    )
+    return standalone(view, title=explored.inspection.title)
+
+
+def _marked(nodes: list[dict[str, Any]], pages: dict[str, Any]) -> list[dict[str, Any]]:
+    """The tree, in which variables that there was no room for say so."""
+    marked = []
+    for node in nodes:
+        if "groups" in node:
+            marked.append({**node, "variables": _marked(node["variables"], pages)})
+        elif "reason" in node or node["path"] in pages:
+            marked.append(node)
+        else:
+            marked.append({**node, "reason": "Left out of this page for its size: explore it in Python."})
+    return marked
+
+
+def _page(explored: Explored, variable: VariableInspection) -> dict[str, Any]:
+    path = variable.path
+    levels: dict[str, Any] = {}
+    offered = []
+    if variable.chunking.n_chunks <= EACH_CHUNK:
+        # One dimension at a time: for places along several, the page would need each combination.
+        offered = [each for each in sliders(explored, path) if each["n"] <= MAX_SLICES][:1]
+        levels = {
+            str(place): chunks_view(explored, path, {each["dim"]: place})
+            for each in offered
+            for place in range(each["n"])
+        }
+    spec = variable_page(explored, path, {})
+    return {
+        "spec": {**spec, "sliders": offered},
+        "levels": levels,
+        "columns": _columns(explored, variable),
+        "code": Explorer(explored=explored, variable=path).code,
+    }
+
+
+def _columns(explored: Explored, variable: VariableInspection) -> dict[str, Any] | None:
+    """Where each chunk lies: source (-2 for none, -3 for inline), offset and length, and where sources are in the strips."""
+    resolved = explored.array(variable.path)
+    if resolved is None or resolved.array.manifest.n_chunks > EACH_CHUNK:
+        return None
+    manifest = resolved.array.manifest
+    rows, sizes = strips_of(explored, variable, resolved)
+    source = manifest.source_index.astype(np.int64)
+    source = np.where(source == MISSING, -2, np.where(source == INLINE, -3, source))
+    return {
+        "grid": list(manifest.grid_shape),
+        "source": source.reshape(-1).tolist(),
+        "offset": manifest.offsets.reshape(-1).tolist(),
+        "length": manifest.lengths.reshape(-1).tolist(),
+        "names": [url_name(each.url) for each in manifest.sources],
+        "strips": [[int(row), float(size)] for row, size in zip(rows, sizes, strict=True)],
+    }

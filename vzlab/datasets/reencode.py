@@ -23,7 +23,7 @@ from vzlab.datasets.signatures import Signature, signature_of
 from vzlab.errors import CodecError, IncompatibleArraysError, MemoryBudgetError
 from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray, ManifestGroup
 from vzlab.manifests.chunk_grid import ChunkGrid
-from vzlab.manifests.inline import Spill, SpilledChunk
+from vzlab.manifests.inline import Chunk, Spill
 from vzlab.manifests.manifest import INLINE, MISSING
 from vzlab.storage import ManifestStore, StoreRegistry
 
@@ -326,9 +326,9 @@ def _reencode_one(
         like.with_layout(shape=grid.shape, chunks=grid.chunks), attributes={}, dimension_names=None
     )
     flipped = [axis for axis, dim in enumerate(target.dims) if dim in step.flipped]
-    # Values, their decoded form and what is encoded of them stand side by side.
-    element = 4 * max(stored.dtype.itemsize, like.dtype.itemsize, 8)
-    chunks: dict[tuple[int, ...], bytes | SpilledChunk] = {}
+    # Stored numbers, their decoded form, how far it moves, how far it may, and what is encoded stand side by side.
+    element = 5 * max(stored.dtype.itemsize, like.dtype.itemsize, 8)
+    chunks: dict[tuple[int, ...], Chunk] = {}
     with zarr.config.set({"array.rectilinear_chunks": True}):
         opened = zarr.open_array(
             ManifestStore(ManifestGroup(arrays={"v": stored}), registry), path="v", mode="r"

@@ -77,7 +77,7 @@ class Repacking:
         exact[missing] = 0
         if self.dtype.kind in "iu":
             bits = self.dtype if not new.unsigned else np.dtype(f"u{self.dtype.itemsize}")
-            rounded = np.rint(exact)
+            rounded = np.rint(exact, out=exact)
             limits = np.iinfo(bits)
             outside = ~missing & ~((rounded >= limits.min) & (rounded <= limits.max))
             if outside.any():
@@ -90,21 +90,24 @@ class Repacking:
             result = rounded.astype(bits).view(self.dtype)
         else:
             result = exact.astype(self.dtype)
-        again = _decode(result, new)
-        lost = ~missing & (np.abs(again - values) > self._tolerance(stored, values, new))
+        del exact  # as large as all that is left: what is held at once is what blocks are cut by
+        moved = _decode(result, new) - values
+        lost = ~missing & (np.abs(moved, out=moved) > self._tolerance(stored, values, new))
         if lost.any():
             at = tuple(np.argwhere(lost)[0])
-            self._lost(values[at], again[at])
+            self._lost(values[at], _decode(result[at], new))
         return result
 
     def _tolerance(self, stored: Values, values: Values, new: Packing) -> Values:
         """How far a number may move without being another: the rounding of the arithmetic and of its own data type."""
-        size = np.maximum(np.abs(values), max(abs(new.add_offset), abs(new.scale_factor)))
+        size = np.abs(values)
+        np.maximum(size, max(abs(new.add_offset), abs(new.scale_factor)), out=size)
         eps = float(np.finfo(np.float64).eps) * 8
         for dtype in (stored.dtype, self.dtype):
             if dtype.kind == "f":
                 eps = max(eps, float(np.finfo(dtype).eps))
-        return size * eps
+        size *= eps
+        return size
 
     def _check_meaning(
         self, stored: Values, result: Values, missing: npt.NDArray[np.bool_], new: Packing
@@ -201,4 +204,7 @@ def _decode(stored: Values, packing: Packing) -> npt.NDArray[np.float64]:
     bits = (
         stored.view(f"u{stored.dtype.itemsize}") if packing.unsigned and stored.dtype.kind == "i" else stored
     )
-    return bits.astype(np.float64) * packing.scale_factor + packing.add_offset
+    values = bits.astype(np.float64)
+    values *= packing.scale_factor
+    values += packing.add_offset
+    return values

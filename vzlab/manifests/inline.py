@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, overload
@@ -24,7 +25,7 @@ class Spill:
         self._file: IO[bytes] | None = None
         self._lock = threading.Lock()
 
-    def put(self, chunk: bytes) -> bytes | SpilledChunk:
+    def put(self, chunk: bytes) -> Chunk:
         """What stands for a chunk in `ChunkManifest.from_inline`."""
         with self._lock:
             if len(chunk) <= self._free:
@@ -32,6 +33,7 @@ class Spill:
                 return chunk
             if self._file is None:
                 self._file = tempfile.TemporaryFile(prefix="vzlab-")  # noqa: SIM115 - closed with the last chunk in it
+                weakref.finalize(self, self._file.close)
             self._file.seek(self._end)
             self._file.write(chunk)
             self._end += len(chunk)
@@ -61,13 +63,17 @@ class SpilledChunk:
         return self.spill.read(self.offset, self.length)
 
 
+type Chunk = bytes | SpilledChunk
+"""An inline chunk as it is held."""
+
+
 class InlineChunks(Sequence[bytes]):
     """Chunks of which some lie in a temporary file; each is read when it is asked for.
 
     Pickled, they are all in memory: a file without a name is of no use to another process.
     """
 
-    def __init__(self, chunks: Iterable[bytes | SpilledChunk]) -> None:
+    def __init__(self, chunks: Iterable[Chunk]) -> None:
         self.parts = tuple(chunks)
 
     def __len__(self) -> int:
@@ -89,11 +95,11 @@ class InlineChunks(Sequence[bytes]):
         return self
 
 
-def _bytes_of(part: bytes | SpilledChunk) -> bytes:
+def _bytes_of(part: Chunk) -> bytes:
     return part.read() if isinstance(part, SpilledChunk) else part
 
 
-def as_chunks(chunks: Iterable[bytes | SpilledChunk]) -> Sequence[bytes]:
+def as_chunks(chunks: Iterable[Chunk]) -> Sequence[bytes]:
     """Chunks in the form that a manifest holds."""
     if isinstance(chunks, tuple | InlineChunks):
         return chunks
@@ -103,7 +109,7 @@ def as_chunks(chunks: Iterable[bytes | SpilledChunk]) -> Sequence[bytes]:
     return tuple(parts)  # type: ignore[arg-type]  # all of them are bytes
 
 
-def parts_of(chunks: Sequence[bytes]) -> Sequence[bytes | SpilledChunk]:
+def parts_of(chunks: Sequence[bytes]) -> Sequence[Chunk]:
     """Chunks as they are held, without reading those in a file."""
     return chunks.parts if isinstance(chunks, InlineChunks) else chunks
 

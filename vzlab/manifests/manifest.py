@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from vzlab.errors import UnvirtualizableError
 from vzlab.manifests.columns import as_column, held_bytes, total, unrepeated
-from vzlab.manifests.inline import SpilledChunk, as_chunks, memory_of, parts_of
+from vzlab.manifests.inline import Chunk, as_chunks, memory_of, parts_of
 
 MISSING = 0xFFFFFFFF
 """Source index of a chunk that was never written."""
@@ -87,7 +87,7 @@ class ChunkManifest:
         source_index: npt.ArrayLike,
         offsets: npt.ArrayLike,
         lengths: npt.ArrayLike,
-        inline: Iterable[bytes | SpilledChunk] = (),
+        inline: Iterable[Chunk] = (),
     ) -> None:
         self.sources = tuple(SourceFile(url=s) if isinstance(s, str) else s for s in sources)
         self.inline = as_chunks(inline)
@@ -166,9 +166,7 @@ class ChunkManifest:
         )
 
     @classmethod
-    def from_inline(
-        cls, chunks: Sequence[bytes | SpilledChunk | None], grid_shape: Sequence[int]
-    ) -> ChunkManifest:
+    def from_inline(cls, chunks: Sequence[Chunk | None], grid_shape: Sequence[int]) -> ChunkManifest:
         """Chunks held in memory, in C order of the grid; None is a missing chunk."""
         held = [chunk for chunk in chunks if chunk is not None]
         present = np.array([chunk is not None for chunk in chunks], dtype=bool)
@@ -258,7 +256,7 @@ class ChunkManifest:
     @property
     def nbytes(self) -> int:
         """Memory that the manifest itself takes."""
-        columns = sum(map(held_bytes, (self.source_index, self.offsets, self.lengths)))
+        columns = sum(held_bytes(c) for c in (self.source_index, self.offsets, self.lengths))
         return columns + sum(len(source.url) + 100 for source in self.sources) + memory_of(self.inline)
 
     @property
@@ -472,7 +470,7 @@ def concatenate(manifests: Sequence[ChunkManifest], axis: int) -> ChunkManifest:
         return manifests[0]
     table: dict[SourceFile, int] = {}
     indices, offsets = [], []
-    inline: list[bytes | SpilledChunk] = []
+    inline: list[Chunk] = []
     for manifest in manifests:
         index, table = manifest._indices_in(table)
         column = manifest.offsets

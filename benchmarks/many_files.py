@@ -20,9 +20,13 @@ import h5py
 import numpy as np
 
 import vzlab as vz
+from benchmarks.table import setting
 from vzlab.datasets.packed import pack
 from vzlab.writers import write_icechunk
 
+PAGE = Path(__file__).parent / "README.md"
+BEGIN, END = "<!-- many files: begin -->", "<!-- many files: end -->"
+"""Between them the page has what `report` says of the latest run."""
 N_VARIABLES = 10
 REFERENCES_PER_COMMIT = 10_000_000
 """Of `write_icechunk`'s batches at the sizes that are asked for below."""
@@ -141,6 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--files", type=int, default=200, help="the most that are opened; 2000 for the full form"
     )
+    parser.add_argument("--write", action="store_true", help=f"put what was measured into {PAGE.name}")
     parser.add_argument("--folder", type=Path, help="where files are kept; none makes them anew")
     options = parser.parse_args(arguments)
     with (
@@ -151,23 +156,43 @@ def main(arguments: Sequence[str] | None = None) -> None:
         paths = make_files(options.folder or Path(temporary), options.files)
         datasets = [vz.open_virtual_dataset(path) for path in paths[:32]]
         packed, plain = (len(pickle.dumps(value, 5)) / 32 for value in (pack(datasets), datasets))
-        print(
-            f"{packed:,.0f} bytes travel for a file of {datasets[0].vzlab.n_refs} references, {plain:,.0f} unpacked"
-        )
+        travelling = f"{packed:,.0f} bytes travel for a file of {datasets[0].vzlab.n_refs} references, {plain:,.0f} unpacked"
         measure(paths[:16], client)  # workers import
         runs = [measure(paths[: options.files // part], client) for part in (8, 4, 2, 1)]
-    for run in runs:
-        print(
-            f"{run.n_files:,} files: {run.opening_s:.1f} s to open, {run.client_bytes / 1e6:.1f} MB at most, "
-            f"{run.writing_s:.1f} s to write {run.n_references:,} references"
-        )
+    text = report(runs, travelling)
+    print(text)
+    if options.write:
+        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+        after = rest.partition(END)[2]
+        PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+
+
+def report(runs: Sequence[Measured], travelling: str) -> str:
+    """The runs as a table, the line through them, and what it says of larger archives."""
     model = fit(runs)
-    print(
-        f"a file: {model.per_file_s * 1e3:.1f} ms on two workers, {model.per_file_bytes:,.0f} bytes of the client's; "
-        f"a reference: {model.per_reference_s * 1e6:.2f} us to write"
-    )
-    for n_files, n_references, n_workers in ((10_000, 10**7, 16), (100_000, 10**8, 64)):
-        print(model.say(n_files, n_references, n_workers))
+    lines = [
+        "| files | references | opened in | client's memory at most | written in |",
+        "| ---: | ---: | ---: | ---: | ---: |",
+        *(
+            f"| {run.n_files:,} | {run.n_references:,} | {run.opening_s:.1f} s | {run.client_bytes / 1e6:,.0f} MB "
+            f"| {run.writing_s:.2f} s |"
+            for run in runs
+        ),
+        "",
+        (
+            f"Fitted: {model.fixed_s:.1f} s and {model.per_file_s * 1e3:.1f} ms a file on two workers, "
+            f"{model.per_file_bytes:,.0f} bytes of the client's a file; {model.per_reference_s * 1e6:.2f} µs to write a reference. "
+            f"{travelling[0].upper()}{travelling[1:]}. From that:"
+        ),
+        "",
+        *(
+            f"- {model.say(n_files, n_references, n_workers)}"
+            for n_files, n_references, n_workers in ((10_000, 10**7, 16), (100_000, 10**8, 64))
+        ),
+        "",
+        setting(form="Two workers of one thread each on this machine"),
+    ]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

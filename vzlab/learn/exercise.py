@@ -72,12 +72,12 @@ def verdict(name: str, answer: Any) -> Verdict:
     name : str
         Of the exercise.
     answer
-        ``...`` is no answer yet.
+        ``...``, or a tuple with it, is no answer yet.
     """
     exercise = find(name)
     if exercise is None:
         return Verdict(name=name, is_right=False, says=_unknown(name))
-    if answer is ...:
+    if answer is ... or (isinstance(answer, tuple) and any(part is ... for part in answer)):
         return Verdict(name=name, is_right=False, is_open=True, says=exercise.asks)
     try:
         wrong = exercise.judge(answer)

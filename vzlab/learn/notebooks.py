@@ -82,7 +82,7 @@ def _places(solution: str, rest: str, *, is_inner: bool) -> Iterator[str]:
         if isinstance(statement, ast.FunctionDef) and statement.name in used:
             body = [ast.Expr(ast.Constant(text))] if (text := ast.get_docstring(statement)) else []
             statement.body = [*body, ast.Expr(ast.Constant(...))]
-            yield ast.unparse(statement) + "  # your turn"
+            yield ast.unparse(statement) + "  # your turn\n\n"
             named = True
         for name in _assigned(statement):
             if name in used:

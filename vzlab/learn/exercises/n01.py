@@ -50,8 +50,6 @@ def _first_byte(answer: Any) -> str | None:
 
 def _corner(answer: Any) -> str | None:
     n_chunks, n_bytes = answer
-    if n_chunks is ... or n_bytes is ...:
-        return "Fill in both: the number of chunks, and their bytes."
     if n_chunks == 1:
         return "Rows 29 and 30 are in different chunks, as chunks are 30 rows high. And columns 59 and 60?"
     if n_chunks == 2:

@@ -25,6 +25,7 @@ from vzlab.render.html import ACCENTS
 from vzlab.render.maps import (
     INLINE,
     KINDS,
+    METADATA,
     MISSING,
     OTHERS,
     OWN,
@@ -105,13 +106,13 @@ def level_spec(level: ChunkMap, *, region: tuple[Range, Range] | None = None) ->
     dict
         ``region`` (``[[first, last + 1], [first, last + 1]]``), ``shape`` (cells down and across, each beginning at chunk
         ``first + cell * n // cells``), ``depth`` (chunks behind each place) and ``cells``, whose columns are one number where
-        all cells have the same: ``n_missing``, ``n_inline``, ``stored_bytes``, ``min_bytes``, ``max_bytes``, ``source``, and
-        ``ratio`` where it is not that of stored bytes to a fixed number.
+        all cells have the same: ``n_missing``, ``n_inline``, ``stored_bytes``, ``min_bytes``, ``max_bytes``, ``source``,
+        ``offset`` (-1 where unknown) and ``ratio``, which is left out where it is that of stored bytes to a fixed number.
     """
     rows, columns = level.grid_shape
     there = level.n_chunks - level.n_missing
     per_chunk = level.raw_bytes / np.maximum(there, 1)
-    fields = ["n_missing", "n_inline", "stored_bytes", "min_bytes", "max_bytes", "source"]
+    fields = ["n_missing", "n_inline", "stored_bytes", "min_bytes", "max_bytes", "source", "offset"]
     if not _is_constant(per_chunk[there > 0]):
         fields.append("ratio")
     return {
@@ -147,14 +148,15 @@ def chunk_levels_spec(
     -------
     dict
         ``dims``, ``axes``, ``grid_shape``, ``folded``, ``colour_by``, ``colours`` and ``sources`` (the first of them) as of
-        `chunk_map_spec`; ``raw_chunk_bytes``, ``median_bytes``, ``size_range`` and ``ratio_range`` (null where not known),
-        ``held``, ``n_missing``; and what `level_spec` gives.
+        `chunk_map_spec`; ``raw_chunk_bytes``, ``median_bytes``, ``size_range``, ``ratio_range`` and ``offset_range`` (null where not
+        known), ``held``, ``n_missing``; and what `level_spec` gives.
     """
     found = inspection[variable]
     names = [source.name for source in inspection.sources]
     kinds = colourings(level)
     there = level.n_chunks > level.n_missing
     raw = (level.raw_bytes[there] / (level.n_chunks - level.n_missing)[there]) if there.any() else np.zeros(1)
+    offsets = level.offset[level.offset >= 0]
     raw_chunk_bytes = float(raw[0]) if _is_constant(raw) and raw[0] > 0 else None
     return {
         **_head("chunk map", draw_chunk_map(level, colour_by=kinds[0], source_names=names).alt),
@@ -169,6 +171,7 @@ def chunk_levels_spec(
         "median_bytes": None if found.statistics is None else found.statistics.median_bytes,
         "size_range": None if size_range is None else list(size_range),
         "ratio_range": [n / raw_chunk_bytes for n in size_range] if size_range and raw_chunk_bytes else None,
+        "offset_range": [int(offsets.min()), int(offsets.max())] if offsets.size else None,
         "colour_by": list(kinds),
         "colours": _map_colours(),
         "sources": names[:MAX_NAMES],
@@ -183,8 +186,9 @@ def byte_map_spec(inspection: Inspection, variable: str) -> dict[str, Any] | Non
     -------
     dict or None
         ``shape`` (rows, bins), ``rows`` (``source``: the name of the first file of each row, ``n_sources`` that share it),
-        ``own`` and ``others`` (the fraction of each bin that chunks of this variable, and of others, cover), ``file_bytes``,
-        ``own_bytes``, ``other_bytes``, ``rest_bytes`` and ``colours``.
+        ``own``, ``others`` and ``metadata`` (the fraction of each bin that chunks of this variable, of others, and metadata
+        cover), ``file_bytes``, ``own_bytes``, ``other_bytes``, ``metadata_bytes``, ``rest_bytes`` and ``colours``. Those of
+        metadata are null where it is not known which bytes they are.
     """
     strips = inspection[variable].byte_map
     if strips is None:
@@ -197,11 +201,13 @@ def byte_map_spec(inspection: Inspection, variable: str) -> dict[str, Any] | Non
         "rows": [{"source": inspection.sources[first].name, "n_sources": n} for first, n in rows],
         "own": _numbers(strips.own),
         "others": _numbers(strips.others),
+        "metadata": None if strips.metadata is None else _numbers(strips.metadata),
         "file_bytes": strips.file_bytes,
         "own_bytes": strips.own_bytes,
         "other_bytes": strips.other_bytes,
+        "metadata_bytes": strips.metadata_bytes,
         "rest_bytes": strips.rest_bytes,
-        "colours": {"own": list(OWN), "others": list(OTHERS)},
+        "colours": {"own": list(OWN), "others": list(OTHERS), "metadata": list(METADATA)},
     }
 
 

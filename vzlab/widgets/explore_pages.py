@@ -21,7 +21,7 @@ from vzlab.render.spec import LEVEL_CELLS, SCHEMA, byte_map_spec, chunk_levels_s
 from vzlab.render.variable_html import ATTRIBUTES_BYTES, variable_body
 from vzlab.widgets.explored import Explored
 
-COLOURS = ("ratio", "size", "file", "state", "outliers")
+COLOURS = ("ratio", "size", "offset", "file", "state", "outliers")
 """Ways to colour a chunk map."""
 
 MAX_LISTED = 5_000

@@ -38,7 +38,7 @@ class Explorer(traitlets.HasTraits):
     explored : Explored
     variable : str, optional
         Path of the variable to begin with; the largest one with several chunks if not given.
-    colour : {"ratio", "size", "file", "state", "outliers"}, optional
+    colour : {"ratio", "size", "offset", "file", "state", "outliers"}, optional
         What the colours of its chunk map say; what varies if not given.
     slices : mapping of str to int, optional
         By dimension that is not drawn: the chunk to look at along it.

@@ -37,7 +37,8 @@ function byteMap(spec, { onPick, onStep }) {
     stage.setAttribute("aria-label", `${spec.alt}. Arrow keys move along the file, Enter selects the chunk there, n and p the next and the previous chunk in the file.`);
     const entries = [[spec.colours.own, `${spec.variable} ${bytesInWords(spec.own_bytes)}`]];
     if (spec.other_bytes) entries.push([spec.colours.others, `other variables ${bytesInWords(spec.other_bytes)}`]);
-    entries.push([null, `metadata and unused ${bytesInWords(spec.rest_bytes)}`]);
+    if (spec.metadata) entries.push([spec.colours.metadata, `metadata ${bytesInWords(spec.metadata_bytes)}`]);
+    entries.push([null, `${spec.metadata ? "gaps" : "metadata or gaps"} ${bytesInWords(spec.rest_bytes)}`]);
     key.replaceChildren(legend(entries));
     fillTable();
   }
@@ -57,6 +58,9 @@ function byteMap(spec, { onPick, onStep }) {
         const mine = own > 0 ? Math.max(own * tall, 1) : 0;
         context.fillStyle = rgb(spec.colours.others, 0.65);
         if (others) context.fillRect(x, top + tall - mine - others * tall, across, others * tall);
+        const head = spec.metadata?.[row * bins + bin] ? Math.max(spec.metadata[row * bins + bin] * tall, 1) : 0;
+        context.fillStyle = rgb(spec.colours.metadata ?? spec.colours.others);
+        if (head) context.fillRect(x, top + tall - mine - others * tall - head, across, head);
         context.fillStyle = rgb(spec.colours.own);
         if (mine) context.fillRect(x, top + tall - mine, across, mine);
       }

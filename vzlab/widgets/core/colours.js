@@ -3,6 +3,7 @@
 const COLOURINGS = {
   ratio: "stored / raw",
   size: "stored size",
+  offset: "place in the file",
   file: "file",
   state: "state",
   outliers: "outliers",
@@ -68,9 +69,12 @@ function colouring(by, level, spec) {
       ],
     };
   }
-  const amount = by === "ratio" ? (cell) => level.ratio(cell) : (cell) => level.mean(cell);
-  const say = by === "ratio" ? percent : bytesInWords;
-  const [low, high] = (by === "ratio" ? spec.ratio_range : spec.size_range) ?? extent(level, amount);
+  const { amount, say, range } = {
+    ratio: { amount: (cell) => level.ratio(cell), say: percent, range: spec.ratio_range },
+    size: { amount: (cell) => level.mean(cell), say: bytesInWords, range: spec.size_range },
+    offset: { amount: (cell) => (level.at("offset", cell) < 0 ? NaN : level.at("offset", cell)), say: (n) => `byte ${Math.round(n).toLocaleString("en")}`, range: spec.offset_range },
+  }[by];
+  const [low, high] = range ?? extent(level, amount);
   const width = high - low;
   return {
     of: (cell) => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from dataclasses import replace
 from functools import cache
@@ -127,7 +128,11 @@ def installed_formats() -> tuple[Format, ...]:
 
 def is_icechunk(x: object) -> bool:
     """Whether it is an object of Icechunk's: a repository, session, store or storage. Imports nothing."""
-    return type(x).__module__.partition(".")[0] == "icechunk"
+    if type(x).__module__.partition(".")[0] == "icechunk":
+        return True
+    # Its storages do not say where they come from.
+    icechunk = sys.modules.get("icechunk")
+    return icechunk is not None and isinstance(x, icechunk.Storage)
 
 
 def no_parser(format_: Format, url: Any = None) -> UnsupportedFormatError:

@@ -62,7 +62,7 @@ def inspect(
     found = inspect_group(
         replace(used, branch=None, tag=None, snapshot_id=None, as_of=None)(session, stores),
         kind="Icechunk repository" if repository is not None else "Icechunk session",
-        open_code=_open_code(x, used) if named else "zarr.open_group(session.store, mode='r')",
+        open_code=_open_code(x, used) if named else _object_code(x, session, used),
         group=None if used.group else group,
         title=url_name(normalize_url(x)) if named else type(x).__name__,
         own_prefix=f"{normalize_url(place).rstrip('/')}/",
@@ -75,7 +75,22 @@ def _open_code(x: Any, used: Any) -> str:
     chosen = next((f"{key}={value!r}" for key, value in version.items() if value), "")
     chosen = chosen or f"branch={used.branch or 'main'!r}"
     parsed = f"group = vz.parsers.IcechunkParser({chosen})({os.fspath(x)!r})"
-    return f"import vzlab as vz\nimport zarr\n\n{parsed}\nzarr.open_group(vz.ManifestStore(group))"
+    return f'import vzlab as vz\nimport zarr\n\n{parsed}\nzarr.open_group(vz.ManifestStore(group), mode="r")'
+
+
+def _object_code(x: Any, session: Any, used: Any) -> str:
+    """Python that opens this version of an object, by the name that such objects mostly have."""
+    kind = type(x).__name__
+    if kind == "IcechunkStore":
+        return 'import zarr\n\nzarr.open_group(store, mode="r")'
+    opened = 'zarr.open_group(session.store, mode="r")'
+    if kind == "Session":
+        return f"import zarr\n\n{opened}"
+    # A branch goes on; its tip is what was inspected.
+    version = f"tag={used.tag!r}" if used.tag else f"snapshot_id={session.snapshot_id!r}"
+    opening = "" if kind == "Repository" else "repository = icechunk.Repository.open(storage)\n"
+    imports = "import zarr" if kind == "Repository" else "import icechunk\nimport zarr"
+    return f"{imports}\n\n{opening}session = repository.readonly_session({version})\n{opened}"
 
 
 def _history(repository: Any, session: Any, branch: str | None, since: str | None) -> History:

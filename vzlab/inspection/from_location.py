@@ -12,6 +12,9 @@ from vzlab.inspection.model import Inspection, Opening
 from vzlab.interop.virtualizarr import parse
 from vzlab.storage import RequestLog, as_registry, local_path, normalize_url, url_name
 
+PUBLIC_OPTIONS = frozenset({"region", "endpoint"})
+"""Options of stores that may be shown to anybody."""
+
 
 def handles(x: Any) -> bool:
     """Whether it is a path or a url, or a dict of Kerchunk references."""
@@ -46,7 +49,7 @@ def inspect(
     return inspect_group(
         parsed,
         kind="file" if named else "object",
-        open_code=_open_code(x, url, group) if named else "",
+        open_code=_open_code(x, url, group, parser, storage_options or {}) if named else "",
         group=inner,
         title=url_name(url) if named else type(x).__name__,
         opening=_opening(log, url) if named else None,
@@ -61,8 +64,17 @@ def _opening(log: RequestLog, url: str) -> Opening | None:
     return Opening(n_requests=len(asked), n_bytes=sum(asked))
 
 
-def _open_code(x: str | os.PathLike[str], url: str, group: str | None) -> str:
-    """Python that opens the same file; a local one by the path as it was given."""
+def _open_code(
+    x: str | os.PathLike[str], url: str, group: str | None, parser: Any, options: Mapping[str, Any]
+) -> str:
+    """Python that opens the same file; a local one by the path as it was given. Options that may be secret are not told."""
     location = str(x) if isinstance(x, PurePath) or local_path(url) else url
     choice = f", group={group!r}" if group else ""
+    if type(parser).__module__.startswith("vzlab.parsers"):
+        choice += f", parser=vz.parsers.{parser!r}"
+    elif parser is not None:
+        choice += ", parser=parser"
+    if options:
+        told = all(isinstance(value, bool) or key in PUBLIC_OPTIONS for key, value in options.items())
+        choice += f", storage_options={dict(options)!r}" if told else ", storage_options=storage_options"
     return f"import vzlab as vz\n\nds = vz.open_virtual_dataset({location!r}{choice})"

@@ -79,7 +79,7 @@ def _title(node: Any) -> str:
 
 
 def _open_code(kind: str, node: Any) -> str:
-    path = f', path="{node.path}"' if node.path else ""
+    path = f", path={node.path!r}" if node.path else ""
     return f'import zarr\n\nzarr.open_{kind}(store{path}, mode="r")'
 
 

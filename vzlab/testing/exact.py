@@ -92,13 +92,16 @@ def check_every_chunk(
         return "L4" in levels and checkpoint.get(_key(variable, box)) is None
 
     differing = [0] * len(blocks)
+    place: tuple[int, npt.NDArray[np.bool_] | None] = (-1, None)
     is_large = max((box.n_chunks for box in boxes), default=0) * chunk_bytes >= WORTH_A_THREAD
     for box, ours in _read_ahead(read, boxes, wanted, n_ahead=AHEAD if is_large else 0):
         key = _key(variable, box)
         result = checkpoint.get(key)
         if result is None:
+            if "L3" in levels and place[0] != box.number:  # once a block, whose boxes follow each other
+                place = box.number, _at_native_place(variable, comparer, box.block)
             part = replace(comparer, record=comparer.record.part())
-            n = _check_box(part, variable, box, levels, ours, is_alike=alike[box.number])
+            n = _check_box(part, variable, box, levels, ours, place[1], is_alike=alike[box.number])
             result = {"n_differing": n, **part.record.to_plain()}
             checkpoint.put(key, result)
         comparer.record.merge(result)
@@ -159,6 +162,7 @@ def _check_box(
     box: _Box,
     levels: set[str],
     ours: Future[Read] | None,
+    at_place: npt.NDArray[np.bool_] | None,
     *,
     is_alike: bool,
 ) -> int:
@@ -178,7 +182,7 @@ def _check_box(
         if by_meaning:
             comparer.record.count("L5", variable.path, _BY_MEANING, box.n_chunks)
     if "L3" in levels and box.block.file and is_aligned(comparer, variable, box.block.file):
-        n_differing += _check_bytes(comparer, variable, box)
+        n_differing += _check_bytes(comparer, variable, box, at_place)
     return n_differing
 
 
@@ -219,9 +223,19 @@ def _chunk_by_chunk(comparer: Comparer, variable: VirtualVariable, box: _Box, le
     return n_differing
 
 
-def _check_bytes(comparer: Comparer, variable: VirtualVariable, box: _Box) -> int:
+def _at_native_place(
+    variable: VirtualVariable, comparer: Comparer, block: Block
+) -> npt.NDArray[np.bool_] | None:
+    """Which chunks of a block are the very bytes of the native file; None if nobody says."""
+    if not block.file or not is_aligned(comparer, variable, block.file):
+        return None
+    return at_native_place(variable, block, comparer.native, comparer.arrangement)
+
+
+def _check_bytes(
+    comparer: Comparer, variable: VirtualVariable, box: _Box, at_place: npt.NDArray[np.bool_] | None
+) -> int:
     """Compare stored bytes, but for those that are known to be the same, and give how many chunks differ."""
-    at_place = at_native_place(variable, box.block, comparer.native, comparer.arrangement)
     is_known: npt.NDArray[np.bool_] = np.zeros([part.stop - part.start for part in box.chunks], bool)
     if at_place is not None:
         key = [

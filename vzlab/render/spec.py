@@ -148,8 +148,8 @@ def chunk_levels_spec(
     -------
     dict
         ``dims``, ``axes``, ``grid_shape``, ``folded``, ``colour_by``, ``colours`` and ``sources`` (the first of them) as of
-        `chunk_map_spec`; ``raw_chunk_bytes``, ``median_bytes``, ``size_range``, ``ratio_range`` and ``offset_range`` (null where not
-        known), ``held``, ``n_missing``; and what `level_spec` gives.
+        `chunk_map_spec`; ``raw_chunk_bytes``, ``median_bytes``, ``size_range``, ``ratio_range`` and ``offset_range`` (null
+        where not known), ``held``, ``n_missing``; and what `level_spec` gives.
     """
     found = inspection[variable]
     names = [source.name for source in inspection.sources]

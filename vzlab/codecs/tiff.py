@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from vzlab.codecs._imagecodecs import imagecodecs
 from vzlab.codecs.numcodec import ArchiveCodec, ByteArray
+from vzlab.codecs.tiff_runs import NEXT, RUN_SAMPLES, SGILOG, THUNDERSCAN, decode_runs
 from vzlab.errors import CodecError
 
 BYTE_COMPRESSIONS: Mapping[int, str] = {
@@ -35,10 +36,13 @@ IMAGE_COMPRESSIONS: Mapping[int, str] = {
     4: "ccittfax4",
     7: "jpeg",
     22610: "jpegxr",
+    NEXT: "next",
+    THUNDERSCAN: "thunderscan",
     33003: "jpeg2k",
     33004: "jpeg2k",
     33005: "jpeg2k",
     33007: "jpeg",
+    SGILOG: "sgilog",
     34712: "jpeg2k",
     34887: "lerc",
     34892: "jpeg",
@@ -159,10 +163,12 @@ class TiffSegment(ArchiveCodec):
     def _decompress_image(self, data: bytes) -> Any:
         rows, columns, n_samples = self.shape
         name = IMAGE_COMPRESSIONS[self.compression]
+        if self.fill_order == 2:
+            data = bytes(imagecodecs.bitorder_decode(data))
+        if self.compression in RUN_SAMPLES:
+            return decode_runs(data, self.compression, self.shape, (self.edge or self.shape)[0])
         decode: Callable[..., Any] = getattr(imagecodecs, f"{name}_decode")
         if name.startswith("ccitt"):
-            if self.fill_order == 2:
-                data = bytes(imagecodecs.bitorder_decode(data))
             options = {"t4options": self.t4_options or 0} if name == "ccittfax3" else {}
             return self._rows(lambda n: decode(data, n, columns, **options))
         if name == "jpeg":
@@ -187,10 +193,15 @@ class TiffSegment(ArchiveCodec):
         """Rows of a code that does not say how many there are: a whole segment's, or those of the last strip."""
         if self.edge is None or self.edge[0] == self.shape[0]:
             return decode(self.shape[0])
+        whole, last = self.shape[0], self.edge[0]
         try:
-            return decode(self.shape[0])
-        except imagecodecs.ImcdError:
-            return decode(self.edge[0])
+            return decode(whole)
+        except RuntimeError:
+            image = decode(last)
+            if last + 1 < whole and _succeeds(decode, last + 1):
+                # More rows than the last strip has: another one, damaged.
+                raise
+            return image
 
     # -- compressions that give bytes ---------------------------------------------------------------------------
 
@@ -271,6 +282,14 @@ class TiffSegment(ArchiveCodec):
             f"{self.codec_id} decoded samples of shape {found}; expected {tuple(self.shape)}, or {self.edge} rows and columns "
             "at the edge. The file is damaged."
         )
+
+
+def _succeeds(decode: Callable[[int], Any], n_rows: int) -> bool:
+    try:
+        decode(n_rows)
+    except RuntimeError:
+        return False
+    return True
 
 
 def _from_base64(text: str | None) -> bytes | None:

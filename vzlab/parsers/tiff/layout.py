@@ -11,6 +11,7 @@ import numpy as np
 
 from vzlab.codecs import CodecJSON, bytes_codecs
 from vzlab.codecs.tiff import BYTE_COMPRESSIONS, IMAGE_COMPRESSIONS, PREDICTORS, TiffSegment
+from vzlab.codecs.tiff_runs import RUN_SAMPLES
 from vzlab.errors import (
     CorruptFileError,
     UnsupportedCodecError,
@@ -245,13 +246,15 @@ def _codec(page: Any, segments: Segments, dtype: np.dtype[Any]) -> CodecJSON:
             f"Its chroma is subsampled under compression {_compression_name(compression)}, which tifffile does not decode either."
         )
     n_bands, rows, columns = segments.chunk_shape
+    if compression in RUN_SAMPLES:
+        _check_runs(page, dtype, n_bands)
     _, length, width = segments.shape
     configuration: dict[str, Any] = {"compression": compression, "shape": [rows, columns, n_bands]}
     configuration["dtype"] = dtype.str
     edge = [length % rows or rows, width % columns or columns]
     if edge != [rows, columns]:
         configuration["edge"] = edge
-    if page.fillorder == 2 and (not is_image or compression in {2, 3, 4}):
+    if page.fillorder == 2 and (not is_image or compression in {2, 3, 4, *RUN_SAMPLES}):
         configuration["fill_order"] = 2
     if not is_image:
         _add_packing(configuration, page, dtype, predictor)
@@ -271,6 +274,17 @@ def _codec(page: Any, segments: Segments, dtype: np.dtype[Any]) -> CodecJSON:
             configuration["jpeg_header"] = base64.b64encode(page.jpegheader).decode()
     TiffSegment(**configuration)
     return {"name": TiffSegment.codec_id, "configuration": configuration}
+
+
+def _check_runs(page: Any, dtype: np.dtype[Any], n_bands: int) -> None:
+    """Refuse samples of other types, or so many to a pixel, than a compression by runs is made for."""
+    bits, known, numbers = RUN_SAMPLES[int(page.compression)]
+    if int(page.bitspersample) == bits and dtype.newbyteorder("=").str[1:] == known and n_bands in numbers:
+        return
+    raise UnsupportedCodecError(
+        f"Its compression {_compression_name(int(page.compression))} holds {n_bands} samples a pixel of {page.bitspersample} "
+        f"bits as {dtype}; decoded are {' or '.join(map(str, sorted(numbers)))} of {bits} bits as {known}."
+    )
 
 
 def _add_packing(configuration: dict[str, Any], page: Any, dtype: np.dtype[Any], predictor: int) -> None:

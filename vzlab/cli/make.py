@@ -159,12 +159,14 @@ Branch = Annotated[str, typer.Option("--branch", help="Of the repository.")]
 
 @app.command()
 def refresh(
-    repository: Repository,
+    repository: Annotated[
+        str, typer.Argument(help="An Icechunk repository, or Kerchunk references: path or url.")
+    ],
     branch: Branch = "main",
     anonymous: Anonymous = False,
     option: Options = None,
 ) -> None:
-    """Parse the files again that changed since they were referred to, and commit the new references."""
+    """Parse the files again that changed since they were referred to, and put the new references in their place."""
     from vzlab.testing import refresh as make_anew
 
     put(str(make_anew(repository, branch=branch, storage_options=as_storage_options(anonymous, option))))

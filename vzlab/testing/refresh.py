@@ -1,11 +1,12 @@
-"""Make the references of changed files anew, of those alone, in one commit."""
+"""Make the references of changed files anew, of those alone, in one step."""
 
 from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +15,9 @@ import xarray as xr
 from vzlab.datasets import is_virtual, manifest_array, open_virtual_dataset
 from vzlab.errors import WriteError
 from vzlab.manifests import ChunkManifest, SourceFile
+from vzlab.storage import as_registry, normalize_url
 from vzlab.testing.verification import Verification
-from vzlab.testing.verify import verify
+from vzlab.testing.verify import is_kerchunk, verify
 from vzlab.writers import write_icechunk
 from vzlab.writers.contents import sources_of, take_apart
 from vzlab.writers.relocation import stored_manifests
@@ -33,20 +35,22 @@ class Refresh:
     urls: tuple[str, ...]
     """Files whose references were made anew."""
     snapshot_id: str | None
-    """The commit; None if there was nothing to do."""
+    """The commit; None if there was nothing to do, or in Kerchunk references."""
     n_references: int
     """References written."""
 
     def __str__(self) -> str:
-        if self.snapshot_id is None:
+        if not self.urls:
             return "No file needs its references made anew."
-        return f"Committed {self.snapshot_id}: {self.n_references:,} references to {len(self.urls):,} files made anew."
+        done = "Rewritten" if self.snapshot_id is None else f"Committed {self.snapshot_id}"
+        return f"{done}: {self.n_references:,} references to {len(self.urls):,} files made anew."
 
 
 def refresh(
     target: str | os.PathLike[str] | Storage | Repository,
     report: Verification | None = None,
     *,
+    files: Iterable[str | os.PathLike[str]] | None = None,
     open_file: Callable[[str], xr.Dataset] | None = None,
     branch: str = "main",
     message: str | None = None,
@@ -61,8 +65,12 @@ def refresh(
     Parameters
     ----------
     target : path, url, icechunk.Storage or Repository
+        Kerchunk references too, as JSON or as a folder of Parquet: those of the files are rewritten, and nothing is changed
+        if one of them does not fit. There a file's place is where its chunks were.
     report : Verification, optional
         What `verify` found; None verifies now.
+    files : iterable of str, optional
+        Files to parse again, whatever was found: Kerchunk references do not tell what files were when they were parsed.
     open_file : callable, optional
         Gives the virtual dataset of a url, prepared as when the repository was written; None opens it as
         `open_virtual_dataset` does.
@@ -79,10 +87,18 @@ def refresh(
         If a file does not fit its place any more, or its place cannot be told.
     """
     options = storage_options if source_options is None else source_options
-    found = report or verify(target, branch=branch, storage_options=options)
-    urls = found.to_virtualize
+    if files is not None:
+        urls = tuple(map(normalize_url, files))
+    else:
+        urls = (report or verify(target, branch=branch, storage_options=options)).to_virtualize
     if not urls:
         return Refresh(urls=(), snapshot_id=None, n_references=0)
+    if isinstance(target, str | os.PathLike) and is_kerchunk(os.fspath(target)):
+        from vzlab.testing.refresh_references import refresh_references
+
+        read = open_file or partial(open_virtual_dataset, loadable_variables=[], storage_options=options)
+        n = refresh_references(target, urls, read, as_registry(None, options))
+        return Refresh(urls=urls, snapshot_id=None, n_references=n)
     with open_target(
         target,
         (),

@@ -101,7 +101,7 @@ def _opened(
         from vzlab.writers.containers import is_repository, open_icechunk
 
         location = os.fspath(x)
-        if _is_kerchunk(location):
+        if is_kerchunk(location):
             return open_group(location, registry=registry), {}, f"{_KERCHUNK} {location}"
         if not is_repository(location, storage_options):
             return x, {}, ""
@@ -114,7 +114,8 @@ def _opened(
     return x.readonly_session(branch).store, seen_by_commits(x, branch), name
 
 
-def _is_kerchunk(location: str) -> bool:
+def is_kerchunk(location: str) -> bool:
+    """Whether a path or url is that of Kerchunk references, by its name or what is in the folder."""
     path = local_path(normalize_url(location))
     return location.endswith(".json") or (path is not None and (Path(path) / ".zmetadata").is_file())
 

@@ -22,7 +22,7 @@ from vzlab.cf import to_zarr_attributes
 from vzlab.errors import WriteError
 from vzlab.manifests import ManifestArray
 from vzlab.manifests.manifest import INLINE
-from vzlab.storage import as_registry, local_path, normalize_url
+from vzlab.storage import StoreRegistry, as_registry, local_path, normalize_url
 from vzlab.storage.gate import pass_gate
 from vzlab.storage.manifest_store import array_document
 from vzlab.writers.contents import GroupContents, take_apart
@@ -119,7 +119,6 @@ def build_references(contents: tuple[GroupContents, ...], zarr_format: Literal[2
     documents: dict[str, Mapping[str, Any]] = {}
     arrays: dict[str, ReferencedArray] = {}
     chunks: dict[str, bytes] = {}
-    say = to_zarr_v2 if zarr_format == 2 else _to_zarr_v3
     for part in contents:
         for above in _ancestors(part.path):
             if zarr_format == 2:
@@ -133,7 +132,7 @@ def build_references(contents: tuple[GroupContents, ...], zarr_format: Literal[2
         for name, array in part.virtual.items():
             path = join(part.path, name)
             check_manifest(path, array.manifest)
-            arrays[path] = entry = say(path, array)
+            arrays[path] = entry = build_entry(path, array, zarr_format)
             documents |= {f"{path}/{key}": document for key, document in entry.documents.items()}
         for key, value in _loaded(part, zarr_format).items():
             if key.endswith((".zarray", ".zattrs", "zarr.json")):
@@ -143,8 +142,10 @@ def build_references(contents: tuple[GroupContents, ...], zarr_format: Literal[2
     return References(documents=documents, arrays=arrays, chunks=chunks)
 
 
-def _to_zarr_v3(path: str, array: ManifestArray) -> ReferencedArray:
-    del path  # Zarr v3 says whatever a virtual array can be
+def build_entry(path: str, array: ManifestArray, zarr_format: Literal[2, 3]) -> ReferencedArray:
+    """Say one array in the terms of Zarr v2 or v3; refuses what v2 cannot say, and v3 says whatever a virtual array can be."""
+    if zarr_format == 2:
+        return to_zarr_v2(path, array)
     return ReferencedArray(
         zarr_format=3, documents={"zarr.json": array_document(array)}, array=array, unwritten=None
     )
@@ -218,17 +219,21 @@ def write_json(
     references: References, path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None
 ) -> None:
     """Write JSON to a file or object."""
-    url = normalize_url(path)
+    put_parts(normalize_url(path), json_parts(references), as_registry(None, storage_options))
+
+
+def put_parts(url: str, parts: Iterator[bytes], registry: StoreRegistry) -> None:
+    """Write a file or object of parts, which appears whole or not at all."""
     pass_gate(url)
     target = local_path(url)
     if target is None:
         import obstore
 
-        store, key = as_registry(None, storage_options).resolve(url)
-        obstore.put(store, key, json_parts(references))
+        store, key = registry.resolve(url)
+        obstore.put(store, key, parts)
         return
     with replacing(Path(target)) as temporary, temporary.open("wb") as file:
-        file.writelines(json_parts(references))
+        file.writelines(parts)
 
 
 @contextmanager

@@ -254,11 +254,11 @@ def test_no_step_is_taken_per_chunk(action: Callable[[ManifestArray], Any]) -> N
 
 
 def test_a_million_million_missing_chunks_cost_nothing() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     manifest = ChunkManifest.empty((1_000_000, 1_000_000))
     assert (manifest.n_virtual, manifest.n_inline, manifest.n_missing) == (0, 0, 10**12)
     assert (manifest.stored_bytes, manifest.nbytes) == (0, 20)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
     with pytest.raises(UnvirtualizableError, match=r"1099511627776 × 1099511627776 chunks.*drop"):
         ChunkManifest.empty((1 << 40, 1 << 40))
 

@@ -379,10 +379,10 @@ def test_generators_are_bounded() -> None:
     made = json.loads(json.dumps(SPECIFIED))
     for stop in (MAX_GENERATED + 1, 10**12, 10**400):
         made["gen"][0]["dimensions"] = {"i": {"stop": stop}}
-        began = time.perf_counter()
+        began = time.process_time()
         with pytest.raises((UnsupportedFormatError, CorruptFileError), match=r"more than|expected key"):
             KerchunkParser()(made)
-        assert time.perf_counter() - began < 1
+        assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize(
@@ -557,10 +557,10 @@ def test_references_of_the_wrong_kind_are_refused(entry: Any, references: dict[s
 def test_what_is_no_set_of_references_is_refused_with_its_url(content: str, tmp_path: Path) -> None:
     path = tmp_path / "some.json"
     path.write_text(content)
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(VzlabError, match=r"some\.json"):
         KerchunkParser()(path)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_a_million_references_take_seconds(tmp_path: Path) -> None:
@@ -571,9 +571,9 @@ def test_a_million_references_take_seconds(tmp_path: Path) -> None:
     rows = ",".join(f'"x/{i}":["s3://b/{i % 500}.nc",{i * 10},{i % 7 + 1}]' for i in range(n))
     path = tmp_path / "refs.json"
     path.write_text('{"version":1,"refs":{"x/.zarray":' + json.dumps(document) + "," + rows + "}}")
-    began = time.perf_counter()
+    began = time.process_time()
     manifest = only(KerchunkParser()(path)).manifest
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
     assert len(manifest.sources) == 500
     assert manifest.reference((123_456,)).offset == 1_234_560
     assert manifest.reference((123_456,)).source is not None

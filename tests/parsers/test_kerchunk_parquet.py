@@ -212,9 +212,9 @@ def test_many_files_are_not_looked_for(tmp_path: Path) -> None:
     (tmp_path / "r.parq").mkdir()
     content = {"metadata": {"x/.zarray": document}, "record_size": 1}
     (tmp_path / "r.parq" / ".zmetadata").write_text(json.dumps(content))
-    began = time.perf_counter()
+    began = time.process_time()
     assert "1,000,000,000 chunks; at most" in KerchunkParser()(tmp_path / "r.parq").unreadable["x"].reason
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_half_a_million_references_are_columns(tmp_path: Path) -> None:
@@ -230,9 +230,9 @@ def test_half_a_million_references_are_columns(tmp_path: Path) -> None:
         rows = np.arange(number * record, (number + 1) * record)
         path = pa.DictionaryArray.from_arrays(pa.array((rows % 500).astype("i4")), urls)
         table_at(folder, f"x/refs.{number}.parq", path=path, offset=rows * 10 + 1, size=rows % 7)
-    began = time.perf_counter()
+    began = time.process_time()
     manifest = KerchunkParser()(folder).arrays["x"].manifest
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
     assert manifest.n_virtual == n
     assert len(manifest.sources) == 500
     assert manifest.reference((123_456,)).offset == 1_234_561

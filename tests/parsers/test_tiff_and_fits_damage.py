@@ -60,13 +60,13 @@ def fits_files(folder: Path) -> list[Path]:
 
 def values_of(parser: Any, path: Path) -> dict[str, Any]:
     """What is read of a file, or nothing where it is refused; anything but our own errors fails the test."""
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         group = parser()(path)
     except VzlabError:
         return {}
     finally:
-        assert time.perf_counter() - began < 5
+        assert time.process_time() - began < 5
     found = {}
     for name, array in group.walk_arrays():
         is_image = parser is FITSParser or "tiff_page" in array.metadata.attributes

@@ -404,13 +404,13 @@ def test_damaged_documents_raise_or_are_told_and_never_hang(
     @given(KEYS, ODD)
     def check(keys: list[str], value: Any) -> None:
         document.write_text(json.dumps(_mutated(sound, tuple(keys), value)))
-        began = time.perf_counter()
+        began = time.process_time()
         try:
             group = ZarrParser()(folder / "a")
         except VzlabError:
             return
         finally:
-            assert time.perf_counter() - began < 5
+            assert time.process_time() - began < 5
         for unreadable in group.unreadable.values():
             assert unreadable.reason.endswith((".", "!"))
 

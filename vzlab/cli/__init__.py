@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from vzlab import __version__
-from vzlab.cli import learn, make, see, trust  # noqa: F401  each adds its commands
+from vzlab.cli import learn, make, see, serve, trust  # noqa: F401  each adds its commands
 from vzlab.cli.shared import FINE, UNUSABLE, app, put
 from vzlab.errors import VzlabError
 

@@ -69,7 +69,8 @@ class PlainHttpStore:
             raise ValueError(f"Range Not Satisfiable: {start} to {start + length}")
         if response.status != 206:
             raise ValueError("Range request not supported: the whole object came.")
-        return response.data
+        data: bytes = response.data
+        return data
 
     async def get_range_async(self, path: str, *, start: int, length: int) -> bytes:
         """A range, without blocking."""

@@ -56,7 +56,7 @@ class Policy:
         ValueError
             If a prefix is no url of a host or bucket.
         """
-        named = [normalize_url(source) for source in map(os.fspath, sources) if not has_magic(source)]
+        named = [normalize_url(source) for source in sources if not has_magic(os.fspath(source))]
         local = [path for url in named if (path := local_path(url)) is not None]
         prefixes = [*map(normalize_url, allow_urls), *(url for url in named if local_path(url) is None)]
         for prefix in prefixes:
@@ -67,6 +67,11 @@ class Policy:
                 )
         real = [os.path.realpath(os.path.expanduser(os.fspath(root))) for root in [*roots, *local]]  # noqa: PTH111
         return cls(roots=tuple(dict.fromkeys(real)), prefixes=tuple(dict.fromkeys(prefixes)))
+
+    @property
+    def home(self) -> str:
+        """The directory that relative paths are meant below: the first root."""
+        return next((root for root in self.roots if os.path.isdir(root)), os.getcwd())  # noqa: PTH109, PTH112
 
     def check(self, url: str) -> None:
         """Let a url pass.

@@ -14,12 +14,12 @@ OURS = "vzlab"
 """The contestant that every ratio is against."""
 
 type Measure = Callable[[], float]
-"""One measurement: seconds or bytes."""
+"""One measurement: a number of the case's unit."""
 
 type Contestant = Callable[[], Measure]
 """Makes ready what is to be measured, and checks that it gives the right answer; its own time does not count."""
 
-type Unit = Literal["s", "bytes"]
+type Unit = Literal["s", "bytes", "requests"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Goal:
     """What vzlab is to reach."""
 
     at_most: float
-    """Seconds or bytes; with `times`, a multiple."""
+    """Of the case's unit; with `times`, a multiple."""
     times: str | None = None
     """Name of the contestant whose measurement is multiplied; None for an absolute goal."""
     any_size: bool = False

@@ -21,6 +21,12 @@ class Scale:
     """Of arrays to read whole."""
     n_single_reads: int
     """Reads of one chunk that are timed together."""
+    n_scattered: int
+    """Datasets of a file far away."""
+    bytes_apart: int
+    """Between the headers of two of them."""
+    n_far_chunks: int
+    """To read from far away."""
     repeats: int
     """Rounds of quick cases; slow ones take `slow_repeats`."""
     slow_repeats: int
@@ -33,6 +39,9 @@ FULL = Scale(
     n_variables=200,
     array_bytes=32 * 2**20,
     n_single_reads=200,
+    n_scattered=203,
+    bytes_apart=900_000,
+    n_far_chunks=1_024,
     repeats=7,
     slow_repeats=3,
 )
@@ -44,6 +53,9 @@ SMALL = Scale(
     n_variables=50,
     array_bytes=8 * 2**20,
     n_single_reads=100,
+    n_scattered=60,
+    bytes_apart=300_000,
+    n_far_chunks=256,
     repeats=5,
     slow_repeats=3,
 )
@@ -55,6 +67,9 @@ TINY = Scale(
     n_variables=3,
     array_bytes=2**20,
     n_single_reads=4,
+    n_scattered=4,
+    bytes_apart=50_000,
+    n_far_chunks=4,
     repeats=1,
     slow_repeats=1,
 )

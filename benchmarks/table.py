@@ -87,7 +87,9 @@ def _said(goal: Goal, unit: Unit) -> str:
 
 
 def amount(value: float, unit: Unit) -> str:
-    """Seconds or bytes in three figures."""
+    """In three figures, with its unit."""
+    if unit == "requests":
+        return f"{value:,.0f}"
     if unit == "bytes":
         return next(
             f"{_three(value / size)} {name}"

@@ -178,7 +178,7 @@ def run_batches(
                     warnings.warn(message, category, stacklevel=2)
                 if batch.failures and on_error == "raise":
                     raise told(batch.failures[0])
-                advance(len(batch.positions) + len(batch.failures))
+                advance(len(batch.positions) + len(batch.failures), len(batch.failures))
                 yield batch
 
         try:

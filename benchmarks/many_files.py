@@ -188,8 +188,8 @@ def report(runs: Sequence[Measured], travelling: str) -> str:
         "",
         (
             f"Fitted: {model.fixed_s:.1f} s and {model.per_file_s * 1e3:.1f} ms a file on two workers, "
-            f"{model.per_file_bytes:,.0f} bytes of the client's a file; {model.per_reference_s * 1e6:.2f} µs to write a reference. "
-            f"{travelling[0].upper()}{travelling[1:]}. From that:"
+            f"{model.per_file_bytes:,.0f} bytes of the client's a file; {model.per_reference_s * 1e6:.2f} µs to write a "
+            f"reference. {travelling[0].upper()}{travelling[1:]}. From that:"
         ),
         "",
         *(

@@ -30,7 +30,7 @@ def fresh_folder(name: str) -> Path:
     FileExistsError
         If a folder is there that no lesson made.
     """
-    if not name or Path(name).name != name:
+    if not name or Path(name).name != name or name in {".", ".."}:
         raise ValueError(f"Folder name {name!r}: expected one part of a path, such as '01-bytes'.")
     here = Path.cwd()
     lab = next((folder for folder in (here, *here.parents) if (folder / LAB_MARKER).is_file()), None)

@@ -35,7 +35,7 @@ def test_an_archive_is_read_from_it_and_the_log_says_how(tmp_path: Path) -> None
         cloud.upload(tmp_path / "late.nc", "new/late.nc")
         assert client.get_object(Bucket="archive", Key="new/late.nc")["Body"].read() == b"late"
         assert "s3://archive/new/late.nc" in cloud.urls
-    with pytest.raises(Exception, match="(?i)connect"):
+    with pytest.raises(Exception, match=r"(?i)connect"):
         client.list_objects_v2(Bucket="archive")
 
 

@@ -49,7 +49,7 @@ def decoded(raw: bytes) -> np.ndarray[Any, Any]:
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
-        (lambda raw: None, "return"),
+        (lambda _: None, "return"),
         (zlib.decompress, "np.frombuffer"),
         (lambda raw: np.frombuffer(zlib.decompress(raw), np.uint8), "pairs"),
         (lambda raw: decoded(raw).ravel(), "reshape"),

@@ -83,13 +83,16 @@ class LocalCloud:
     """A bucket that holds an archive, on a server that runs until `close` or the end of the block."""
 
     def __init__(self, archive: Path | None, *, bucket: str, public: bool) -> None:
-        self._ended = ExitStack()
-        self._server: S3Server = self._ended.enter_context(serve_s3())
-        self._bucket = self._server.bucket(bucket, public=public)
+        if archive is not None:
+            _files_of(archive)  # refused before anything is started
         self.urls: tuple[str, ...] = ()
         """Of the objects, sorted."""
-        if archive is not None:
-            self.upload(archive)
+        with ExitStack() as started:
+            self._server: S3Server = started.enter_context(serve_s3())
+            self._bucket = self._server.bucket(bucket, public=public)
+            if archive is not None:
+                self.upload(archive)
+            self._ended = started.pop_all()
 
     @property
     def url(self) -> str:
@@ -130,20 +133,11 @@ class LocalCloud:
             Of the file; its name if not given. A folder's files have their paths in it as keys.
         """
         path = Path(source)
-        files = (
-            [path]
-            if path.is_file()
-            else sorted(p for p in path.rglob("*") if p.is_file() and p.name[0] != ".")
-        )
-        if not files:
-            raise SourceNotFoundError(
-                f"{path.name}: no file there to put into the bucket {self._bucket.name!r}."
-            )
         put = {
             self._bucket.put(
-                key or (f.name if path.is_file() else f.relative_to(path).as_posix()), f.read_bytes()
+                key or (file.name if path.is_file() else file.relative_to(path).as_posix()), file.read_bytes()
             )
-            for f in files
+            for file in _files_of(path)
         }
         self.urls = tuple(sorted({*self.urls, *put}))
         self.clear_log()
@@ -162,6 +156,15 @@ class LocalCloud:
 
     def __repr__(self) -> str:
         return f"LocalCloud({self.url!r}, {format_count(len(self.urls), 'object')})"
+
+
+def _files_of(path: Path) -> list[Path]:
+    files = (
+        [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file() and p.name[0] != ".")
+    )
+    if not files:
+        raise SourceNotFoundError(f"{path.name}: no file there to put into a bucket.")
+    return files
 
 
 def local_s3(

@@ -129,11 +129,6 @@ def doctor(*, full: bool = False) -> Health:
     -------
     Health
         It shows itself as text and as HTML, and names no place on this machine.
-
-    Examples
-    --------
-    >>> doctor().works
-    True
     """
     required = dict(_required())
     return Health(

@@ -82,6 +82,8 @@ def make_files(folder: Path, n_files: int) -> list[Path]:
             shutil.copyfile(paths[0], path)
             with h5py.File(path, "r+") as file:
                 file["time"][0] = day
+                for number in range(N_VARIABLES):
+                    file[f"v{number}"][...] = day % 99
     return paths
 
 
@@ -100,7 +102,7 @@ def _make(path: Path) -> None:
         for number in range(N_VARIABLES):
             field = file.create_dataset(
                 f"v{number}",
-                data=np.full((1, 36, 72), number, "i2"),
+                data=np.zeros((1, 36, 72), "i2"),
                 chunks=(1, 12, 36),
                 compression="gzip",
             )

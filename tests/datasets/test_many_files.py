@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import vzlab as vz
-from benchmarks.many_files import Measured, fit, make_files
+from benchmarks.many_files import Measured, fit, make_files, report
 from tests.datasets.archives_that_differ import read_virtual
 
 
@@ -47,3 +47,21 @@ def test_the_model_is_a_line_through_what_was_measured() -> None:
         "100,000 files, 100,000,000 references, 64 workers: 1 min to open, 4.5 GB of the client's memory, 5 min to write in "
         "10 commits"
     )
+
+
+def test_the_report_has_a_row_for_each_run_and_what_follows_from_them() -> None:
+    runs = [
+        Measured(
+            n_files=n,
+            n_references=60 * n,
+            opening_s=1 + n / 100,
+            client_bytes=1e8 + 9e3 * n,
+            writing_s=n / 1e3,
+        )
+        for n in (100, 200, 400)
+    ]
+    text = report(runs, "900 bytes travel for a file of 60 references, 9,000 unpacked")
+    assert "| 400 | 24,000 | 5.0 s | 104 MB | 0.40 s |" in text
+    assert "Fitted: 1.0 s and 10.0 ms a file on two workers" in text
+    assert "- 100,000 files, 100,000,000 references, 64 workers: " in text
+    assert "load average" in text

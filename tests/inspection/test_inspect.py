@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from html import unescape
 from pathlib import Path
 
 import h5py
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
@@ -328,3 +330,74 @@ def test_real_files_are_inspected_or_refused_at_parse(entry: CorpusEntry):
                 chunks = [dataset.id.get_chunk_info(i) for i in range(dataset.id.get_num_chunks())]
                 inside = sum(bool(np.all(np.less(chunk.chunk_offset, dataset.shape))) for chunk in chunks)
                 assert variable.counts.virtual == inside, path
+
+
+def test_links_and_room_to_grow_are_told_as_h5py_has_them(tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["there"] = np.arange(3)
+    path = tmp_path / "linked.h5"
+    with h5py.File(path, "w") as file:
+        made = file.create_dataset("grows", data=np.zeros((4, 5), "i2"), maxshape=(None, 100), chunks=(2, 5))
+        file["fixed"] = np.zeros((4, 5), "i2")
+        file["hard"] = made
+        file["soft"] = h5py.SoftLink("/fixed")
+        file["outside"] = h5py.ExternalLink("other.h5", "/there")
+        file.create_group("model")
+        file["twin"] = h5py.SoftLink("/model")
+    found = inspect(path)
+    with h5py.File(path) as file:
+        for name in ("grows", "fixed", "soft", "outside"):
+            told = found[name].max_shape
+            assert (told or file[name].shape) == file[name].maxshape
+    assert {name: variable.link for name, variable in found.variables.items()} == {
+        "grows": "",
+        "fixed": "",
+        "hard": "hard link to what is '/grows' too",
+        "soft": "soft link to '/fixed'",
+        "outside": "external link to '/there' of 'other.h5'",
+    }
+    assert {group.name: group.link for group in found.root.groups} == {
+        "model": "",
+        "twin": "soft link to '/model'",
+    }
+    page = found.to_text("hard", max_lines=0)
+    assert "phony_dim_0 without end, phony_dim_1 to 100" in page
+    assert "hard link to what is '/grows' too" in page
+    assert "soft link to '/model'" in unescape(found._repr_html_())
+
+
+def test_the_record_dimension_of_a_classic_file_may_grow(tmp_path):
+    path = tmp_path / "classic.nc"
+    with netCDF4.Dataset(path, "w", format="NETCDF3_CLASSIC") as file:
+        file.createDimension("time")
+        file.createDimension("x", 2)
+        file.createVariable("a", "i2", ("time", "x"))[:] = [[1, 2]]
+        file.createVariable("b", "i2", ("x",))[:] = [1, 2]
+    found = inspect(path)
+    assert (found["a"].max_shape, found["b"].max_shape) == ((None, 2), None)
+
+
+def test_a_store_tells_its_kind_and_whether_it_may_be_written(tmp_path):
+    zarr.create_group(tmp_path / "x.zarr").create_array("a", data=np.arange(4))
+    for mode, words in (("r", "LocalStore, read-only"), ("r+", "LocalStore, writable")):
+        group = zarr.open_group(tmp_path / "x.zarr", mode=mode)
+        info = str(group["a"].info)
+        assert "Read-only" in info
+        assert "LocalStore" in info
+        for x in (group, group["a"]):
+            assert inspect(x).store == words
+            assert words in str(inspect(x))
+
+
+def test_indexes_of_a_dataset_are_told():
+    dataset = xr.Dataset(
+        {"v": (("x", "y"), np.zeros((2, 3)))}, coords={"x": [1, 2], "far": ("x", [3, 4]), "y": [1, 2, 3]}
+    )
+    found = inspect(dataset)
+    assert {name: variable.index for name, variable in found.variables.items()} == {
+        "v": "",
+        "x": "PandasIndex",
+        "far": "",
+        "y": "PandasIndex",
+    }
+    assert "PandasIndex" in found._repr_html_()

@@ -48,6 +48,7 @@ def build_inspection(
     page_bytes: int = 0,
     header_bytes: int = 0,
     opening: Opening | None = None,
+    store: str = "",
 ) -> Inspection:
     """Work out everything that an inspection says.
 
@@ -60,6 +61,8 @@ def build_inspection(
         As the fields of `ManifestGroup`.
     opening : Opening, optional
         What parsing took.
+    store : str
+        As the field of `Inspection`.
     """
     files = _Files.of(
         [subject for group in root.walk() for subject in group.arrays], page_bytes, header_bytes
@@ -78,6 +81,7 @@ def build_inspection(
         ),
         open_code=open_code,
         opening=opening,
+        store=store,
     )
 
 
@@ -160,6 +164,7 @@ def _group(group: SubjectGroup, files: _Files) -> GroupInspection:
         ),
         groups=tuple(_group(below, files) for below in group.groups),
         unreadable=group.unreadable,
+        link=group.link,
     )
 
 
@@ -230,6 +235,9 @@ def _variable(subject: Subject, role: Role, files: _Files) -> VariableInspection
         ),
         byte_map=byte_map(files.layout, files.order[subject.path]) if subject.path in files.order else None,
         sources=() if positions is None else tuple(positions.tolist()),
+        max_shape=subject.max_shape,
+        link=subject.link,
+        index=subject.index,
     )
 
 

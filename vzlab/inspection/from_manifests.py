@@ -55,13 +55,14 @@ def inspect_group(
     title: str = "",
     own_prefix: str | None = None,
     opening: Opening | None = None,
+    store: str = "",
 ) -> Inspection:
     """Describe a tree of virtual arrays.
 
     Parameters
     ----------
     tree : ManifestGroup
-    kind, open_code, title : str
+    kind, open_code, title, store : str
         As the fields of `Inspection`; an empty title is made from the files that chunks lie in.
     group : str, optional
         Path of the group to describe; None for the whole tree.
@@ -88,6 +89,7 @@ def inspect_group(
         page_bytes=tree.page_bytes,
         header_bytes=tree.header_bytes,
         opening=opening,
+        store=store,
     )
 
 
@@ -108,10 +110,18 @@ def _subjects(group: ManifestGroup, name: str, path: str, own_prefix: str | None
         path=path,
         attributes=group.attributes,
         arrays=tuple(
-            replace(subject_of_array(key, below(key), array), own_prefix=own_prefix)
+            replace(
+                subject_of_array(key, below(key), array),
+                own_prefix=own_prefix,
+                max_shape=group.max_shapes.get(key),
+                link=group.links.get(key, ""),
+            )
             for key, array in group.arrays.items()
         ),
-        groups=tuple(_subjects(child, key, below(key), own_prefix) for key, child in group.groups.items()),
+        groups=tuple(
+            replace(_subjects(child, key, below(key), own_prefix), link=group.links.get(key, ""))
+            for key, child in group.groups.items()
+        ),
         unreadable=tuple(
             UnreadableInspection(
                 name=key,

@@ -84,8 +84,14 @@ def _dataset(dataset: Any, name: str, path: str) -> SubjectGroup:
         path=path,
         attributes=dict(dataset.attrs),
         arrays=tuple(
-            _subject(
-                str(key), f"{path}/{key}" if path else str(key), variable, is_coordinate=key in dataset.coords
+            replace(
+                _subject(
+                    str(key),
+                    f"{path}/{key}" if path else str(key),
+                    variable,
+                    is_coordinate=key in dataset.coords,
+                ),
+                index=type(dataset.xindexes[key]).__name__ if key in dataset.xindexes else "",
             )
             for key, variable in dataset.variables.items()
         ),

@@ -41,7 +41,11 @@ def inspect(x: Any, *, group: str | None = None, **_: Any) -> Inspection:
     store = x.store
     if isinstance(store, ManifestStore):
         return inspect_group(
-            store.group, kind="Zarr group over references", group=x.path, open_code=_open_code("group", x)
+            store.group,
+            kind="Zarr group over references",
+            group=x.path,
+            open_code=_open_code("group", x),
+            store=_store(x),
         )
     members = dict(_members(x))
     arrays = [node for below in members.values() for _, node in below if isinstance(node, zarr.Array)]
@@ -51,6 +55,7 @@ def inspect(x: Any, *, group: str | None = None, **_: Any) -> Inspection:
         kind="Zarr group",
         file_format=f"Zarr v{x.metadata.zarr_format}",
         open_code=_open_code("group", x),
+        store=_store(x),
     )
 
 
@@ -71,7 +76,13 @@ def _inspect_array(array: Any) -> Inspection:
         kind="Zarr array",
         file_format=f"Zarr v{array.metadata.zarr_format}",
         open_code=_open_code("array", array),
+        store=_store(array),
     )
+
+
+def _store(node: Any) -> str:
+    """``LocalStore, read-only``, as zarr's own ``info`` says it."""
+    return f"{type(node.store).__name__}, {'read-only' if node.read_only else 'writable'}"
 
 
 def _title(node: Any) -> str:

@@ -164,6 +164,12 @@ class VariableInspection:
     byte_map: ByteMap | None = None
     sources: tuple[int, ...] = ()
     """Positions of the files that its chunks lie in, in the inspection's sources."""
+    max_shape: tuple[int | None, ...] | None = None
+    """What it may grow to where it is, None along dimensions without end; None where it may not, or nothing says so."""
+    link: str = ""
+    """What leads to it, where it is not simply here: ``soft link to '/model/sst'``."""
+    index: str = ""
+    """The kind of index by which xarray looks up its values; empty where it has none."""
 
     @property
     def ratio(self) -> float | None:
@@ -206,6 +212,8 @@ class GroupInspection:
     variables: tuple[VariableInspection, ...]
     groups: tuple[GroupInspection, ...]
     unreadable: tuple[UnreadableInspection, ...]
+    link: str = ""
+    """What leads to it, where it is not simply here."""
 
     @property
     def dimensions(self) -> dict[str, int]:
@@ -254,6 +262,8 @@ class Inspection:
     """What many files have in common; None where one thing was inspected."""
     history: History | None = None
     """Its versions; None for what has none."""
+    store: str = ""
+    """Of a zarr object, what kind of store serves it and whether it may be written: ``LocalStore, read-only``."""
 
     @cached_property
     def variables(self) -> Mapping[str, VariableInspection]:

@@ -41,6 +41,12 @@ class Subject:
     """None leaves it to the conventions."""
     ends: tuple[str, str] | None = None
     """First and last decoded value, if they are in memory or inline."""
+    max_shape: tuple[int | None, ...] | None = None
+    """As the field of `VariableInspection`."""
+    link: str = ""
+    """As the field of `VariableInspection`."""
+    index: str = ""
+    """As the field of `VariableInspection`."""
     own_prefix: str | None = None
     """What urls begin with that lie in the store itself, beside references into other files; None where none do."""
 
@@ -54,6 +60,8 @@ class SubjectGroup:
     attributes: Mapping[str, Any]
     arrays: tuple[Subject, ...]
     groups: tuple[SubjectGroup, ...] = ()
+    link: str = ""
+    """As the field of `GroupInspection`."""
     unreadable: tuple[UnreadableInspection, ...] = ()
 
     def walk(self) -> Iterator[SubjectGroup]:

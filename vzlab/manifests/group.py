@@ -47,6 +47,10 @@ class ManifestGroup(Inspected, Tabular):
     """What decoded the chunk index."""
     page_bytes: int = 0
     """Of a file that keeps metadata and data on separate pages, their length; 0 for any other."""
+    max_shapes: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
+    """Of arrays that may grow where they are, the greatest shape; None along dimensions without end."""
+    links: Mapping[str, str] = field(default_factory=dict)
+    """Of members that are not simply here, what leads to them, in words: ``soft link to '/model/sst'``."""
     header_bytes: int = 0
     """Of a file whose metadata are one header at its begin, and nothing else: its length. 0 for any other."""
 

@@ -218,7 +218,9 @@ def _group(
     inside = html.element("div", _group_body(child, cards, groups), style="margin-left:1.1em")
     title = html.strong(shorten(child.name, 120) + "/")
     return html.details(
-        (title, " ", html.dim(_group_line(child))), inside, is_open=is_open and len(groups) <= 6
+        (title, " ", html.dim(_group_line(child)), " ", html.dim(shorten(child.link, 120))),
+        inside,
+        is_open=is_open and len(groups) <= 6,
     )
 
 

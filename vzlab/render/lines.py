@@ -45,6 +45,7 @@ def headline(inspection: Inspection) -> str:
         format_count(variables, "variable"),
         format_count(inspection.n_chunks, "chunk") if inspection.n_chunks else "",
         format_count(groups, "group") if groups > 1 else "",
+        inspection.store,
     ]
     return " · ".join(filter(None, facts))
 

@@ -61,6 +61,9 @@ def variable_facts(variable: VariableInspection) -> list[Fact]:
         else Fact(name="bounds", code=encoding.bounds),
         Fact(name="coordinates", code=", ".join(encoding.coordinates)),
         Fact(name="placed by", code=encoding.grid_mapping),
+        Fact(name="index", code=variable.index, aside="looks up its values" if variable.index else ""),
+        Fact(name="link", text=variable.link),
+        Fact(name="may grow", text=_growth(variable)),
         _chunk_fact(variable),
         Fact(name="lengths", text="; ".join(variable.chunking.lengths)),
         _shard_fact(variable),
@@ -72,6 +75,18 @@ def variable_facts(variable: VariableInspection) -> list[Fact]:
         Fact(name="read by", text=_readers(variable), aside=_not_read_by(variable)),
     ]
     return [fact for fact in found if fact.code or fact.text]
+
+
+def _growth(variable: VariableInspection) -> str:
+    """``time without end, lat to 100``."""
+    if variable.max_shape is None:
+        return ""
+    axes = zip(variable.dims, variable.shape, variable.max_shape, strict=False)
+    return ", ".join(
+        f"{dim or f'axis {axis}'} {'without end' if most is None else f'to {most:,}'}"
+        for axis, (dim, length, most) in enumerate(axes)
+        if most != length
+    )
 
 
 def _unit(variable: VariableInspection) -> str:

@@ -41,6 +41,8 @@ class DatasetNode:
     attribute_names: list[str]
     shape: tuple[int, ...] | None
     """None for a null dataspace."""
+    max_shape: tuple[int | None, ...] | None = None
+    """What it may grow to, None along dimensions without end; None where it may not."""
 
     @property
     def name(self) -> str:
@@ -60,6 +62,8 @@ class GroupNode:
     links: dict[str, ObjectKey] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
     """Links that lead nowhere, and why."""
+    told: dict[str, str] = field(default_factory=dict)
+    """Links that are soft or external, or lead to what was found before, in words."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -175,6 +179,8 @@ class ObjectFinder:
                     group.broken[name] = _explain(group.group_id, raw_name, kind, error)
                     continue
             group.links[name] = key
+            if told := _tell_link(group, raw_name, kind, tree.groups.get(key) or tree.datasets.get(key)):
+                group.told[name] = told
             if key in tree.groups or key in tree.datasets or key in tree.broken or key in tree.others:
                 continue
             if opened is None:
@@ -275,24 +281,44 @@ def open_dataset(file: OpenFile, path: str) -> DatasetNode:
 def _dataset_node(key: ObjectKey, path: str, file: OpenFile, dataset_id: Any) -> DatasetNode:
     space = dataset_id.get_space()
     shape = None if space.get_simple_extent_type() == h5py.h5s.NULL else space.get_simple_extent_dims()
+    greatest = space.get_simple_extent_dims(True) if shape else ()
     try:
         names = attribute_names(dataset_id)
     except LIBRARY_ERRORS:
         # Its attributes cannot be listed; its data may be sound.
         names = []
     return DatasetNode(
-        key=key, path=path, file=file, dataset_id=dataset_id, attribute_names=names, shape=shape
+        key=key,
+        path=path,
+        file=file,
+        dataset_id=dataset_id,
+        attribute_names=names,
+        shape=shape,
+        max_shape=tuple(None if n == h5py.h5s.UNLIMITED else n for n in greatest)
+        if greatest != shape
+        else None,
     )
 
 
-def _explain(group_id: Any, name: bytes, kind: int, error: Exception) -> str:
+def _tell_link(group: GroupNode, name: bytes, kind: int, known: GroupNode | DatasetNode | None) -> str:
+    """What a link is, in words; nothing of a hard link to what was not found before."""
+    if kind != _h5l.TYPE_HARD:
+        return _describe_link(group.group_id, name, kind)
+    return f"hard link to what is {'/' + known.path!r} too" if known is not None else ""
+
+
+def _describe_link(group_id: Any, name: bytes, kind: int) -> str:
     target = group_id.links.get_val(name)
     if kind == _h5l.TYPE_EXTERNAL:
         filename, path = (part.decode("utf-8", "replace") for part in target)
-        return f"An external link to {path!r} of {filename!r}: {library_message(error)}"
-    return (
-        f"A soft link to {target.decode('utf-8', 'replace')!r}, which leads nowhere: {library_message(error)}"
-    )
+        return f"external link to {path!r} of {filename!r}"
+    return f"soft link to {target.decode('utf-8', 'replace')!r}"
+
+
+def _explain(group_id: Any, name: bytes, kind: int, error: Exception) -> str:
+    where = "" if kind == _h5l.TYPE_EXTERNAL else ", which leads nowhere"
+    article = "An" if kind == _h5l.TYPE_EXTERNAL else "A"
+    return f"{article} {_describe_link(group_id, name, kind)}{where}: {library_message(error)}"
 
 
 def _damaged(file: OpenFile, path: str, error: Exception) -> CorruptFileError:

@@ -204,11 +204,14 @@ class _Assembler:
         node = self._tree.groups[key]
         arrays: dict[str, ManifestArray] = {}
         unreadable: dict[str, UnreadableVariable] = {}
+        max_shapes = {}
         for link, target in node.links.items():
             name = link.removeprefix(NON_COORDINATE_PREFIX)
             variable = self._variables.get(target)
             if isinstance(variable, ManifestArray):
                 arrays[name] = variable
+                if greatest := self._tree.datasets[target].max_shape:
+                    max_shapes[name] = greatest
             elif variable is not None:
                 unreadable[name] = variable
             elif target in self._tree.broken:
@@ -220,6 +223,8 @@ class _Assembler:
             groups=groups,
             attributes=read_attributes(node.group_id, node.file.file_id, node.attribute_names),
             unreadable=unreadable,
+            max_shapes=max_shapes,
+            links={link.removeprefix(NON_COORDINATE_PREFIX): told for link, told in node.told.items()},
             format=self._format,
         )
 

@@ -90,6 +90,7 @@ class NetCDF3Parser(Parser):
             attributes=header.attributes,
             format=_NAMES[header.version],
             index_decoder="netCDF-3 header",
+            max_shapes={v.name: (None, *v.shape[1:]) for v in header.variables if v.is_record},
             header_bytes=header.length,
         )
 

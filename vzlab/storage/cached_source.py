@@ -72,6 +72,13 @@ class CachedSource(Source):
             next(long) if length > MAX_KEPT_BYTES else self.read(offset, length) for offset, length in ranges
         ]
 
+    def holds(self, offset: int, length: int) -> bool:
+        """Whether a byte range is there without a request."""
+        if offset < 0 or offset + length > self.size_bytes:
+            return False
+        pages = range(offset // PAGE_BYTES, -(-(offset + length) // PAGE_BYTES))
+        return all(page in self._pages for page in pages)
+
     def prefetch(self, ranges: Iterable[tuple[int, int]]) -> bool:
         """Fetch the pages of ranges ``(offset, length)`` that are absent, in one parallel round; neighbours together.
 

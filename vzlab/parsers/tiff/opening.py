@@ -10,7 +10,9 @@ from typing import Any, cast
 
 from vzlab.errors import CorruptFileError, UnsupportedFormatError, VzlabError
 from vzlab.parsers.tiff.library import tifffile
-from vzlab.storage import BlockReader, Source
+from vzlab.parsers.tiff.prefetching import prefetch_directories
+from vzlab.storage import BlockReader, CachedSource, Source
+from vzlab.storage.cached_source import PAGE_BYTES
 
 MAX_PAGES = 100_000
 """A file with more directories is refused: each is a variable."""
@@ -82,7 +84,11 @@ def open_tiff(source: Source, *, multifile: bool = False) -> Iterator[Any]:
 
 def _place(source: Source, *, multifile: bool) -> Any:
     """What tifffile opens: by its path it finds the files beside one on this machine."""
-    return source.local_path if multifile and source.local_path is not None else BoundedReader(source)
+    if source.local_path is not None:
+        return source.local_path if multifile else BoundedReader(source)
+    kept = CachedSource(source)
+    prefetch_directories(kept)
+    return BoundedReader(kept, block_size=PAGE_BYTES)
 
 
 def read_pages(file: Any, source: Source) -> list[Any]:

@@ -209,8 +209,9 @@ def _cover(covered: list[tuple[int, int]], start: int, stop: int) -> bool:
 def record(title: str = "Recording") -> Iterator[Recording]:
     """Record every request that runs through vzlab's sources while the block lasts, in all threads.
 
-    Parsing, loading, and whatever Zarr or xarray read through a `ManifestStore` is recorded, also of local files; what
-    other libraries read by themselves is not. (The HDF5 library opens local files itself: their metadata makes no request.)
+    Parsing, loading, and whatever Zarr or xarray read through a `ManifestStore` is recorded, also of local files. What other
+    libraries read by themselves is not: zarr through its own ``LocalStore``, ``ObjectStore`` or ``FsspecStore``, Icechunk,
+    h5py, fsspec. (The HDF5 library opens local files itself: their metadata makes no request.)
 
     Parameters
     ----------

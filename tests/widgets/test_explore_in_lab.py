@@ -67,7 +67,7 @@ def test_it_is_used_set_saved_and_there_without_a_kernel(browser: Any, lab: str,
         page.locator(MAP).focus()
         page.keyboard.press("ArrowRight")
         page.keyboard.press("Enter")
-        detail.get_by_text("What reading it takes").wait_for(timeout=30_000)
+        detail.get_by_text("Reading it takes").wait_for(timeout=30_000)
         assert "4 chunks: time 0–3, lat 0, lon 1" in detail.inner_text()
         assert "4 requests" in detail.inner_text()
 

@@ -58,8 +58,9 @@ def detail(explored: Explored, path: str, chunks: Chunks) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``variable``, ``title``, ``html``, ``cost`` (HTML), ``dims``, ``region`` (first value and one behind the last along
-        each dimension; null where nothing can be traced) and ``ranges`` (``[row, from, to]`` of the byte map's strips).
+        ``variable``, ``title``, ``html``, ``takes`` (its cost in words), ``cost`` (HTML), ``dims``, ``region`` (first value and
+        one behind the last along each dimension; null where nothing can be traced) and ``ranges`` (``[row, from, to]`` of the
+        byte map's strips).
     """
     variable = explored.inspection[path]
     resolved, found = explored.array(path), cost_of(explored, path, chunks)
@@ -72,6 +73,7 @@ def detail(explored: Explored, path: str, chunks: Chunks) -> dict[str, Any]:
         "region": None,
         "ranges": [],
         "cost": "",
+        "takes": "",
     }
     if resolved is None or found is None:
         note = "Its chunks are not references into files: there is nothing more to tell."
@@ -80,6 +82,8 @@ def detail(explored: Explored, path: str, chunks: Chunks) -> dict[str, Any]:
     return {
         **told,
         "html": str(html.card(*_place(variable, resolved, chunks, names), upgrade=False)),
+        "takes": f"{format_count(found.n_requests, 'request')}, {format_bytes(found.stored_bytes)} from "
+        f"{format_count(found.n_files, 'file')}, {found.time_s:.2g} s",
         "cost": explored.scrub(str(cost_html(found, upgrade=False))),
         "region": [[part.start, part.stop] for part in region],
         "ranges": _ranges(explored, variable, resolved, chunks),

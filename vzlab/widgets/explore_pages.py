@@ -49,6 +49,8 @@ def outline(explored: Explored, history: History | None) -> dict[str, Any]:
         "headline": lines.headline(inspection),
         "tree": tree,
         "n_hidden": max(len(inspection.variables) - MAX_LISTED, 0),
+        "n_findings": len(inspection.findings),
+        "is_serious": any(finding.severity == "problem" for finding in inspection.findings),
         "findings": str(html.card(findings, upgrade=False)) if findings else "",
         "history": ""
         if inspection.history is None

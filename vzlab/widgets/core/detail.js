@@ -24,8 +24,8 @@ function detailPanel({ ask, onClear }) {
       h("div", { class: "vzx-row" }, h("div", { class: "vzx-title", role: "heading", "aria-level": 3 }, detail.title), clear),
       h("div", { class: "vzx-heard", "aria-live": "polite" }, `${detail.title} selected`),
       ready(detail.html),
+      detail.cost ? h("details", {}, h("summary", {}, h("b", {}, "Reading it takes "), detail.takes), ready(detail.cost)) : "",
       detail.region ? traceForm(detail) : "",
-      detail.cost ? h("details", { open: true }, h("summary", {}, h("b", {}, "What reading it takes")), ready(detail.cost)) : "",
     );
   }
 
@@ -43,7 +43,7 @@ function detailPanel({ ask, onClear }) {
       result.replaceChildren(h("p", { class: "vzx-hint" }, "Reading the chunk that holds it …"));
       const answer = await ask({ do: "trace", index: fields.map(([field]) => Number(field.value)) });
       go.disabled = false;
-      if (shown !== detail) return;
+      if (shown?.title !== detail.title) return;
       result.replaceChildren(answer.error ? h("p", { class: "vzx-error" }, answer.error) : ready(answer.html));
     };
     const form = h("form", { class: "vzx-form", submit }, fields.map(([, label]) => label), go);

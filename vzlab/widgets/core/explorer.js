@@ -10,7 +10,8 @@ function explore(container, host) {
 
   const title = h("div", { class: "vzx-title", role: "heading", "aria-level": 2 });
   const headline = h("div", { class: "vzx-dim" });
-  const version = h("select", { "aria-label": "Version", change: () => host.set("version", version.value) });
+  const version = h("select", { change: () => host.set("version", version.value) });
+  const versions = h("label", { class: "vzx-version" }, "Version ", version);
   const busy = h("div", { class: "vzx-busy", role: "status" });
   const tree = variableTree(outline, { onOpen: (path) => host.set("variable", path) });
   const page = h("div", { class: "vzx-page" });
@@ -25,7 +26,7 @@ function explore(container, host) {
   page.append(name, controls, maps, detail.el, pipeline, facts, code.el, about);
   const side = h("details", { class: "vzx-side", open: true }, h("summary", {}, "Variables"), tree.el);
   const main = h("div", { class: "vzx-main-row" }, side, page);
-  const root = h("div", { class: "vzx" }, h("style", {}, STYLE), h("div", { class: "vzx-head" }, h("div", {}, title, headline), version), busy, main);
+  const root = h("div", { class: "vzx" }, h("style", {}, STYLE), h("div", { class: "vzx-head" }, h("div", {}, title, headline), versions), busy, main);
   container.append(root);
   // Where it is narrow the tree would fill the screen before anything is seen.
   const narrow = new ResizeObserver(([entry]) => {
@@ -41,13 +42,17 @@ function explore(container, host) {
     title.textContent = outline.title;
     headline.textContent = outline.headline;
     tree.update(outline);
-    version.hidden = !outline.versions?.length;
+    versions.hidden = !outline.versions?.length;
     version.replaceChildren(...(outline.versions ?? []).map(({ group, options }) =>
       h("optgroup", { label: group }, options.map(({ value, text }) => h("option", { value, selected: value === outline.version }, text)))));
-    const parts = [...(outline.findings ? [ready(outline.findings)] : []), ...(outline.history ? [ready(outline.history)] : [])];
-    about.replaceChildren(h("summary", {}, h("b", {}, outline.history ? "Findings and versions" : "Findings")), ...parts);
+    const found = outline.n_findings ? count(outline.n_findings, "finding") : "";
+    const changed = outline.history ? "what changed between versions" : "";
+    const parts = [outline.findings, outline.history].filter(Boolean).map((markup) => ready(markup));
+    about.replaceChildren(h("summary", {}, h("b", {}, [found, changed].filter(Boolean).join(", and "))), ...parts);
     about.hidden = !parts.length;
-    if (outline.history) about.open = true;
+    about.open ||= outline.is_serious;
+    // Versions are a line that opens inside of this one.
+    if (changed) for (const line of parts.at(-1).querySelectorAll("details")) line.open = true;
   }
 
   function showSpec() {

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from vzlab.testing import faults
-from vzlab.testing.compare import assert_virtual_equal, compare, read_virtual
+from vzlab.testing.compare import assert_virtual_equal, compare, read_native, read_virtual
 from vzlab.testing.comparison import AttributeFact, Bound, Comparison, Finding, Gap, LevelCoverage, Stratum
 from vzlab.testing.fingerprint import Fingerprint, VariableFingerprint
 from vzlab.testing.fingerprinting import fingerprint
@@ -35,6 +35,7 @@ __all__ = [
     "compare",
     "faults",
     "fingerprint",
+    "read_native",
     "read_virtual",
     "refresh",
     "strategies",

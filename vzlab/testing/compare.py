@@ -211,6 +211,21 @@ def read_virtual(
         return side.read_raw(variable, region)
 
 
+def read_native(
+    native: str | os.PathLike[str],
+    variable: str,
+    region: tuple[slice, ...],
+    *,
+    decoded: bool = False,
+    registry: Any = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Any:
+    """Values of a region of a native file as `compare` reads them with the format's own library: stored, or decoded."""
+    url = normalize_url(os.fspath(native))
+    with NativeFiles.at([url], as_registry(registry, storage_options)) as files:
+        return files.read(url, variable, region, decoded=decoded)
+
+
 def _run(
     virtual: VirtualSide,
     native: NativeFiles,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import warnings
 from typing import Any
 
@@ -45,6 +46,13 @@ def decode_variable(name: str, variable: xr.Variable) -> xr.Variable:
         return xr.conventions.decode_cf_variable(
             name, variable, concat_characters=False, decode_timedelta=False
         )
+
+
+def show_xarray(location: str, path: str, *options: str) -> str:
+    """The Python by which xarray gives a variable of a file."""
+    group, name = posixpath.split(path)
+    arguments = [repr(location), *([f"group={group!r}"] if group else []), *options]
+    return f"xarray.open_dataset({', '.join(arguments)})[{name!r}]"
 
 
 def native_engine_options(engine: str) -> dict[str, Any]:

@@ -201,6 +201,10 @@ class DatasetFile:
         """Not known."""
         return None
 
+    def shown(self, path: str, *, decoded: bool) -> str:
+        """The dataset that the caller opened, by the name of the argument."""
+        return f"native[{path!r}]"
+
     def contiguous_range(self, path: str) -> tuple[int, int] | None:
         """Not known."""
         return None

@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
+import re
+
 from vzlab.storage import local_path
 from vzlab.testing.arrangement import Piece
 from vzlab.testing.oracles import Region
 
 
-def values_snippet(piece: Piece, region: Region, *, decoded: bool) -> str:
-    """Read the same region from both sides; ``virtual`` stands for what was compared."""
+def values_snippet(piece: Piece, region: Region, *, decoded: bool, shown: str) -> str:
+    """Read the same region from both sides; ``virtual`` stands for what was compared, ``native`` for a Dataset given as such.
+
+    Parameters
+    ----------
+    shown : str
+        How the native library reads the variable, as `NativeFile.shown` has it.
+    """
     if not piece.file:
         return ""
-    place = local_path(piece.file) or piece.file
-    folder, _, name = piece.path.rpartition("/")
-    if decoded:
-        group = f", group={folder!r}" if folder else ""
-        native = [
-            "import xarray as xr",
-            f"native = xr.open_dataset({place!r}{group})[{name!r}][{show(piece.region)}].values",
-        ]
-    else:
-        native = ["import h5py", f"native = h5py.File({place!r})[{piece.path!r}][{show(piece.region)}]"]
+    module = re.match(r"([\w.]+)\.\w+\(", shown)
+    is_xarray = shown.startswith(("xarray.", "native[")) and shown.endswith("]")
+    native = f"{shown}[{show(piece.region)}]{'.values' * is_xarray}"
+    if not shown:  # no expression of the library says it
+        place = local_path(piece.file) or piece.file
+        native = f"read_native({place!r}, {piece.path!r}, {_slices(piece.region)}, decoded={decoded})"
     part = tuple(
         slice(whole.start + inner.start, whole.start + inner.stop)
         for whole, inner in zip(region, piece.inner, strict=True)
     )
-    key = ", ".join(f"slice({part.start}, {part.stop})" for part in part)
     return "\n".join(
         [
-            *native,
-            "from vzlab.testing import read_virtual",
-            f"ours = read_virtual(virtual, {piece.path!r}, ({key}{',' if len(part) == 1 else ''}), decoded={decoded})",
+            *([f"import {module[1]}"] if module else []),
+            f"from vzlab.testing import {'' if shown else 'read_native, '}read_virtual",
+            f"native = {native}",
+            f"ours = read_virtual(virtual, {piece.path!r}, {_slices(part)}, decoded={decoded})",
             "print((ours != native).sum(), ours, native)",
         ]
     )
+
+
+def _slices(region: Region) -> str:
+    parts = ", ".join(f"slice({part.start}, {part.stop})" for part in region)
+    return f"({parts}{',' * (len(region) == 1)})"
 
 
 def bytes_snippet(piece: Piece, source: str, offset: int | None, length: int | None) -> str:
@@ -56,4 +65,4 @@ def bytes_snippet(piece: Piece, source: str, offset: int | None, length: int | N
 
 def show(region: Region) -> str:
     """A region as it is written between brackets."""
-    return ", ".join(f"{part.start}:{part.stop}" for part in region) or "()"
+    return ", ".join(f"{part.start}:{part.stop}" for part in region) or "..."

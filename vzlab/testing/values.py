@@ -315,6 +315,10 @@ class Comparer:
             )
         )
 
+    def _snippet(self, piece: Piece, region: Region, *, decoded: bool) -> str:
+        shown = self.native[piece.file].shown(piece.path, decoded=decoded) if piece.file else ""
+        return values_snippet(piece, region, decoded=decoded, shown=shown)
+
     def _value_finding(
         self,
         level: str,
@@ -374,7 +378,7 @@ class Comparer:
             source=source,
             offset=offset,
             length=length,
-            snippet=values_snippet(piece, region, decoded=level in {"L1", "L5"}),
+            snippet=self._snippet(piece, region, decoded=level in {"L1", "L5"}),
         )
 
 

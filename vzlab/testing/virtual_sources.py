@@ -192,7 +192,7 @@ def _of_opened(path: str, variable: xr.Variable) -> VirtualVariable:
         shape=tuple(variable.shape),
         dtype=variable.dtype if array is None else array.dtype,
         attributes={**variable.attrs, **({} if array is None else _zarr_attributes(array))},
-        grid=_whole(variable.shape) if array is None else _grid(array),
+        grid=_in_memory(variable) if array is None else _grid(array),
         array=array,
         decoded=decode_variable(posixpath.basename(path), variable),
         manifest=manifest,
@@ -302,8 +302,13 @@ def _grid(array: Any) -> ChunkGrid:
     return ChunkGrid(shape=tuple(array.shape), chunks=tuple(max(int(n), 1) for n in array.chunks))
 
 
-def _whole(shape: tuple[int, ...]) -> ChunkGrid:
-    return ChunkGrid(shape=tuple(shape), chunks=tuple(max(n, 1) for n in shape))
+def _in_memory(variable: xr.Variable) -> ChunkGrid:
+    """One chunk, or those that dask computes one by one."""
+    shape = tuple(variable.shape)
+    if variable.chunks is None:
+        return ChunkGrid(shape=shape, chunks=tuple(max(n, 1) for n in shape))
+    lengths = (tuple(n for n in axis if n) for axis in variable.chunks)
+    return ChunkGrid(shape=shape, chunks=tuple(axis or 1 for axis in lengths))
 
 
 def _with_coordinates(variables: Mapping[str, VirtualVariable]) -> dict[str, VirtualVariable]:

@@ -36,7 +36,7 @@ class NativeVariable:
     """Data type of stored values; None for one that has no fixed size, such as text."""
     attributes: Mapping[str, Any] = field(default_factory=dict)
     chunks: tuple[int, ...] | None = None
-    """Chunk shape in the file; None if it is not chunked."""
+    """Chunk shape in the file; None if it is not chunked, or the library gives no stored bytes."""
     codecs: str = ""
     """Filters, in words: the codec era that a sample is stratified by."""
     identity: Any = None
@@ -88,6 +88,9 @@ class NativeFile(Protocol):
     def stored_chunk(self, path: str, index: tuple[int, ...]) -> bytes | None:
         """The stored bytes of a chunk; None where the library does not give them."""
 
+    def shown(self, path: str, *, decoded: bool) -> str:
+        """A Python expression of the library alone that a region between brackets may follow; empty if none says it."""
+
     def contiguous_range(self, path: str) -> tuple[int, int] | None:
         """Offset and length of a variable that lies in one piece; None for any other."""
 
@@ -116,6 +119,8 @@ class Readable:
     """Stored values of a region."""
     decode: Callable[[Region], Any] | None = None
     """Decoded values; None takes xarray's decoding by the attributes, where these are stated."""
+    shown: str = ""
+    """Python of the library alone for its stored values, module first; empty if no expression says it."""
 
 
 class ReadFile:
@@ -189,6 +194,10 @@ class ReadFile:
     def stored_chunk(self, path: str, index: tuple[int, ...]) -> bytes | None:
         """The library gives no stored bytes."""
         return None
+
+    def shown(self, path: str, *, decoded: bool) -> str:
+        """How the library reads stored values."""
+        return "" if decoded else self._readables[path].shown
 
     def contiguous_range(self, path: str) -> tuple[int, int] | None:
         """The library does not say where variables lie."""

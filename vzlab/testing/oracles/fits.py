@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import astropy
@@ -27,9 +28,9 @@ def open_file(location: Any) -> ReadFile:
         names[name] = names.get(name, 0) + 1
         path = name if names[name] == 1 else f"{name}#{names[name]}"
         if isinstance(unit, fits.BinTableHDU | fits.TableHDU):
-            variables += _columns(path, unit)
+            variables += _columns(path, unit, _shown(location, number))
         elif isinstance(unit, _IMAGES) and unit.header.get("GROUPS") is not True and unit.shape:
-            variables.append(_image(path, unit, turned[number]))
+            variables.append(_image(path, unit, turned[number], partial(_shown, location, number)))
 
     def close() -> None:
         stored.close()
@@ -43,6 +44,12 @@ def open_file(location: Any) -> ReadFile:
     )
 
 
+def _shown(location: Any, number: int, options: str = ", do_not_scale_image_data=True") -> str:
+    if not isinstance(location, str):
+        return ""
+    return f"astropy.io.fits.getdata({location!r}, {number}, memmap=False{options})"
+
+
 def _name(number: int, unit: Any) -> str:
     if number == 0:
         return str(unit.header.get("EXTNAME", "")).strip() or "PRIMARY"
@@ -50,7 +57,7 @@ def _name(number: int, unit: Any) -> str:
     return given or ("COMPRESSED_IMAGE" if isinstance(unit, fits.CompImageHDU) else str(number))
 
 
-def _image(path: str, stored: Any, turned: Any) -> Readable:
+def _image(path: str, stored: Any, turned: Any, shown: Callable[..., str]) -> Readable:
     header = stored.header
     scale, zero = float(header.get("BSCALE", 1)), float(header.get("BZERO", 0))
     bitpix = int(header["BITPIX"])
@@ -82,11 +89,14 @@ def _image(path: str, stored: Any, turned: Any) -> Readable:
         identity=path,
     )
     return Readable(
-        described=described, read=read, decode=lambda region: decoded(path, read(region), attributes)
+        described=described,
+        read=read,
+        decode=lambda region: decoded(path, read(region), attributes),
+        shown=shown("") if is_offset else shown(),
     )
 
 
-def _columns(path: str, unit: Any) -> Iterator[Readable]:
+def _columns(path: str, unit: Any, shown: str) -> Iterator[Readable]:
     """Columns of plain numbers, which astropy gives as they are stored."""
     if not isinstance(unit, fits.BinTableHDU) or unit.data is None:
         return
@@ -112,4 +122,4 @@ def _columns(path: str, unit: Any) -> Iterator[Readable]:
             rows = np.asarray(unit.data[name][region[0]]).astype(like[1])
             return rows.reshape(len(rows), *like[0][1:])[(slice(None), *region[1:])]
 
-        yield Readable(described=described, read=read)
+        yield Readable(described=described, read=read, shown=shown and f"{shown}[{column.name!r}]")

@@ -16,6 +16,10 @@ import xarray as xr
 from vzlab.testing.decoding import read_region
 from vzlab.testing.oracles.base import NativeVariable, NoOracleError, Readable, ReadFile, Region, Unstated
 
+_SHOWN = (
+    "engine='cfgrib', backend_kwargs={'indexpath': '', 'values_dtype': xarray.Variable((), 0.0).dtype}, decode_times=False, "
+    "decode_timedelta=False"
+)
 _KINDS = ("GRIB_typeOfLevel", "GRIB_stepType", "GRIB_dataType", "GRIB_gridType", "GRIB_numberOfPoints")
 
 
@@ -55,13 +59,14 @@ def open_file(location: Any) -> ReadFile:
         )
     return ReadFile(
         f"cfgrib {cfgrib.__version__}, eccodes {eccodes.codes_get_api_version()}",
-        list(_readables(dataset, _grid(location))),
+        list(_readables(dataset, location)),
         silence="cfgrib has no name or no coordinate of this kind",
         close=dataset.close,
     )
 
 
-def _readables(dataset: xr.Dataset, grid: _Grid) -> Iterator[Readable]:
+def _readables(dataset: xr.Dataset, location: str) -> Iterator[Readable]:
+    grid = _grid(location)
     for key, variable in dataset.variables.items():
         name = str(key)
         if name == "unknown":  # eccodes has no name for it
@@ -71,6 +76,7 @@ def _readables(dataset: xr.Dataset, grid: _Grid) -> Iterator[Readable]:
         lead = shape[:-2] if shape[-2:-1] == (1,) else shape[:-1]
         is_row = grid.rows > 1 and shape[-1:] == (grid.rows * grid.columns,)
         shape = (*lead, grid.rows, grid.columns) if is_row else shape
+        values = f"xarray.open_dataset({location!r}, {_SHOWN})[{name!r}]"
         yield Readable(
             described=NativeVariable(
                 path=name,
@@ -82,6 +88,7 @@ def _readables(dataset: xr.Dataset, grid: _Grid) -> Iterator[Readable]:
                 identity=name,
             ),
             read=partial(_read_rows, variable, shape, grid) if is_row else partial(read_region, variable),
+            shown="" if is_row and grid.turns else values + f".values.reshape({shape})" * is_row,
         )
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from vzlab.errors import first_line
-from vzlab.testing.decoding import native_engine_options, open_decoded, read_region
+from vzlab.testing.decoding import native_engine_options, open_decoded, read_region, show_xarray
 from vzlab.testing.oracles.base import NativeChunks, NativeVariable, Region, Unclear
 
 if importlib.util.find_spec("hdf5plugin"):
@@ -257,6 +257,14 @@ class Hdf5File:
             return bytes(dataset.id.read_direct_chunk(corner)[1])
         except (OSError, ValueError, RuntimeError):  # never written
             return None
+
+    def shown(self, path: str, *, decoded: bool) -> str:
+        """How h5py reads stored values, and xarray decoded ones."""
+        if not isinstance(self._location, str):
+            return ""
+        if decoded:
+            return show_xarray(self._location, path)
+        return f"h5py.File({self._location!r})[{self._dataset(path).name!r}]"
 
     def contiguous_range(self, path: str) -> tuple[int, int] | None:
         """Where a contiguous dataset lies; None where it is chunked, compact, external, virtual or never written."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from vzlab.testing.decoding import open_decoded, read_region
+from vzlab.testing.decoding import open_decoded, read_region, show_xarray
 from vzlab.testing.oracles.base import NativeChunks, NativeVariable, NoOracleError, Region, Unclear
 
 
@@ -72,7 +72,6 @@ class NetcdfFile:
                     if isinstance(dtype, np.dtype) and not dtype.hasobject
                     else None,
                     attributes=_attributes(variable),
-                    chunks=_chunks(variable),
                     codecs=_codecs(variable),
                     identity=inner,
                 ),
@@ -99,6 +98,10 @@ class NetcdfFile:
         """The C library gives no stored bytes."""
         return None
 
+    def shown(self, path: str, *, decoded: bool) -> str:
+        """How xarray reads values over netCDF4, as stored or decoded."""
+        return show_xarray(self._path, path, "engine='netcdf4'", *([] if decoded else ["decode_cf=False"]))
+
     def contiguous_range(self, path: str) -> tuple[int, int] | None:
         """The C library does not say where variables lie."""
         return None
@@ -117,11 +120,6 @@ def _attributes(item: Any) -> dict[str, Any]:
         name: Unclear.VALUE if isinstance(value, str) and "\ufffd" in value else value
         for name, value in values.items()
     }
-
-
-def _chunks(variable: Any) -> tuple[int, ...] | None:
-    chunking = variable.chunking()
-    return tuple(chunking) if isinstance(chunking, list) else None
 
 
 def _codecs(variable: Any) -> str:

@@ -38,6 +38,7 @@ def open_file(location: Any) -> ReadFile:
     dtype: np.dtype[Any] = np.dtype("<>"[int(said.get("byte order", 0))] + _CODES[int(said["data type"])])
     shape = tuple(lengths[axis] for axis in order)
     mapped = np.memmap(data, dtype, "r", int(said.get("header offset", 0)), shape)
+    shown = f"numpy.memmap({str(data)!r}, {dtype.str!r}, 'r', {mapped.offset}, {shape})"
     described = NativeVariable(
         path="image",
         dims=tuple({"b": "band"}.get(axis, axis) for axis in order),
@@ -49,6 +50,6 @@ def open_file(location: Any) -> ReadFile:
     )
     return ReadFile(
         f"numpy.memmap {np.__version__}",
-        [Readable(described=described, read=lambda region: np.array(mapped[region]))],
+        [Readable(described=described, read=lambda region: np.array(mapped[region]), shown=shown)],
         silence="numpy knows the pixels alone",
     )

@@ -18,13 +18,13 @@ def open_file(location: Any) -> ReadFile:
     file = tifffile.TiffFile(location)
     return ReadFile(
         f"tifffile {tifffile.__version__}",
-        list(_pages(file)),
+        list(_pages(file, location)),
         silence="tifffile gives pages by number; overviews, masks and coordinates are an arrangement of the parser",
         close=file.close,
     )
 
 
-def _pages(file: Any) -> Iterator[Readable]:
+def _pages(file: Any, location: Any) -> Iterator[Readable]:
     for number, page in enumerate(file.pages):
         page = file.pages.get(number) if not isinstance(page, tifffile.TiffPage) else page  # noqa: PLW2901
         if (number and int(page.subfiletype) & _REDUCED) or page.dtype is None or 0 in page.shape:
@@ -40,7 +40,12 @@ def _pages(file: Any) -> Iterator[Readable]:
             codecs=str(getattr(page.compression, "name", page.compression)).lower(),
             identity=number,
         )
-        yield Readable(described=described, read=_reader(page, is_interleaved=is_interleaved))
+        page_of = f"tifffile.TiffFile({location!r}).pages[{number}].asarray()"
+        yield Readable(
+            described=described,
+            read=_reader(page, is_interleaved=is_interleaved),
+            shown=(page_of + ".transpose(2, 0, 1)" * is_interleaved) if isinstance(location, str) else "",
+        )
 
 
 def _reader(page: Any, *, is_interleaved: bool) -> Any:

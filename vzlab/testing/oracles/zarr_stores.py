@@ -28,7 +28,8 @@ def open_folder(location: Any) -> ReadFile:
     location : str or (obstore store, str)
     """
     if isinstance(location, str):
-        return _opened(zarr.storage.LocalStore(location, read_only=True), "zarr", Path(location).name)
+        store = zarr.storage.LocalStore(location, read_only=True)
+        return _opened(store, "zarr", Path(location).name, location=location)
     store, key = location
     return _opened(
         zarr.storage.ObjectStore(store, read_only=True), "zarr over obstore", posixpath.basename(key), key
@@ -82,7 +83,7 @@ def _local(location: Any) -> str:
     return location
 
 
-def _opened(store: Any, reader: str, name: str, path: str = "") -> ReadFile:
+def _opened(store: Any, reader: str, name: str, path: str = "", *, location: str = "") -> ReadFile:
     """A group with all that is in it; a store that is one array has its name."""
     try:
         node = zarr.open(store, path=path, mode="r")
@@ -102,7 +103,7 @@ def _opened(store: Any, reader: str, name: str, path: str = "") -> ReadFile:
     groups = _Groups(store, path)
     return ReadFile(
         f"{reader} {zarr.__version__}",
-        list(_readables(arrays, groups)),
+        list(_readables(arrays, groups, location)),
         group_attributes=attributes,
         silence="zarr lists no arrays that it cannot open",
         close=store.close,
@@ -127,7 +128,7 @@ class _Groups:
         return read_region(self._opened[folder].variables[name], region)
 
 
-def _readables(arrays: list[tuple[str, Any]], groups: _Groups) -> Iterator[Readable]:
+def _readables(arrays: list[tuple[str, Any]], groups: _Groups, location: str) -> Iterator[Readable]:
     for path, array in arrays:
         yield Readable(
             described=NativeVariable(
@@ -141,6 +142,7 @@ def _readables(arrays: list[tuple[str, Any]], groups: _Groups) -> Iterator[Reada
             ),
             read=array.__getitem__,
             decode=partial(groups.read, path),
+            shown=location and f"zarr.open_array({location!r}, path={array.path!r}, mode='r')",
         )
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vzlab.widgets.builder_stepper import BuilderStepper, build
-    from vzlab.widgets.explorer_widget import ExplorerWidget, explore
     from vzlab.widgets.explorer import Explorer
+    from vzlab.widgets.explorer_widget import ExplorerWidget, explore
 
 _HOMES = {
     "BuilderStepper": "builder_stepper",

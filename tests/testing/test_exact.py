@@ -168,3 +168,40 @@ def test_a_missing_value_is_within_no_tolerance(tmp_path: Path) -> None:
             file["x"] = np.array([0.0, value])
     comparison = vt.compare(vz.open_group(tmp_path / "a.h5"), tmp_path / "b.h5", levels=["L4"], tolerance=9)
     assert comparison.verdict == "FAIL"
+
+
+_MEASURED = """
+import sys
+import vzlab as vz
+
+path, limit = sys.argv[1:]
+
+
+def peak() -> int:
+    return 1024 * int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+
+
+vz.compare(path, path, sample=1, progress=False)  # what is imported and kept whatever the size
+before = peak()
+comparison = vz.compare(path, path, exact=True, memory_limit=int(limit), progress=False)
+print(comparison.verdict, peak() - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("packed", [False, True])
+def test_everything_is_compared_within_the_memory_allowed(tmp_path: Path, *, packed: bool) -> None:
+    limit = 40_000_000
+    path = tmp_path / "large.h5"
+    with h5py.File(path, "w") as file:
+        x = file.create_dataset("x", (160, 512, 512), "f4", chunks=(1, 512, 512))
+        for row in range(160):
+            x[row] = row
+        if packed:  # of two attributes that JSON does not tell apart: both sides are decoded
+            x.attrs["scale_factor"] = np.float32(0.5)
+    arguments = [sys.executable, "-W", "ignore", "-c", _MEASURED, str(path), str(limit)]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    verdict, grown = done.stdout.split()
+    assert verdict == "PASS"
+    assert int(grown) <= limit  # of the 168 MB that each side is

@@ -21,6 +21,7 @@ from tests.parsers.grib_messages import decode, field_values, join_fields, make_
 from vzlab.errors import CodecError, CorruptFileError
 from vzlab.manifests import ManifestArray, ManifestGroup
 from vzlab.parsers import GRIBParser
+from vzlab.parsers.grib.parser import _INDEXES
 from vzlab.storage import RequestLog, StoreRegistry, as_registry, read_array
 
 PACKINGS = ["grid_simple", "grid_ieee", "grid_ccsds", "grid_jpeg", "grid_complex"]
@@ -193,6 +194,43 @@ def test_headers_alone_are_read_and_a_second_time_nothing() -> None:
     assert first <= 3
     GRIBParser()("memory://grib/many.grib", registry)
     assert len(log.requests) <= first + 1
+
+
+def test_an_index_on_disk_spares_other_processes_the_scan(tmp_path: Path) -> None:
+    store, log = MemoryStore(), RequestLog()
+    messages = [make_message(values=field_values(i), level=i + 1) for i in range(40)]
+    # Other fields far behind: what finds out the file's size does not hold them.
+    store.put("f.grib", b"".join([*messages, bytes(200_000), make_message(level=900)]))
+    registry = StoreRegistry({"memory://grib/": store}, log=log)
+    parser = GRIBParser(index_directory=tmp_path / "kept")
+    _INDEXES.clear()
+    scanned = parser("memory://grib/f.grib", registry)
+    (kept,) = (tmp_path / "kept").iterdir()
+    n_scanning = len(log.requests)
+    _INDEXES.clear()
+    assert parser("memory://grib/f.grib", registry) == scanned
+    n_again = len(log.requests) - n_scanning
+    assert n_again < n_scanning
+    assert n_again <= 1
+    for damaged in (kept.read_bytes()[:-30], b"", b"not an index"):
+        kept.write_bytes(damaged)
+        _INDEXES.clear()
+        assert parser("memory://grib/f.grib", registry) == scanned
+    store.put("f.grib", messages[0])
+    assert parser("memory://grib/f.grib", {"memory://grib/": store}).n_references == 1
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+
+
+def test_second_order_packing_with_another_number_of_values_is_refused(tmp_path: Path) -> None:
+    message = bytearray(make_message("regular_ll_pl_grib1", packingType="grid_second_order"))
+    group = GRIBParser()(write(tmp_path, bytes(message)))
+    # Section 2 of edition 1 begins behind the eight bytes of section 0 and section 1; its octets 9 and 10 count rows.
+    rows = 8 + int.from_bytes(message[8:11], "big") + 8
+    assert int.from_bytes(message[rows : rows + 2], "big") == 5
+    message[rows : rows + 2] = (7).to_bytes(2, "big")
+    (tmp_path / "fields.grib").write_bytes(bytes(message))
+    with pytest.raises(CodecError, match="values"):
+        read(group, "t")
 
 
 @pytest.mark.parametrize("edition", [1, 2])

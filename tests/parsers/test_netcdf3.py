@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from obstore.store import MemoryStore
 from scipy.io import netcdf_file
 
+import vzlab as vz
 from tests.parsers.reading import assert_values_equal, read
 from vzlab.detection import detect_format
 from vzlab.errors import CorruptFileError, UnsupportedFormatError, VzlabError
@@ -223,6 +224,21 @@ def test_a_remote_file_takes_one_request(tmp_path: Path) -> None:
     registry, log = in_memory(path.read_bytes())
     assert NetCDF3Parser()("memory://bucket/f.nc", registry)["v"].shape == (3, 250_000)
     assert [request.length for request in log.requests] == [65_536]
+
+
+def test_a_coordinate_along_the_records_is_read_by_one_request(tmp_path: Path) -> None:
+    path = tmp_path / "records.nc"
+    with netCDF4.Dataset(path, "w", format=KINDS[1]) as file:
+        file.createDimension("time", None)
+        file.createDimension("x", 500)
+        file.createVariable("time", "f8", ("time",))[:] = np.arange(400.0)
+        file.createVariable("v", "f4", ("time", "x"))[:] = np.zeros((400, 500))
+    registry, log = in_memory(path.read_bytes())
+    dataset = vz.open_virtual_dataset("memory://bucket/f.nc", registry=registry)
+    np.testing.assert_array_equal(dataset.time, np.arange(400.0))
+    # The header, and one range over all records, each of which holds eight bytes of it.
+    assert [request.kind for request in log.requests] == ["open", "chunk"]
+    assert log.requests[1].length == 399 * (8 + 4 * 500) + 8
 
 
 def test_a_long_header_is_read_in_ranges_that_double(tmp_path: Path) -> None:

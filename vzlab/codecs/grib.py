@@ -85,6 +85,7 @@ class Grib(ArchiveCodec):
             check_field(message, field)
             with open_message(single_field(message, field)) as handle:
                 values = read_values(handle)
+                _check_count(handle, values.size)
         else:
             with open_message(header_only(message, field)) as handle:
                 values = read_doubles(handle, self.what)
@@ -100,6 +101,15 @@ def read_values(handle: Any) -> npt.NDArray[np.float64]:
     values = read_doubles(handle, "values")
     values[values == _MISSING] = np.nan
     return values
+
+
+def _check_count(handle: Any, n_values: int) -> None:
+    """Refuse another number of values than the grid has points; the second-order packings of edition 1 count by themselves."""
+    if not eccodes.codes_get_string(handle, "packingType").startswith("grid_second_order"):
+        return
+    n_points = eccodes.codes_get_long(handle, "numberOfDataPoints")
+    if n_values != n_points:
+        raise CodecError(f"Section 4 has {n_values} values; the grid has {n_points} points.")
 
 
 def read_doubles(handle: Any, key: str) -> npt.NDArray[np.float64]:

@@ -21,6 +21,11 @@ class Kept[Value]:
         self._lock = threading.Lock()
         self._values: OrderedDict[Hashable, Value] = OrderedDict()
 
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._values.clear()
+
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """The value for a key, made unless it is there."""
         with self._lock:

@@ -6,7 +6,7 @@ WMO Manual on Codes, volume I.2 (FM 92). Names, dimensions and attributes follow
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,8 +28,9 @@ from vzlab.parsers.grib.coordinates import attributes_of, valid_times
 from vzlab.parsers.grib.cubes import Cube, matches, sort_into_cubes
 from vzlab.parsers.grib.geography import Geography, read_geography
 from vzlab.parsers.grib.keeping import Kept
+from vzlab.parsers.grib.kept_index import index_path, read_index, write_index
 from vzlab.parsers.grib.keys import FieldKeys, read_attributes, read_field_keys, read_group_attributes
-from vzlab.parsers.grib.scanning import scan_fields
+from vzlab.parsers.grib.scanning import FieldPlace, scan_fields
 from vzlab.storage import Source, StoreRegistry, as_registry, read_array
 
 type _Index = tuple[tuple[FieldKeys, ...], Mapping[str, UnreadableVariable]]
@@ -48,7 +49,8 @@ class GRIBParser(Parser):
     Variables with the same coordinates are in one group. If all are, it is the root; else there is a group for each type of
     level, such as ``isobaricInhPa``, and groups below it, such as ``surface/accum``, where variables differ further.
 
-    Only lengths and headers are read, and kept for as long as a file stays the same.
+    Only lengths and headers are read, and kept for as long as a file stays the same: in this process, and on disk if
+    `index_directory` says where.
 
     Parameters
     ----------
@@ -62,6 +64,9 @@ class GRIBParser(Parser):
         Of values. GRIB packs few digits, yet computes in float64, as eccodes gives them.
     squeeze : bool
         Whether a dimension of length 1 becomes a scalar coordinate. False keeps it, to concatenate along it.
+    index_directory : path, optional
+        Where the places and headers of fields are kept, for other processes: a file whose url, size, entity tag and time of
+        change are the same is not scanned again. None keeps nothing on disk.
 
     Examples
     --------
@@ -71,6 +76,7 @@ class GRIBParser(Parser):
     filter_by_keys: Mapping[str, Any] = field(default_factory=dict)
     dtype: str = "float64"
     squeeze: bool = True
+    index_directory: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -80,7 +86,7 @@ class GRIBParser(Parser):
 
     def _parse(self, source: Source, registry: StoreRegistry) -> ManifestGroup:
         file = source.source_file()
-        known, unreadable = _INDEXES.get(file, lambda: _index(source))
+        known, unreadable = _INDEXES.get(file, lambda: _index(source, self.index_directory))
         cubes = sort_into_cubes(keys for keys in known if matches(keys, self.filter_by_keys))
         shelves = arrange([(_name(cube), cube) for cube in cubes])
         builder = _Builder(file, self.dtype, squeeze=self.squeeze)
@@ -102,11 +108,23 @@ class GRIBParser(Parser):
         )
 
 
-def _index(source: Source) -> _Index:
+def _places(source: Source, directory: str | os.PathLike[str] | None) -> Iterable[FieldPlace]:
+    """Where every field of a file lies: from the index on disk if there is one, else by a scan, which makes one."""
+    if directory is None:
+        return scan_fields(source)
+    path = index_path(directory, source.source_file())
+    places = read_index(path)
+    if places is None:
+        places = tuple(scan_fields(source))
+        write_index(path, places)
+    return places
+
+
+def _index(source: Source, directory: str | os.PathLike[str] | None) -> _Index:
     """Every field of a file with its metadata, and those of which eccodes gives none."""
     known: list[FieldKeys] = []
     unreadable: dict[str, UnreadableVariable] = {}
-    for number, place in enumerate(scan_fields(source)):
+    for number, place in enumerate(_places(source, directory)):
         try:
             known.append(read_field_keys(place))
         except CodecError as error:

@@ -16,13 +16,13 @@ import xarray as xr
 
 from vzlab.codecs.compare import same_decoding
 from vzlab.datasets import open_group
-from vzlab.datasets.loading import read_array
 from vzlab.errors import IncompatibleArraysError, WriteError
 from vzlab.manifests import ChunkManifest, ManifestArray
 from vzlab.manifests.joining import concatenate
 from vzlab.manifests.manifest import INLINE, MISSING
 from vzlab.parsers.kerchunk.json_set import read_document
 from vzlab.storage import StoreRegistry, local_path, normalize_url
+from vzlab.storage.reading import read_array
 from vzlab.testing.attributes import MEANING, differing_attributes
 from vzlab.testing.decoding import decode_variable
 from vzlab.testing.difference import compare_arrays
@@ -88,8 +88,9 @@ def refresh_references(
                 )
             _check_coordinates(dataset, placed, folder, arrays, url, registry)
     location = normalize_url(target)
-    if (path := local_path(location)) is not None and Path(path).is_dir():
-        _rewrite_parquet(Path(path), changed)
+    local = local_path(location)
+    if local is not None and Path(local).is_dir():
+        _rewrite_parquet(Path(local), changed)
     else:
         _rewrite_json(location, changed, registry)
     return sum(

@@ -25,7 +25,6 @@ from vzlab.parsers.hdf5.external import external_manifest
 from vzlab.parsers.hdf5.inlining import inline_text, inline_values
 from vzlab.parsers.hdf5.layout_message import ChunkedLayout, read_chunked_layout
 from vzlab.parsers.hdf5.library import h5py
-from vzlab.parsers.hdf5.object_header import FileBytes
 from vzlab.parsers.hdf5.objects import DatasetNode
 from vzlab.parsers.hdf5.skipped_filters import settle_skipped_filters
 from vzlab.parsers.hdf5.virtual_sources import virtual_layout
@@ -178,7 +177,7 @@ def _chunked(layout: Layout) -> Prepared:
         layout.node.dataset_id,
         file_grid,
         file_chunks,
-        file=_file_bytes(layout),
+        file=layout.node.file.file_bytes,
         layout=_chunked_layout(layout),
         is_filtered=bool(filters),
     )
@@ -216,12 +215,7 @@ def _edges_unfiltered(layout: Layout) -> bool:
 
 
 def _chunked_layout(layout: Layout) -> ChunkedLayout | None:
-    return read_chunked_layout(_file_bytes(layout), layout.node.key[1])
-
-
-def _file_bytes(layout: Layout) -> FileBytes:
-    file = layout.node.file
-    return FileBytes.of(file.file_id, file.source)
+    return read_chunked_layout(layout.node.file.file_bytes, layout.node.key[1])
 
 
 def read_filters(creation: Any) -> tuple[Hdf5Filter, ...]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from vzlab.errors import CorruptFileError, SourceNotFoundError, VzlabError
 from vzlab.parsers.hdf5.attributes import attribute_names
 from vzlab.parsers.hdf5.library import h5py
+from vzlab.parsers.hdf5.object_header import FileBytes
 from vzlab.parsers.hdf5.opening import LIBRARY_ERRORS, library_message, open_hdf5
 from vzlab.parsers.hdf5.prefetching import prefetch_metadata
 from vzlab.storage import CachedSource, Source, StoreRegistry, join_url
@@ -27,6 +29,11 @@ class OpenFile:
     number: int
     file_id: Any
     source: Source
+
+    @cached_property
+    def file_bytes(self) -> FileBytes:
+        """Its bytes by addresses; the library takes its time to say how it wrote these."""
+        return FileBytes.of(self.file_id, self.source)
 
 
 @dataclass(kw_only=True, eq=False)

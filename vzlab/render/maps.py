@@ -229,7 +229,8 @@ def draw_byte_map(strips: ByteMap, *, name: str) -> Picture:
         legend.append((None, f"metadata or gaps {format_bytes(strips.rest_bytes)}"))
     else:
         legend.append((METADATA, f"metadata {format_bytes(strips.metadata_bytes)}"))
-        legend.append((None, f"gaps {format_bytes(strips.rest_bytes)}"))
+        if strips.rest_bytes:
+            legend.append((None, f"gaps {format_bytes(strips.rest_bytes)}"))
     return Picture(
         png=encode_png(pixels, palette),
         alt=f"Byte map: {name} takes {format_percent(min(strips.own_bytes / total, 1))} of {files}{place}",

@@ -93,6 +93,61 @@ def test_the_cost_of_a_selection_is_that_of_its_values(deep: Explorer) -> None:
     assert deep.cost.to_dict() == expected.to_dict()
 
 
+def test_requests_follow_each_other_as_their_cost_reckons(deep: Explorer) -> None:
+    deep.select((0, 2), (0, 5), (0, 3), (0, 30))
+    bars, cost = deep.detail["requests"], deep.cost  # type: ignore[index]
+    assert cost is not None
+    assert (bars["n_requests"], len(bars["offset"])) == (cost.n_requests, cost.n_requests)
+    assert max(bars["ended_s"]) == pytest.approx(cost.time_s, abs=1e-5)
+    assert sum(bars["length"]) == cost.stored_bytes
+    begun = np.array(bars["started_s"])[:, None] <= np.array(bars["started_s"])
+    assert (begun & (np.array(bars["started_s"]) < np.array(bars["ended_s"])[:, None])).sum(
+        axis=0
+    ).max() <= 32
+
+
+def test_joined_files_are_explored_as_one(tmp_path: Path) -> None:
+    archive = vz.samples.make_daily_archive(tmp_path / "archive", n_files=4, odd=1, missing=3)
+    files = [file for file in archive.files if file != archive.odd_file]
+    joined = vz.open_virtual_mfdataset([str(file) for file in files], progress=False)
+    shown = explorer(joined, variable="sst")
+    shown.select(2, 1, 1)
+    assert files[2].name in shown.detail["html"]  # type: ignore[index]
+    assert ask(shown, do="trace", index=[2, 40, 70])["html"]
+    names = run(shown.code, x=joined)
+    assert names["cost"].to_dict() == shown.cost.to_dict()  # type: ignore[union-attr]
+    assert names["trace"].value == shown.traced.value  # type: ignore[union-attr]
+
+
+def test_versions_of_a_repository_are_travelled(tmp_path: Path) -> None:
+    icechunk, zarr = pytest.importorskip("icechunk"), pytest.importorskip("zarr")
+    place = str(tmp_path / "repository")
+    repository = icechunk.Repository.create(icechunk.local_filesystem_storage(place))
+    session = repository.writable_session("main")
+    zarr.open_group(session.store).create_array("sst", data=np.arange(40.0).reshape(4, 10), chunks=(1, 10))
+    first = session.commit("four rows")
+    repository.create_tag("v1", first)
+    session = repository.writable_session("main")
+    zarr.open_group(session.store)["sst"].resize((6, 10))
+    session.commit("two more")
+
+    shown = explorer(place)
+    assert (shown.version, shown.spec["grid"]) == ("main", [6, 1])
+    assert "two more" in shown.outline["history"]
+    shown.version = "v1"
+    assert shown.wait(30)
+    assert (shown.version, shown.spec["grid"], shown.busy) == ("v1", [4, 1], "")
+    listed = [option["text"] for group in shown.outline["versions"] for option in group["options"]]
+    assert listed[:2] == ["main", "v1"]
+    assert any("two more" in text for text in listed)
+    shown.select(3, 0)
+    names = run(shown.code)
+    assert (names["widget"].version, names["widget"].selection) == ("v1", shown.selection)
+    assert names["cost"].to_dict() == shown.cost.to_dict()  # type: ignore[union-attr]
+    with pytest.raises(ValueError, match="has versions"):
+        open_explored(ManifestGroup(arrays={"a": virtual_array()}), version="v1")
+
+
 def test_its_code_gives_the_same_view_cost_and_value(path: Path) -> None:
     shown = explorer(path, colour="size", selection=[[0, 1], [0, 1], [1, 2]])
     traced = shown.trace()

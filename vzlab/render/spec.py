@@ -281,6 +281,31 @@ def waterfall_spec(recording: Recording) -> dict[str, Any]:
     }
 
 
+def planned_spec(
+    urls: Sequence[str],
+    file: npt.NDArray[Any],
+    offsets: npt.NDArray[Any],
+    lengths: npt.NDArray[Any],
+    started_s: npt.NDArray[np.float64],
+    ended_s: npt.NDArray[np.float64],
+    *,
+    n_requests: int,
+    elapsed_s: float,
+    alt: str,
+) -> dict[str, Any]:
+    """Give requests that nobody has made yet as `waterfall_spec` gives recorded ones: all for chunks, none twice."""
+    bars = {"file": file, "offset": offsets, "length": lengths, "started_s": started_s, "ended_s": ended_s}
+    return {
+        **_head("waterfall", alt),
+        "elapsed_s": round(elapsed_s, 6),
+        "n_requests": n_requests,
+        "urls": list(urls),
+        **{name: _numbers(column[:MAX_BARS], digits=6) for name, column in bars.items()},
+        "is_data": [True] * len(file),
+        "is_repeat": [False] * len(file),
+    }
+
+
 def _head(kind: str, alt: str) -> dict[str, Any]:
     return {"schema": SCHEMA, "kind": kind, "alt": alt}
 

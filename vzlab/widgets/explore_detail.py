@@ -15,6 +15,7 @@ from vzlab.inspection.words import format_bytes, format_count, format_percent, f
 from vzlab.manifests.manifest import INLINE, MISSING
 from vzlab.render import html
 from vzlab.render.cost import to_html as cost_html
+from vzlab.render.spec import MAX_BARS, planned_spec
 from vzlab.storage import url_name
 from vzlab.widgets.explore_pages import dim_names
 from vzlab.widgets.explored import Explored
@@ -58,9 +59,9 @@ def detail(explored: Explored, path: str, chunks: Chunks) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``variable``, ``title``, ``html``, ``takes`` (its cost in words), ``cost`` (HTML), ``dims``, ``region`` (first value and
-        one behind the last along each dimension; null where nothing can be traced) and ``ranges`` (``[row, from, to]`` of the
-        byte map's strips).
+        ``variable``, ``title``, ``html``, ``takes`` (its cost in words), ``cost`` (HTML), ``requests`` (a waterfall as it would
+        be), ``dims``, ``region`` (first value and one behind the last along each dimension; null where nothing can be traced)
+        and ``ranges`` (``[row, from, to]`` of the byte map's strips).
     """
     variable = explored.inspection[path]
     resolved, found = explored.array(path), cost_of(explored, path, chunks)
@@ -81,6 +82,7 @@ def detail(explored: Explored, path: str, chunks: Chunks) -> dict[str, Any]:
     region = value_slices(resolved, chunks)
     return {
         **told,
+        "requests": _requests(found, resolved, chunks),
         "html": str(html.card(*_place(variable, resolved, chunks, names), upgrade=False)),
         "takes": f"{format_count(found.n_requests, 'request')}, {format_bytes(found.stored_bytes)} from "
         f"{format_count(found.n_files, 'file')}, {found.time_s:.2g} s",
@@ -139,6 +141,31 @@ def _place(
     yield html.table(rows, header=("chunk", "file", "offset", "request", ""))
     if more > 0:
         yield html.dim(f"and {format_count(more, 'more chunk')}")
+
+
+def _requests(found: Cost, resolved: ResolvedArray, chunks: Chunks) -> dict[str, Any] | None:
+    """Requests of a selection as they would follow each other, by the reckoning of their cost; None of one or none."""
+    manifest, key = resolved.array.manifest, _key(chunks)
+    wanted = (manifest.source_index[key] < INLINE) & (manifest.lengths[key] > 0)
+    if np.count_nonzero(wanted) < 2:
+        return None
+    index, offsets, lengths = (
+        column[key][wanted].astype(np.int64)[:MAX_BARS]
+        for column in (manifest.source_index, manifest.offsets, manifest.lengths)
+    )
+    prices = found.prices
+    turn = np.arange(index.size) // prices.concurrency
+    arrived = np.cumsum(lengths) / prices.bandwidth_bytes_s
+    # A round begins when the one before it has come; its bytes come one after another at the common bandwidth.
+    before = np.concatenate([[0.0], arrived])[turn * prices.concurrency]
+    started = turn * prices.latency_s + before
+    ended = (turn + 1) * prices.latency_s + arrived
+    used, file = np.unique(index, return_inverse=True)
+    return planned_spec(
+        [manifest.sources[number].url for number in used.tolist()], file, offsets, lengths, started, ended,
+        n_requests=found.n_requests, elapsed_s=found.time_s,
+        alt=f"{format_count(found.n_requests, 'request')}, {prices.concurrency} at once, in {found.time_s:.2g} s",
+    )  # fmt: skip
 
 
 def _key(chunks: Chunks) -> tuple[Any, ...]:

@@ -8,9 +8,12 @@ const INVITATION =
 function detailPanel({ ask, onClear }) {
   const el = h("section", { class: "vzx-detail", "aria-label": "Selection" });
   let shown = null;
+  let requests = null;
 
   function invite() {
     shown = null;
+    requests?.destroy();
+    requests = null;
     el.replaceChildren(h("p", { class: "vzx-hint" }, INVITATION));
   }
 
@@ -19,12 +22,14 @@ function detailPanel({ ask, onClear }) {
     const isSame = shown && shown.title === detail.title;
     shown = detail;
     if (isSame) return;
+    requests?.destroy();
+    requests = detail.requests ? waterfallDiagram(detail.requests, { onSelect() {} }) : null;
     const clear = h("button", { type: "button", click: onClear }, "Clear");
     el.replaceChildren(
       h("div", { class: "vzx-row" }, h("div", { class: "vzx-title", role: "heading", "aria-level": 3 }, detail.title), clear),
       h("div", { class: "vzx-heard", "aria-live": "polite" }, `${detail.title} selected`),
       ready(detail.html),
-      detail.cost ? h("details", {}, h("summary", {}, h("b", {}, "Reading it takes "), detail.takes), ready(detail.cost)) : "",
+      detail.cost ? h("details", {}, h("summary", {}, h("b", {}, "Reading it takes "), detail.takes), requests?.el ?? "", ready(detail.cost)) : "",
       detail.region ? traceForm(detail) : "",
     );
   }
@@ -51,5 +56,5 @@ function detailPanel({ ask, onClear }) {
   }
 
   invite();
-  return { el, show };
+  return { el, show, destroy: () => requests?.destroy() };
 }

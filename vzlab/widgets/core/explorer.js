@@ -201,6 +201,7 @@ function explore(container, host) {
     narrow.disconnect();
     map?.destroy();
     strips?.destroy();
+    detail.destroy();
     root.remove();
   };
 }

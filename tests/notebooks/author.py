@@ -61,7 +61,7 @@ def execute(
     notebook: dict[str, Any], folder: Path, *, env: dict[str, str] | None = None, allow_errors: bool = False
 ) -> Run:
     """Run every cell in a fresh kernel whose working directory is `folder`; the notebook given is left as it is."""
-    made = nbformat.from_dict(json.loads(json.dumps(notebook)))  # type: ignore[no-untyped-call]
+    made = nbformat.reads(json.dumps(notebook), as_version=4)  # type: ignore[no-untyped-call]
     began: list[float] = []
     client = NotebookClient(
         made,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -125,6 +126,8 @@ def jupyter_command(folder: Path, *, browser: bool, port: int | None) -> list[st
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.news_url=",
         "--LabApp.extension_manager=readonly",
+        # In a container one is often root; the server asks for a token all the same.
+        *(["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []),
         *([] if port is None else [f"--ServerApp.port={port}"]),
         *([] if browser else ["--no-browser"]),
     ]

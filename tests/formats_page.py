@@ -75,7 +75,7 @@ def collection_counts() -> dict[str, list[int]]:
     for page in sorted((DOCS / "corpus").glob("*.md")):
         for line in page.read_text(encoding="utf-8").splitlines():
             cells = [cell.strip() for cell in line.strip("|").split("|")]
-            if len(cells) == 9 and all(cell.isdecimal() for cell in cells[1:]):
+            if len(cells) == 10 and all(cell.isdecimal() for cell in cells[1:]):
                 counts[cells[0]] = [int(cell) for cell in cells[1:]]
     return counts
 
@@ -98,18 +98,19 @@ def page() -> str:
         "",
         "## Against the formats' own readers",
         "",
-        "Variables of a collection of real files, by what became of them; VirtualiZarr 2.8.0 beside it. An entry that its own",
-        "reader cannot open is refused here too. The pages in [corpus](corpus) name each variable that is refused, and why.",
+        "Variables of a collection of real files, by what became of them; the peer is VirtualiZarr 2.8.0. An entry that its own",
+        "reader cannot open is refused here too. What is loaded has a type that Zarr lacks, and is read by the format's own",
+        "library with `loadable_variables=`. The pages in [corpus](corpus) name each variable that is refused, and why.",
         "",
-        "| format | entries | raise natively too | variables | equal | refused | wrong | absent | of all | VirtualiZarr |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| format | entries | raise natively | variables | equal | equal, loaded | refused | wrong | absent | of all | peer |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for format_ in table:
         named = [name for name in IN_COLLECTION.get(format_.key, ()) if name in counts]
         if named:
             sums = [sum(column) for column in zip(*(counts[name] for name in named), strict=True)]
-            share = f"{100 * sums[3] / sums[2]:.1f} %" if sums[2] else ""
-            cells = [*map(str, sums[:7]), share, str(sums[7])]
+            share = f"{100 * (sums[3] + sums[4]) / sums[2]:.1f} %" if sums[2] else ""
+            cells = [*map(str, sums[:8]), share, str(sums[8])]
             lines.append(f"| {format_.name} ({', '.join(named)}) | {' | '.join(cells)} |")
     lines += [
         "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -88,6 +89,15 @@ def test_environment_yml_asks_for_what_pyproject_asks_for() -> None:
         for conda_name in CONDA_NAMES.get(name, (name,)):
             wanted[conda_name] = wanted.get(conda_name, SpecifierSet()) & requirement.specifier
     assert {k: v for k, v in conda_dependencies().items() if k not in CONDA_ONLY} == wanted
+
+
+def test_binder_makes_the_same_environment_and_copies_the_course() -> None:
+    # Where there is a folder `binder`, Binder looks for the environment nowhere else.
+    assert (ROOT / "binder" / "environment.yml").resolve() == ROOT / "environment.yml"
+    script = ROOT / "binder" / "postBuild"
+    assert os.access(script, os.X_OK)
+    assert "vzlab lab course --no-start" in script.read_text(encoding="utf-8")
+    subprocess.run(["bash", "-n", str(script)], check=True, timeout=20)
 
 
 def test_every_extra_is_in_all() -> None:

@@ -151,7 +151,7 @@ def test_sliders_show_one_place_and_colours_are_chosen(browser: Any, page_file: 
         page.keyboard.press("ArrowRight")
         page.keyboard.press("ArrowRight")
         assert slider.get_attribute("aria-valuetext") == "chunk 1 of 4"
-        page.wait_for_timeout(150)
+        page.locator("[data-slice]").wait_for()
         page.locator(MAP).click(position={"x": 10, "y": 10})
         assert "time 1, lat 0, lon 0" in page.locator(DETAIL).inner_text()
         for colour, says in (
@@ -176,6 +176,22 @@ def test_the_table_says_what_the_picture_shows_and_selects_as_it_does(
         assert f"{stored} B" in cell.inner_text()
         cell.locator("button").click()
         assert "lat 2, lon 3" in page.locator(DETAIL).inner_text()
+
+
+def test_what_was_clicked_is_a_program(browser: Any, page_file: Path, group: ManifestGroup) -> None:
+    with opened(browser, page_file) as watched:
+        page = watched.page
+        page.locator(".vzx-controls select").select_option("state")
+        page.locator("input[type=range]").fill("3")
+        page.get_by_text("chunk 2 of 4").wait_for()
+        page.locator("[data-slice]").wait_for()
+        page.locator(MAP).click(position={"x": 10, "y": 10})
+        names: dict[str, Any] = {"x": group}
+        exec(page.locator(".vzx-code pre").inner_text(), names)
+        widget, cost = names["widget"], names["cost"]
+        assert (widget.variable, widget.colour, widget.slices) == ("sst", "state", {"time": 2})
+        assert widget.selection["chunks"] == [[2, 3], [0, 1], [0, 1]]
+        assert cost.to_dict() == widget.cost.to_dict()
 
 
 def test_copying_gives_the_code_or_marks_it(browser: Any, page_file: Path) -> None:

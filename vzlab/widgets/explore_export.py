@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from vzlab.builder.program import Name, call
 from vzlab.inspection import VariableInspection
 from vzlab.manifests.manifest import INLINE, MISSING
 from vzlab.render.html import Markup, element
@@ -96,20 +97,22 @@ def _page(explored: Explored, variable: VariableInspection) -> dict[str, Any]:
         "levels": levels,
         "columns": _columns(explored, variable),
         "code": Explorer(explored=explored, variable=path).code,
+        "cost": call("cost = vz.cost", Name(text="x"), path, Name(text="SELECTION"), **explored.named()),
     }
 
 
 def _columns(explored: Explored, variable: VariableInspection) -> dict[str, Any] | None:
-    """Where each chunk lies: source (-2 for none, -3 for inline), offset and length, and where sources are in the strips."""
+    """Where each chunk lies: source (-2 for none, -3 for inline), offset and length; and where sources are in the strips."""
     resolved = explored.array(variable.path)
     if resolved is None or resolved.array.manifest.n_chunks > EACH_CHUNK:
         return None
-    manifest = resolved.array.manifest
+    manifest, grid = resolved.array.manifest, resolved.array.chunk_grid
     rows, sizes = strips_of(explored, variable, resolved)
     source = manifest.source_index.astype(np.int64)
     source = np.where(source == MISSING, -2, np.where(source == INLINE, -3, source))
     return {
         "grid": list(manifest.grid_shape),
+        "starts": [grid.starts(axis).tolist() for axis in range(len(grid.shape))],
         "source": source.reshape(-1).tolist(),
         "offset": manifest.offsets.reshape(-1).tolist(),
         "length": manifest.lengths.reshape(-1).tolist(),

@@ -120,6 +120,7 @@ def variable_page(explored: Explored, path: str, slices: Mapping[str, int]) -> d
         "kind": "explorer",
         "alt": f"{path}: {lines.dims(variable)}",
         "variable": path,
+        "name": variable.name,
         "about": " · ".join(
             filter(None, (lines.dims(variable), lines.dtype(variable), lines.both_sizes(variable)))
         ),

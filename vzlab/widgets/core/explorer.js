@@ -89,6 +89,7 @@ function explore(container, host) {
     const choice = controls.querySelector("select");
     if (choice) choice.value = host.get("colour");
     const slices = host.get("slices") ?? {};
+    controls.toggleAttribute("data-slice", Object.keys(slices).length > 0);
     for (const input of controls.querySelectorAll("input[type=range]")) {
       const position = slices[input.name];
       if (!input.matches(":active")) input.value = position === undefined ? 0 : position + 1;

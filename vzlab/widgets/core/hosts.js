@@ -49,6 +49,22 @@ function pageHost(data) {
     return chunks.reduce((found, [start, stop], axis) => found.flatMap((at) => Array.from({ length: stop - start }, (_, i) => at * grid[axis] + start + i)), [0]);
   }
 
+  /** The program of the page, with what was chosen since. */
+  function code() {
+    const page = data.pages[values.variable];
+    const { colour, slices, selection, spec } = values;
+    const more = [
+      colour === spec.colours[0] ? "" : `colour=${JSON.stringify(colour)}`,
+      Object.keys(slices).length ? `slices=${JSON.stringify(slices)}` : "",
+      selection ? `selection=${JSON.stringify(selection.chunks)}` : "",
+    ].filter(Boolean);
+    const call = page.code.trimEnd().slice(0, -1);
+    const written = !more.length ? `${call})` : call.endsWith("\n") ? `${call}    ${more.join(",\n    ")},\n)` : `${call}, ${more.join(", ")})`;
+    if (!selection || !page.columns) return `${written}\n`;
+    const parts = selection.chunks.map(([start, stop], axis) => `slice(${page.columns.starts[axis][start]}, ${page.columns.starts[axis][stop]})`);
+    return `${written}\n${page.cost.replace("SELECTION", `(${parts.join(", ")}${parts.length === 1 ? "," : ""})`)}\n`;
+  }
+
   const read = (column, at) => (Array.isArray(column) ? column[at] : column);
 
   /** Row, start and end of a chunk in the strips. */
@@ -61,7 +77,8 @@ function pageHost(data) {
   function describe(selection) {
     const { columns } = data.pages[values.variable];
     const where = values.spec.dims.map((dim, axis) => `${dim} ${span(selection.chunks[axis])}`).join(", ");
-    const title = `${values.variable}, chunks at ${where}`;
+    const n = selection.chunks.reduce((product, [start, stop]) => product * (stop - start), 1);
+    const title = `${values.spec.name}, ${n === 1 ? "chunk" : count(n, "chunk")}${where && `: ${where}`}`;
     if (!columns) return { variable: values.variable, title, html: "<p>The page holds the maps of this variable, and not each of its chunks: explore it in Python.</p>", ranges: [] };
     const found = positions(columns, selection.chunks);
     const virtual = found.filter((at) => read(columns.source, at) >= 0);
@@ -119,6 +136,13 @@ function pageHost(data) {
         const chunks = dim === undefined ? page.spec.views.chunks : page.levels[at];
         Object.assign(values, { slices: value, spec: { ...page.spec, views: { ...page.spec.views, chunks } } });
         emit("slices", "spec");
+        if (values.selection) {
+          // The selection goes along: the same place of another slice.
+          const moved = values.selection.chunks.map((part, axis) => (page.spec.dims[axis] === dim ? [at, at + 1] : part));
+          Object.assign(values, { selection: { variable: values.variable, chunks: moved } });
+          values.detail = describe(values.selection);
+          emit("selection", "detail");
+        }
       } else if (name === "selection") {
         Object.assign(values, { selection: value, detail: value && describe(value) });
         emit("selection", "detail");
@@ -126,6 +150,8 @@ function pageHost(data) {
         values[name] = value;
         emit(name);
       }
+      values.code = code();
+      emit("code");
     },
     on(name, callback) {
       listeners.set(name, [...(listeners.get(name) ?? []), callback]);

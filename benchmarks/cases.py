@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from benchmarks import comparing, importing, inspecting, manifests, opening, parsing, reading, remote, writing
+from benchmarks import (
+    comparing,
+    growth,
+    importing,
+    inspecting,
+    manifests,
+    opening,
+    parsing,
+    reading,
+    remote,
+    writing,
+)
 from benchmarks.files import Files
 from benchmarks.harness import Case
 from benchmarks.scale import Scale
@@ -22,5 +33,16 @@ class Topic:
 
 TOPICS = tuple(
     Topic(title=module.TOPIC, note=module.NOTE, cases=module.cases)
-    for module in (parsing, opening, remote, manifests, writing, reading, comparing, inspecting, importing)
+    for module in (
+        parsing,
+        opening,
+        remote,
+        manifests,
+        writing,
+        reading,
+        comparing,
+        inspecting,
+        importing,
+        growth,
+    )
 )

@@ -19,7 +19,7 @@ type Measure = Callable[[], float]
 type Contestant = Callable[[], Measure]
 """Makes ready what is to be measured, and checks that it gives the right answer; its own time does not count."""
 
-type Unit = Literal["s", "bytes", "requests"]
+type Unit = Literal["s", "bytes", "requests", "exponent"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,14 @@ class Scale:
     """Of arrays to read whole."""
     n_single_reads: int
     """Reads of one chunk that are timed together."""
+    growth_parsed: int
+    """Most chunks that are parsed, and references that are written, to see how time grows."""
+    growth_chunks: int
+    """Most references that are only held."""
+    growth_variables: int
+    """Most variables of one file."""
+    growth_files: int
+    """Most files that are combined."""
     n_scattered: int
     """Datasets of a file far away."""
     bytes_apart: int
@@ -39,6 +47,10 @@ FULL = Scale(
     n_variables=200,
     array_bytes=32 * 2**20,
     n_single_reads=200,
+    growth_parsed=1_000_000,
+    growth_chunks=10_000_000,
+    growth_variables=2_000,
+    growth_files=400,
     n_scattered=203,
     bytes_apart=900_000,
     n_far_chunks=1_024,
@@ -53,6 +65,10 @@ SMALL = Scale(
     n_variables=50,
     array_bytes=8 * 2**20,
     n_single_reads=100,
+    growth_parsed=100_000,
+    growth_chunks=1_000_000,
+    growth_variables=200,
+    growth_files=40,
     n_scattered=60,
     bytes_apart=300_000,
     n_far_chunks=256,
@@ -67,6 +83,10 @@ TINY = Scale(
     n_variables=3,
     array_bytes=2**20,
     n_single_reads=4,
+    growth_parsed=10_000,
+    growth_chunks=10_000,
+    growth_variables=4,
+    growth_files=4,
     n_scattered=4,
     bytes_apart=50_000,
     n_far_chunks=4,

@@ -88,8 +88,8 @@ def _said(goal: Goal, unit: Unit) -> str:
 
 def amount(value: float, unit: Unit) -> str:
     """In three figures, with its unit."""
-    if unit == "requests":
-        return f"{value:,.0f}"
+    if unit in ("requests", "exponent"):
+        return f"{value:,.0f}" if unit == "requests" else f"{value:.2f}"
     if unit == "bytes":
         return next(
             f"{_three(value / size)} {name}"

@@ -1,0 +1,123 @@
+"""How processor time grows with the size of what is worked on."""
+
+from __future__ import annotations
+
+import gc
+import math
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import vzlab as vz
+from benchmarks.files import INDICES, Files, Index
+from benchmarks.harness import Case, Goal, Measure
+from benchmarks.references import columns_of_files, virtual_array, virtual_dataset
+from benchmarks.scale import Scale
+from vzlab.manifests import ManifestGroup
+from vzlab.manifests.joining import concatenate
+from vzlab.parsers import HDF5Parser
+
+TOPIC = "Growth"
+NOTE = (
+    "Exponents: 1 means that twice as much takes twice as long. Each is the slope of a straight line through the logarithms of "
+    "processor time and size, at the three largest of the sizes in the title, each measured three times, the least counting. "
+    "Small sizes are left out of the line since what everything costs once makes them flatter than they are."
+)
+ROUNDS = 3
+N_FITTED = 3
+
+type Work = Callable[[], object]
+type MakeWork = Callable[[int], Work]
+"""Makes ready the work of one size."""
+
+
+def cases(scale: Scale, files: Files) -> Iterator[Case]:
+    """Over chunks, variables and files."""
+    for index in INDICES:
+        yield _case(f"Parse chunks, {index}", _sizes(scale.growth_parsed), partial(_parse, files, index))
+    yield _case("Concatenate references", _sizes(scale.growth_chunks), _concatenate)
+    yield _case("Inspect chunks", _sizes(scale.growth_chunks), _inspect)
+    yield _case("Write Kerchunk Parquet, references", _sizes(scale.growth_parsed), _write)
+    yield _case("Open variables of one file", _sizes(scale.growth_variables), partial(_variables, files))
+    yield _case("Open and combine files", _sizes(scale.growth_files), partial(_combine, files))
+
+
+def _sizes(most: int) -> tuple[int, ...]:
+    """From a thousandth to the most, in steps of a half decade at the upper end."""
+    return tuple(sorted({max(1, most // part) for part in (1000, 100, 10, 4, 1)}))
+
+
+def _case(what: str, sizes: Sequence[int], make: MakeWork) -> Case:
+    return Case(
+        topic=TOPIC,
+        title=f"{what}: {', '.join(f'{n:,}' for n in sizes)}",
+        contestants={"vzlab": partial(_exponent, sizes, make)},
+        unit="exponent",
+        goal=Goal(at_most=1.05),
+        repeats=1,
+        warm_up=False,
+    )
+
+
+def _exponent(sizes: Sequence[int], make: MakeWork) -> Measure:
+    def measure() -> float:
+        return exponent(sizes[-N_FITTED:], [_seconds(make(n)) for n in sizes][-N_FITTED:])
+
+    return measure
+
+
+def _seconds(work: Work) -> float:
+    """The least of several measurements: of what else the machine does it has least."""
+    work()
+    taken = []
+    for _ in range(ROUNDS):
+        gc.collect()
+        start = time.process_time()
+        work()
+        taken.append(time.process_time() - start)
+    return min(taken)
+
+
+def exponent(sizes: Sequence[int], seconds: Sequence[float]) -> float:
+    """Slope of the straight line that fits the logarithms best."""
+    x, y = [math.log(n) for n in sizes], [math.log(max(s, 1e-9)) for s in seconds]
+    x_mean, y_mean = sum(x) / len(x), sum(y) / len(y)
+    spread = sum((a - x_mean) ** 2 for a in x)
+    return sum((a - x_mean) * (b - y_mean) for a, b in zip(x, y, strict=True)) / spread
+
+
+def _parse(files: Files, index: Index, n: int) -> Work:
+    path = files.many_chunks(n, index)
+    return lambda: HDF5Parser()(path)
+
+
+def _concatenate(n: int) -> Work:
+    parts = [virtual_array(columns) for columns in columns_of_files(n, 10)]
+    return lambda: concatenate(parts)
+
+
+def _inspect(n: int) -> Work:
+    joined = concatenate([virtual_array(columns) for columns in columns_of_files(n, 10)])
+    group = ManifestGroup(arrays={"x": joined})
+    return lambda: vz.inspect(group)
+
+
+def _write(n: int) -> Work:
+    dataset = virtual_dataset(columns_of_files(n, 10))
+
+    def write() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            dataset.vzlab.to_kerchunk(f"{folder}/x.parquet", format="parquet")
+
+    return write
+
+
+def _variables(files: Files, n: int) -> Work:
+    path = files.many_variables(n)
+    return lambda: vz.open_virtual_dataset(path)
+
+
+def _combine(files: Files, n: int) -> Work:
+    paths = [files.small(number) for number in range(n)]
+    return lambda: vz.open_virtual_mfdataset(paths, progress=False)

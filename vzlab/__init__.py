@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from vzlab.testing.fingerprinting import fingerprint
     from vzlab.testing.refresh import refresh
     from vzlab.testing.verify import verify
+    from vzlab.webapp import app
     from vzlab.widgets import build, explore
     from vzlab.writers import chunk_prefixes, icechunk_credentials, open_icechunk, relocate
 
@@ -53,6 +54,7 @@ _HOMES = {
     "RequestLog": "vzlab.storage",
     "StoreRegistry": "vzlab.storage",
     "Trace": "vzlab.inspection",
+    "app": "vzlab.webapp",
     "build": "vzlab.widgets",
     "check_combine": "vzlab.datasets",
     "chunk_prefixes": "vzlab.writers",
@@ -98,6 +100,7 @@ __all__ = [
     "RequestLog",
     "StoreRegistry",
     "Trace",
+    "app",
     "build",
     "check_combine",
     "chunk_prefixes",

@@ -29,7 +29,7 @@ def main() -> None:
         app()
     except (VzlabError, FileNotFoundError, IndexError, KeyError, ValueError) as error:
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
-        Console(stderr=True).print(
+        Console(stderr=True, force_jupyter=False).print(
             f"vzlab: {message}", style="red", markup=False, highlight=False, soft_wrap=True
         )
         sys.exit(UNUSABLE)

@@ -49,7 +49,7 @@ class BuildView(View):
         self.results = {step: html() for step in STEPS}
         self.fixes = column()
         self.upload = pn.widgets.FileInput(
-            name=f"Upload a file (at most {MAX_UPLOAD_BYTES >> 20} MiB)", multiple=False, **styled(width=300)
+            label=f"Upload a file (at most {MAX_UPLOAD_BYTES >> 20} MiB)", multiple=False, **styled(width=300)
         )
         self.upload.param.watch(self._on_upload, "value")
         self.uploaded_bytes = 0
@@ -88,7 +88,7 @@ class BuildView(View):
         try:
             self._apply(completed(self.builder, self._admitted(self.forms[step].call())))
         except (StepError, VzlabError) as error:
-            self._failed(error, step)
+            self._failed(str(error), _step_of(error, step))
             return
         if step == "choose":
             self._done("choose", html_of(callout("Chosen.", tone="good")))
@@ -106,7 +106,7 @@ class BuildView(View):
         for number, step in enumerate(STEPS, start=1):
             is_open = step == self.step
             mark = " — taken" if step in taken else ""
-            self.headers[step].name = f"{'▾' if is_open else '▸'} {number}. {TITLES[step]}{mark}"
+            self.headers[step].label = f"{'▾' if is_open else '▸'} {number}. {TITLES[step]}{mark}"
             self.bodies[step].visible = is_open
         for step, name in (("look", "inspection"), ("check", "report"), ("combine", "preview"),
                            ("write", "written"), ("prove", "proved")):  # fmt: skip
@@ -159,7 +159,7 @@ class BuildView(View):
             TITLES[step],
             work,
             lambda result: self._ended(step, result),
-            lambda error: self._failed(error, step),
+            lambda text, error: self._failed(text, _step_of(error, step)),
         )
 
     def _ended(self, step: Step, result: Any) -> None:
@@ -172,10 +172,9 @@ class BuildView(View):
         self.results[step].object = shown
         self.refresh()
 
-    def _failed(self, error: BaseException | str, asked: Step) -> None:
+    def _failed(self, text: str, step: Step) -> None:
         """Show an error at the step that caused it, and open that."""
-        step = cast("Step", error.step) if isinstance(error, StepError) else asked
-        text = self.builder.scrub(str(error) or type(error).__name__)
+        text = self.builder.scrub(text)
         self.messages[step].object = html_of(error_html(text))
         self.messages[step].visible = True
         if step == "check":
@@ -199,7 +198,7 @@ class BuildView(View):
             self._check_upload(str(name), len(data))
             builder = self.builder.upload(str(name), bytes(data), self.app.upload_folder)
         except StepError as error:
-            self._failed(error, "sources")
+            self._failed(str(error), "sources")
             return
         finally:
             self.upload.value = None  # what was saved need not be kept here too
@@ -238,7 +237,10 @@ class BuildView(View):
         return column(*parts, visible=False)
 
 
+def _step_of(error: BaseException | None, asked: Step) -> Step:
+    """The step that caused an error."""
+    return cast("Step", error.step) if isinstance(error, StepError) else asked
+
+
 def _download(text: str, name: str, make: Callable[[], io.BytesIO]) -> pn.widgets.FileDownload:
-    return pn.widgets.FileDownload(
-        callback=make, filename=name, label=text, button_type="default", **styled()
-    )
+    return pn.widgets.FileDownload(callback=make, filename=name, label=text, **styled())

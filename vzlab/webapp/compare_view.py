@@ -29,7 +29,7 @@ class CompareView(View):
     def __init__(self, app: App) -> None:
         super().__init__(app)
         self.other = pn.widgets.TextInput(
-            name="Compare with",
+            label="Compare with",
             placeholder="a path or url",
             **styled(sizing_mode="stretch_width", max_width=620),
         )

@@ -14,37 +14,42 @@ class PanelFields:
 
     def text(self, label: str, placeholder: str = "") -> Any:
         """A line of text."""
-        return pn.widgets.TextInput(name=label, placeholder=placeholder, **_wide())
+        return pn.widgets.TextInput(label=label, placeholder=placeholder, **_wide())
 
     def lines(self, label: str, placeholder: str = "") -> Any:
         """Several lines of text."""
         return pn.widgets.TextAreaInput(
-            name=label, placeholder=placeholder, rows=3, max_length=100_000, **_wide()
+            label=label, placeholder=placeholder, rows=3, max_length=100_000, **_wide()
         )
 
     def secret(self, label: str, placeholder: str = "") -> Any:
         """A line that is not shown."""
-        return pn.widgets.PasswordInput(name=label, placeholder=placeholder, **_wide())
+        return pn.widgets.PasswordInput(label=label, placeholder=placeholder, **_wide())
 
     def choice(self, label: str, options: dict[str, str]) -> Any:
         """One of several values, by what each is called."""
-        return pn.widgets.Select(name=label, options=options, **_wide())
+        return pn.widgets.Select(label=label, options=options, **_wide())
 
     def yes_or_no(self, label: str) -> Any:
         """True or False, which it is at first."""
         # Panel's checkbox stands beside its label, and nothing says so to who cannot see it.
-        return pn.widgets.Select(name=label, options={"no": False, "yes": True}, **_wide())
+        return pn.widgets.Select(label=label, options={"no": False, "yes": True}, **_wide())
 
     def number(self, label: str) -> Any:
         """A whole number from 0."""
-        return pn.widgets.IntInput(name=label, value=0, start=0, **styled(width=160))
+        return whole_number(label)
 
 
 def button(label: str, on_click: Any, *, primary: bool = False, **more: Any) -> pn.widgets.Button:
     """A button."""
-    made = pn.widgets.Button(name=label, button_type="primary" if primary else "default", **styled(**more))
+    made = pn.widgets.Button(label=label, color="primary" if primary else "default", **styled(**more))
     made.on_click(lambda _: on_click())
     return made
+
+
+def whole_number(label: str) -> Any:
+    """A field for a whole number; Panel's own has arrows that have no names."""
+    return pn.widgets.LiteralInput(label=label, value=0, type=int, **styled(width=170))
 
 
 def offer(widget: Any, options: Any, value: Any) -> None:

@@ -6,10 +6,12 @@ import os
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vzlab.errors import AccessDeniedError
+from vzlab.inspection import Inspection
 from vzlab.manifests import ManifestGroup
 from vzlab.storage import StoreRegistry, local_path, normalize_url
 from vzlab.storage.gate import pass_gate
@@ -24,8 +26,9 @@ AT_ONCE = 2
 REMOTE_KEPT_S = 300.0
 """How long something remote is taken to be as it was."""
 
-_FIXED_BYTES = 2**20
-"""What one entry takes besides its references, more or less."""
+_FIXED_BYTES = 2**18
+_CELL_BYTES = 9 * 8
+"""Of a chunk map's cell."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +40,12 @@ class _Key:
 
 
 @dataclass(kw_only=True)
-class _Entry:
-    explored: Explored
+class _Kept:
+    value: Any
+    tree: Any
+    """What most of its memory is in: two that have the same one take it once."""
     n_bytes: int
-    opened_s: float = field(default_factory=time.monotonic)
+    since_s: float = field(default_factory=time.monotonic)
 
 
 class Library:
@@ -49,13 +54,13 @@ class Library:
     Parameters
     ----------
     max_bytes : int
-        Of references. What alone is larger is given, and not kept.
+        Of references and maps.
     """
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self.max_bytes = max_bytes
-        self._entries: OrderedDict[_Key, _Entry] = OrderedDict()
-        self._lock = threading.Lock()
+        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._lock = threading.RLock()
         self._opening: dict[_Key, threading.Lock] = {}
         self._slots = threading.BoundedSemaphore(AT_ONCE)
 
@@ -63,7 +68,7 @@ class Library:
     def n_bytes(self) -> int:
         """Bytes that are kept now."""
         with self._lock:
-            return sum(entry.n_bytes for entry in self._entries.values())
+            return sum({id(kept.tree): kept.n_bytes for kept in self._kept.values()}.values())
 
     def open(self, location: str, registry: StoreRegistry, version: str = "") -> Explored:
         """Open a file, store or repository, or give what is known of it.
@@ -93,32 +98,51 @@ class Library:
                 found = self._known(key)
                 if found is None:
                     with self._slots:
-                        found = open_explored(location, registry=registry, version=version)
+                        found = open_explored(location, reads_through=registry, version=version)
                         check_references(found.tree)
-                    self._keep(key, found)
+                    self._keep(key, found, found)
             with self._lock:
                 self._opening.pop(key, None)
         return replace(found, registry=registry, _arrays={})
 
+    def hold(self, owner: Hashable, value: Any, explored: Explored) -> None:
+        """Keep something for somebody who can make it anew, as long as there is room."""
+        with self._lock:
+            self._kept.pop(owner, None)
+        self._keep(owner, value, explored)
+
+    def held(self, owner: Hashable) -> Any:
+        """What is kept for somebody; None if it had to go."""
+        with self._lock:
+            kept = self._kept.get(owner)
+            if kept is None:
+                return None
+            self._kept.move_to_end(owner)
+            return kept.value
+
+    def release(self, owner: Hashable) -> None:
+        """Keep nothing any more for somebody."""
+        with self._lock:
+            self._kept.pop(owner, None)
+
     def _known(self, key: _Key) -> Explored | None:
         with self._lock:
-            entry = self._entries.get(key)
-            if entry is None:
+            kept = self._kept.get(key)
+            if kept is None:
                 return None
-            if local_path(key.url) is None and time.monotonic() - entry.opened_s > REMOTE_KEPT_S:
-                del self._entries[key]
+            if local_path(key.url) is None and time.monotonic() - kept.since_s > REMOTE_KEPT_S:
+                del self._kept[key]
                 return None
-            self._entries.move_to_end(key)
-            return entry.explored
+            self._kept.move_to_end(key)
+            explored: Explored = kept.value
+            return explored
 
-    def _keep(self, key: _Key, explored: Explored) -> None:
-        n_bytes = _FIXED_BYTES + (explored.tree.nbytes if isinstance(explored.tree, ManifestGroup) else 0)
-        if n_bytes > self.max_bytes:
-            return
+    def _keep(self, key: Hashable, value: Any, explored: Explored) -> None:
+        n_bytes = _FIXED_BYTES + _bytes_of(explored.tree) + _map_bytes(explored.inspection)
         with self._lock:
-            self._entries[key] = _Entry(explored=explored, n_bytes=n_bytes)
-            while sum(entry.n_bytes for entry in self._entries.values()) > self.max_bytes:
-                self._entries.popitem(last=False)
+            self._kept[key] = _Kept(value=value, tree=explored.tree, n_bytes=n_bytes)
+            while len(self._kept) > 1 and self.n_bytes > self.max_bytes:
+                self._kept.popitem(last=False)
 
 
 def check_references(tree: Any) -> None:
@@ -142,8 +166,17 @@ def check_references(tree: Any) -> None:
                 raise AccessDeniedError(f"{path!r} refers to other files: {error}") from error
 
 
+def _bytes_of(tree: Any) -> int:
+    return tree.nbytes if isinstance(tree, ManifestGroup) else 0
+
+
+def _map_bytes(inspection: Inspection) -> int:
+    maps = (variable.chunk_map for variable in inspection.variables.values())
+    return sum(each.n_chunks.size * _CELL_BYTES for each in maps if each is not None)
+
+
 def _stamp(url: str) -> tuple[Any, ...]:
-    """What of a local file tells that it changed; of a directory nothing does, so that it is looked at each time."""
+    """What of a local file tells that it changed; of a directory its own time alone."""
     path = local_path(url)
     if path is None:
         return ()

@@ -62,7 +62,7 @@ class Policy:
         for prefix in prefixes:
             if not urlsplit(prefix).netloc or local_path(prefix) is not None or _userinfo(prefix):
                 raise ValueError(
-                    f"Found {_shown(prefix)!r} as a prefix of urls; expected such as 's3://bucket/prefix' or "
+                    f"Found {shown_location(prefix)!r} as a prefix of urls; expected such as 's3://bucket/prefix' or "
                     "'https://host/folder', without a user in it. Directories of this machine are given as roots"
                 )
         real = [os.path.realpath(os.path.expanduser(os.fspath(root))) for root in [*roots, *local]]  # noqa: PTH111
@@ -145,12 +145,12 @@ class Policy:
     @staticmethod
     def _refused(place: str) -> AccessDeniedError:
         return AccessDeniedError(
-            f"{_shown(place)} lies outside of what this app may touch. Whoever started it chose that with --root and "
+            f"{shown_location(place)} lies outside of what this app may touch. Whoever started it chose that with --root and "
             "--allow-url: ask for the place to be added, or give another"
         )
 
 
-def _shown(place: str) -> str:
+def shown_location(place: str) -> str:
     """A place without what may be a secret: the user and the query of a url."""
     if "://" not in place:
         return place[:300]

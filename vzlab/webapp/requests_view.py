@@ -25,7 +25,8 @@ class RequestsView(View):
 
     def show(self) -> None:
         """Draw what was recorded."""
-        recordings = list(self.app.work.recordings)
+        followed = self.app.explore.recording
+        recordings = [*([followed] if followed else []), *self.app.work.recordings]
         if not recordings:
             self.say(
                 callout(

@@ -9,7 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlencode
 
 import panel as pn
 
@@ -18,13 +19,13 @@ from vzlab.builder.secrets import hide_url, scrub, secrets_in
 from vzlab.errors import AccessDeniedError
 from vzlab.inspection import Inspection
 from vzlab.render.html import callout, card, escape
-from vzlab.storage import StoreRegistry
+from vzlab.storage import StoreRegistry, normalize_url, url_name
 from vzlab.webapp.build_view import BuildView
 from vzlab.webapp.compare_view import CompareView
 from vzlab.webapp.explore_view import ExploreView
 from vzlab.webapp.fields import button
 from vzlab.webapp.library import Library
-from vzlab.webapp.policy import Policy
+from vzlab.webapp.policy import Policy, shown_location
 from vzlab.webapp.requests_view import RequestsView
 from vzlab.webapp.style import column, html, row, styled
 from vzlab.webapp.values_view import ValuesView
@@ -59,7 +60,7 @@ class App(pn.viewable.Viewer):
         offered: Sequence[str] = (),
         uploads: str | os.PathLike[str] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._policy = policy
         self._uploads = uploads
         self._opened: Any = None
@@ -70,12 +71,15 @@ class App(pn.viewable.Viewer):
         self.inspection: Inspection | None = None
         self.work = Work(self._working)
         self.where = pn.widgets.TextInput(
-            name="File, store or repository",
+            label="File, store or repository",
             placeholder="a path or url",
-            **styled(sizing_mode="stretch_width", max_width=620),
+            **styled(width=460),
         )
         self.offered = pn.widgets.Select(
-            name="Given at the start", options=["", *offered], visible=len(offered) > 1, **styled(width=300)
+            label="Offered here",
+            options={"choose one": "", **_by_name(offered)},
+            visible=len(offered) > 1,
+            **styled(width=260),
         )
         self.open_it = button("Open", self._open_typed, primary=True)
         self.where.param.watch(lambda _: self._open_typed(), "enter_pressed")
@@ -84,11 +88,13 @@ class App(pn.viewable.Viewer):
         self.cancel = button("Cancel", self.work.cancel, visible=False)
         self.message = html(visible=False)
         self.views = {kind.name: kind(self) for kind in VIEWS}
-        self.tabs = pn.widgets.RadioButtonGroup(name="View", options=list(self.views), **styled())
+        self.explore = cast("ExploreView", self.views[ExploreView.name])
+        self.build = cast("BuildView", self.views[BuildView.name])
+        self.tabs = pn.widgets.RadioButtonGroup(label="View", options=list(self.views), **styled())
         self.tabs.param.watch(lambda _: self._show(), "value")
         self.layout = column(
-            row(self.where, self.open_it, self.offered),
-            row(self.status, self.cancel),
+            row(self.offered, self.where, self.open_it),
+            row(self.cancel, self.status),
             self.message,
             self.tabs,
             *(view.layout for view in self.views.values()),
@@ -115,6 +121,7 @@ class App(pn.viewable.Viewer):
         def then(explored: Explored) -> None:
             self.location, self.version, self.variable = place, version, variable
             self.inspection = explored.inspection
+            self.explore.opened(explored)
             self.where.value = "" if is_secret(place) else location
             self._show()
             self._link()
@@ -214,6 +221,7 @@ class App(pn.viewable.Viewer):
     def close(self) -> None:
         """End what is under way, and remove what was uploaded."""
         self.work.cancel()
+        self.library.release(self.explore)
         if "upload_folder" in self.__dict__:
             shutil.rmtree(self.upload_folder, ignore_errors=True)
 
@@ -226,7 +234,7 @@ class App(pn.viewable.Viewer):
         self.views[self.tabs.value].show()
         self._link()
 
-    def _fail(self, text: str) -> None:
+    def _fail(self, text: str, _: BaseException | None = None) -> None:
         self.message.object = str(card(callout(text, tone="bad"), upgrade=False))
         self.message.visible = True
 
@@ -235,8 +243,7 @@ class App(pn.viewable.Viewer):
         bar = f'<progress aria-label="Progress" max="{total}" value="{done}"></progress>' if total else ""
         self.status.object = f'<div role="status">{escape(said)} {"…" * is_busy} {bar}</div>'
         self.status.visible = self.cancel.visible = is_busy
-        for action in (self.open_it,):
-            action.disabled = is_busy
+        self.open_it.disabled = is_busy
         if not is_busy and self.tabs.value == RequestsView.name:
             self.views[RequestsView.name].show()
 
@@ -245,12 +252,19 @@ class App(pn.viewable.Viewer):
         if pn.state.curdoc is None or pn.state.location is None or not self.location:
             return
         query = {
-            "url": None if is_secret(self.location) else self.location,
-            "var": self.variable or None,
-            "version": self.version or None,
+            "url": "" if is_secret(self.location) else self.location,
+            "var": self.variable,
+            "version": self.version,
             "view": self.tabs.value,
         }
-        pn.state.location.update_query(**query)
+        pn.state.location.search = f"?{urlencode({name: value for name, value in query.items() if value})}"
+
+
+def _by_name(locations: Sequence[str]) -> dict[str, str]:
+    """Locations by the names of their files, or by themselves where two are called alike."""
+    names = [url_name(normalize_url(location)) for location in locations]
+    pairs = zip(names, locations, strict=True)
+    return {name if names.count(name) == 1 else shown_location(place): place for name, place in pairs}
 
 
 def _text(value: str | bytes) -> str:
@@ -279,9 +293,7 @@ def app(x: Any = None) -> App:
     if isinstance(x, str | os.PathLike):
         made.open(os.fspath(x))
     elif isinstance(x, Builder | list | tuple):
-        build = made.views[BuildView.name]
-        assert isinstance(build, BuildView)
-        build.set(x if isinstance(x, Builder) else Builder().sources(list(x)))
+        made.build.set(x if isinstance(x, Builder) else Builder().sources(list(x)))
         made.tabs.value = BuildView.name
     elif x is not None:
         raise TypeError(

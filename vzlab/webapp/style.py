@@ -21,6 +21,7 @@ _PAGE = _read("page.html")
 def page(content: Any) -> pn.Template:
     """The page around an app: a title, and a button that changes the theme."""
     template = pn.Template(_PAGE)
+    template.location = True
     template.add_panel("app", content)
     return template
 

@@ -95,6 +95,11 @@ class Price:
         return sum(each.decoded_bytes for each in self.costs)
 
     @property
+    def time_s(self) -> float:
+        """How long the requests take, by the assumptions of the cost."""
+        return max(each.time_s for each in self.costs)
+
+    @property
     def words(self) -> str:
         """``3 requests, 1.2 MB``."""
         return f"{format_count(self.n_requests, 'request')}, {format_bytes(self.stored_bytes)}"
@@ -238,6 +243,8 @@ def _is_even(coordinate: Any) -> bool:
 
 def _see_through(plot: Any, _: Any) -> None:
     """Let the page's colour be seen behind a figure, with lines and words that read on light and dark."""
+    from bokeh.models.annotations import ColorBar
+
     figure, grey = plot.state, "#7d858c"
     figure.background_fill_color = figure.border_fill_color = None
     figure.outline_line_color = grey
@@ -246,7 +253,7 @@ def _see_through(plot: Any, _: Any) -> None:
         axis.major_tick_line_color = axis.minor_tick_line_color = grey
     for grid in figure.grid:
         grid.grid_line_alpha = 0.25
-    for bar in figure.select({"type": "ColorBar"}) if hasattr(figure, "select") else ():
+    for bar in figure.select(ColorBar):
         bar.background_fill_color = None
         bar.title_text_color = bar.major_label_text_color = grey
 

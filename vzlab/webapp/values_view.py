@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import panel as pn
 
-from vzlab.inspection import compare_costs
-from vzlab.render.html import callout, card, facts, label, strong
+from vzlab.render.cost import body
+from vzlab.render.html import Tone, callout, card, details, facts, label, strong
 from vzlab.webapp import values
-from vzlab.webapp.fields import button, offer
+from vzlab.webapp.fields import button, offer, whole_number
 from vzlab.webapp.style import column, html, row, styled
 from vzlab.webapp.view import View
 
@@ -30,9 +30,9 @@ class ValuesView(View):
 
     def __init__(self, app: App) -> None:
         super().__init__(app)
-        self.variable = pn.widgets.Select(name="Variable", **styled(width=260))
-        self.kind = pn.widgets.Select(name="Draw", **styled(width=150))
-        self.along = [pn.widgets.Select(name=name, **styled(width=150)) for name in ("Down", "Across")]
+        self.variable = pn.widgets.Select(label="Variable", **styled(width=260))
+        self.kind = pn.widgets.Select(label="Draw", **styled(width=150))
+        self.along = [pn.widgets.Select(label=name, **styled(width=150)) for name in ("Down", "Across")]
         self.positions = row()
         self.ask = button("What does it cost?", self.ask_cost, primary=True)
         self.read = button("Read and draw", self.draw, disabled=True)
@@ -90,7 +90,7 @@ class ValuesView(View):
             dims=dims,
             shape=variable.shape,
             along=along,
-            at={field.name.partition(",")[0]: int(field.value or 0) for field in self.positions.objects},
+            at={field.label.partition(",")[0]: int(field.value or 0) for field in self.positions.objects},
         )
 
     def ask_cost(self) -> None:
@@ -126,7 +126,8 @@ class ValuesView(View):
         variable = self._variable
         self._price = None
         self.read.disabled = True
-        self.read.name = "Read and draw"
+        self.read.color = "default"
+        self.read.label = "Read and draw"
         self.price.visible = False
         if variable is None:
             return
@@ -140,19 +141,14 @@ class ValuesView(View):
             widget.visible = choice is not None and kind != "histogram"
             if event is None or event.obj not in self.along or widget.options != list(dims):
                 offer(widget, list(dims), choice or dims[0])
-        self.along[1].name = "Along" if kind == "series" else "Across"
+        self.along[1].label = "Along" if kind == "series" else "Across"
         look = self.look
         assert look is not None
         others = [dim for dim in dims if dim not in look.along]
         lengths = dict(zip(dims, variable.shape, strict=True))
         wanted = [f"{dim}, 0 to {lengths[dim] - 1:,}" for dim in others]
-        if [field.name for field in self.positions.objects] != wanted:
-            self.positions.objects = [
-                pn.widgets.IntInput(
-                    name=name, value=0, start=0, end=max(lengths[dim] - 1, 0), **styled(width=150)
-                )
-                for name, dim in zip(wanted, others, strict=True)
-            ]
+        if [field.label for field in self.positions.objects] != wanted:
+            self.positions.objects = [whole_number(name) for name in wanted]
             for field in self.positions.objects:
                 field.param.watch(self._changed, "value")
 
@@ -160,19 +156,27 @@ class ValuesView(View):
         self._price = None if price.refusal else price
         self.say(*([callout(price.refusal, tone="bad")] if price.refusal else []))
         self.read.disabled = self._price is None
-        self.read.name = f"Read and draw: {price.words}"
-        shown = price.costs[0] if len(price.costs) == 1 else compare_costs(price.costs)
-        self.price.object = shown._repr_html_()
+        self.read.color = "default" if self._price is None else "primary"
+        self.read.label = f"Read and draw: {price.words}"
+        self._show_price(price, "Nothing was read yet. Reading it takes", "info")
         self.price.visible = True
         look = self.look
         if look is not None:
             self.show_code(look.code(self.source_code()))
 
+    def _show_price(self, price: values.Price, begins: str, tone: Tone) -> None:
+        more = " (the coordinates that it is drawn along are in it)" if len(price.costs) > 1 else ""
+        told = callout(strong(f"{begins} {price.words}"), more, ".", tone=tone)
+        self.price.object = str(
+            card(told, details("What it costs, in detail", body(price.costs[0])), upgrade=False)
+        )
+
     def _drawn(self, look: values.Look, found: xr.DataArray, picture: Any) -> None:
         self.say()
+        if self._price is not None:
+            self._show_price(self._price, "It took", "good")
         self.picture.objects = [pn.pane.HoloViews(picture, sizing_mode="stretch_width", margin=0)]
         self.picture.visible = True
-        title = f"{look.variable}, {look.kind}"
-        note = strong("What it shows, in numbers")
-        self.numbers.object = str(card(label(title), note, facts(values.facts(found)), upgrade=False))
+        title = label("What it shows, in numbers", f"{look.variable}, {look.kind}")
+        self.numbers.object = str(card(title, facts(values.facts(found)), upgrade=False))
         self.numbers.visible = True

@@ -27,8 +27,8 @@ class VersionsView(View):
 
     def __init__(self, app: App) -> None:
         super().__init__(app)
-        self.version = pn.widgets.Select(name="Version", **styled(width=360))
-        self.since = pn.widgets.Select(name="What changed since", **styled(width=360))
+        self.version = pn.widgets.Select(label="Version", **styled(width=360))
+        self.since = pn.widgets.Select(label="What changed since", **styled(width=360))
         self.go = button("Go to this version", self.travel, primary=True)
         self.tell = button("Tell what changed", self.compare)
         self.history = html()

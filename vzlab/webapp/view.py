@@ -55,7 +55,7 @@ class View:
             about=[location],
         )
 
-    def fail(self, text: str) -> None:
+    def fail(self, text: str, _: BaseException | None = None) -> None:
         """Say what went wrong."""
         self.say(callout(text, tone="bad"))
 

@@ -43,7 +43,7 @@ class Work:
         title: str,
         work: Callable[[StoreRegistry, Callable[[str, int, int], None]], T],
         then: Callable[[T], None],
-        failed: Callable[[str], None],
+        failed: Callable[[str, BaseException | None], None],
         *,
         about: Iterable[str] = (),
     ) -> None:
@@ -58,12 +58,12 @@ class Work:
         then : callable
             Told the result, in the session's own turn.
         failed : callable
-            Told what went wrong, in words without secrets, in the session's own turn.
+            Told what went wrong, in words without secrets, and the error, in the session's own turn.
         about : iterable of str
             Locations that it is about: what of them may be a secret is kept out of words.
         """
         if self.is_running:
-            failed("Something else is under way: wait for it, or cancel it.")
+            failed("Something else is under way: wait for it, or cancel it.", None)
             return
         recording = Recording(title)
         registry = StoreRegistry(log=recording._log)
@@ -81,7 +81,7 @@ class Work:
             if error is None:
                 then(result)
             else:
-                failed(told(error, locations))
+                failed(told(error, locations), error)
 
         self._background.start(lambda tell: work(registry, tell), ended)
 

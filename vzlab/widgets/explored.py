@@ -89,6 +89,7 @@ def open_explored(
     registry: Any = None,
     storage_options: Mapping[str, Any] | None = None,
     version: str = "",
+    reads_through: StoreRegistry | None = None,
 ) -> Explored:
     """Open anything that `vzlab.inspect` takes.
 
@@ -98,6 +99,8 @@ def open_explored(
         As `vzlab.inspect` takes them.
     version : str
         Of an Icechunk repository: a branch, a tag or a snapshot; its main branch if empty.
+    reads_through : StoreRegistry, optional
+        In place of `registry`: one that the caller's code needs not to know of.
 
     Raises
     ------
@@ -106,7 +109,7 @@ def open_explored(
     ValueError
         If a version is asked for of what has none.
     """
-    stores = as_registry(registry, storage_options)
+    stores = reads_through or as_registry(registry, storage_options)
     options = {
         name: name for name, value in (("registry", registry), ("storage_options", storage_options))
         if value is not None

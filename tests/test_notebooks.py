@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.notebooks.author import COURSE, planned_minutes, read
+from tests.notebooks.author import COURSE, TIMES, planned_minutes, read
 from vzlab.learn import exercise
 from vzlab.learn.notebooks import learners_version, without_solutions
 
@@ -49,6 +49,12 @@ def test_there_are_notebooks() -> None:
 def test_every_cell_was_run_in_order(path: Path) -> None:
     cells = code_cells(path)
     assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+
+
+def test_every_lesson_is_measured_and_planned_as_it_says() -> None:
+    times = json.loads(TIMES.read_text(encoding="utf-8"))
+    planned = {f"notebooks/{path.name}": planned_minutes(read(path)) for path in NOTEBOOKS}
+    assert {name: times[name]["minutes_to_learn"] for name in planned} == planned
 
 
 @every_notebook

@@ -50,7 +50,8 @@ def put(text: str) -> None:
 
 def tell(text: str) -> None:
     """Tell of progress, on stderr."""
-    Console(stderr=True).print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
+    console = Console(stderr=True, force_jupyter=False)
+    console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def read_selection(text: str) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ from vzlab.learn.folders import fresh_folder
 
 if TYPE_CHECKING:
     from vzlab.learn.cloud import LocalCloud, RequestTable, local_s3
+    from vzlab.learn.commands import terminal
     from vzlab.learn.exercise import Exercise, Verdict
     from vzlab.learn.health import Health, Trial, doctor
 
@@ -21,6 +22,7 @@ _HOMES = {
     "Verdict": "vzlab.learn.exercise",
     "doctor": "vzlab.learn.health",
     "local_s3": "vzlab.learn.cloud",
+    "terminal": "vzlab.learn.commands",
 }
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "fresh_folder",
     "hint",
     "local_s3",
+    "terminal",
 ]
 
 

@@ -37,6 +37,24 @@ def main(browser: str = "/usr/bin/chromium") -> None:
                 )
                 page.goto(page_file.as_uri())
                 page.screenshot(path=IMAGES / f"{name}-{scheme}.png", full_page=True)
+        archive = vz.samples.make_daily_archive(Path(folder) / "wide", shape=(240, 480))
+        joined = vz.open_virtual_mfdataset(
+            [str(file) for file in archive.files if file != archive.odd_file], progress=False
+        )
+        explorer = vz.explore(joined, "sst").to_html(Path(folder) / "explore.html")
+        for name, width in (("explore", 1000), ("explore-narrow", 380)):
+            for scheme in ("light", "dark"):
+                page = chromium.new_page(
+                    viewport={"width": width, "height": 400}, color_scheme=scheme, device_scale_factor=1.5
+                )
+                page.goto(explorer.as_uri())
+                # The map of a chosen day, and one of its chunks.
+                page.locator("input[type=range]").fill("4")
+                page.get_by_text("chunk 3 of").wait_for()
+                page.locator("canvas").first.click(position={"x": 40, "y": 60})
+                page.locator(".vzx-detail table").wait_for()
+                page.mouse.move(0, 0)
+                page.screenshot(path=IMAGES / f"{name}-{scheme}.png", full_page=True)
         chromium.close()
 
 

@@ -90,9 +90,9 @@ def test_every_exercise_is_registered_and_every_registered_one_is_asked(path: Pa
 def test_solutions_stand_before_their_check_and_are_all_that_is_left_out(path: Path) -> None:
     for cell, left in zip(read(path)["cells"], learners_version(read(path))["cells"], strict=True):
         source, learners = "".join(cell["source"]), "".join(left["source"])
-        assert ("### SOLUTION" in source) == ("vz.learn.check(" in source)
         assert (source == learners) == ("### SOLUTION" not in source)
         if cell["cell_type"] == "code":
+            assert ("### SOLUTION" in source) == ("vz.learn.check(" in source)
             ast.parse(learners)
             assert left["outputs"] == []
             assert "...  # your turn" in learners or "### SOLUTION" not in source
@@ -118,7 +118,7 @@ def test_lesson_says_what_one_will_be_able_to_do_and_ends_with_what_can_go_wrong
         (
             'def f(x):\n    """Say."""\n    return x\n',
             "check(f)",
-            'def f(x):\n    """Say."""\n    ...  # your turn',
+            'def f(x):\n    """Say."""\n    ...  # your turn\n\n',
         ),
         ("print(3)\n", "check('x')", "...  # your turn"),
     ],

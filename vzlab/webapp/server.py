@@ -9,9 +9,11 @@ import os
 import secrets
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -109,6 +111,8 @@ def serve(settings: Settings, *, ready: Callable[[str], None] = lambda _: None) 
     """
     with served(settings) as server:
         server.start()
+        # Loading what draws takes seconds: the first who looks at values need not wait for that.
+        threading.Thread(target=import_module, args=("hvplot.xarray",), daemon=True).start()
         ready(url_of(server))
         server.io_loop.start()
 

@@ -26,13 +26,15 @@ def test_it_says_what_the_shell_says(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_what_goes_to_stderr_is_there_and_the_process_is_as_it_was(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
     here, arguments = Path.cwd(), list(sys.argv)
     terminal("vzlab inspect no.nc", tmp_path)
     said = capsys.readouterr()
     assert said.err == ""
     assert "no.nc" in said.out.splitlines()[1]
+    assert "\x1b" not in said.out
     assert said.out.endswith("(exit code 2)\n")
     assert (Path.cwd(), sys.argv) == (here, arguments)
 

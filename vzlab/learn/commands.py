@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -38,7 +39,7 @@ def terminal(command: str, folder: str | Path = ".") -> None:
     if name != "vzlab" or found is None:
         raise ValueError(f"{command!r}: expected a command that begins with vzlab, which is installed")
     main, said, code = found.load(), StringIO(), 0
-    with chdir(folder), _arguments([name, *arguments]), redirect_stdout(said), redirect_stderr(said):
+    with chdir(folder), _typed([name, *arguments]), redirect_stdout(said), redirect_stderr(said):
         try:
             main()
         except SystemExit as ended:
@@ -50,9 +51,12 @@ def terminal(command: str, folder: str | Path = ".") -> None:
 
 
 @contextmanager
-def _arguments(arguments: list[str]) -> Iterator[None]:
+def _typed(arguments: list[str]) -> Iterator[None]:
+    """These arguments, and plain text: kernels ask for colours, whatever text is written to."""
     kept, sys.argv = sys.argv, arguments
+    colours = {name: os.environ.pop(name) for name in ("FORCE_COLOR", "CLICOLOR_FORCE") if name in os.environ}
     try:
         yield
     finally:
         sys.argv = kept
+        os.environ |= colours

@@ -64,7 +64,7 @@ def make_daily_archive(
     target.mkdir(parents=True, exist_ok=True)
     lat, lon = _axis(90, shape[0]), _axis(180, shape[1])
     land = _land(lat, lon)
-    days = [first_day + timedelta(days=n) for n in range(n_files + 1) if n != missing]
+    days = [first_day + timedelta(days=n) for n in range(n_files + 1) if n != missing][:n_files]
     files = []
     for position, day in enumerate(days):
         path = target / f"sst_{day.isoformat()}.nc"

@@ -116,7 +116,7 @@ def test_joined_files_are_explored_as_one(tmp_path: Path) -> None:
     assert ask(shown, do="trace", index=[2, 40, 70])["html"]
     names = run(shown.code, x=joined)
     assert names["cost"].to_dict() == shown.cost.to_dict()  # type: ignore[union-attr]
-    assert names["trace"].value == shown.traced.value  # type: ignore[union-attr]
+    assert names["trace"].to_dict()["value"] == shown.traced.to_dict()["value"]  # type: ignore[union-attr]
 
 
 def test_versions_of_a_repository_are_travelled(tmp_path: Path) -> None:
@@ -266,6 +266,18 @@ def test_what_cannot_be_read_says_so_where_it_was_asked(path: Path) -> None:
     answer = ask(shown, do="trace", index=[0, 0, 0])
     assert "sst.nc" in answer["error"]
     assert ask(shown, do="dance")["error"].startswith("Found the request 'dance'")
+
+
+def test_opening_asks_for_no_more_than_an_inspection_does(tmp_path: Path, http_server: Any) -> None:
+    write_daily_file(tmp_path / "sst.nc", n_lat=40, n_lon=80)
+    url = http_server(tmp_path).url("sst.nc")
+    asked = []
+    for look in (vz.inspect, open_explored):
+        with RequestLog().listening() as log:
+            look(url)
+        asked.append([(request.offset, request.length) for request in log.requests])
+    assert asked[0]
+    assert sorted(asked[0]) == sorted(asked[1])
 
 
 def test_looking_around_asks_for_nothing(path: Path) -> None:

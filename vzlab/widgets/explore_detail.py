@@ -43,7 +43,8 @@ def cost_of(explored: Explored, path: str, chunks: Chunks) -> Cost | None:
     resolved = explored.array(path)
     if resolved is None:
         return None
-    return cost(resolved.array, path, value_slices(resolved, chunks), registry=explored.registry)
+    selection = value_slices(resolved, chunks)
+    return cost(explored.tree, path, selection, group=explored.group_of_tree, registry=explored.registry)
 
 
 def detail(explored: Explored, path: str, chunks: Chunks) -> dict[str, Any]:

@@ -55,14 +55,17 @@ class Explored:
     def array(self, variable: str) -> ResolvedArray | None:
         """The virtual array of a variable; None where its chunks are not references, as of values in memory."""
         if variable not in self._arrays:
-            # What was parsed here is the group itself.
-            group = self.group if self.tree is self.given else None
             try:
-                found = resolve_array(self.tree, variable, group=group, registry=self.registry)
+                found = resolve_array(self.tree, variable, group=self.group_of_tree, registry=self.registry)
             except (VirtualArrayError, TypeError, KeyError):
                 found = None
             self._arrays[variable] = found
         return self._arrays[variable]
+
+    @property
+    def group_of_tree(self) -> str | None:
+        """The group inside of `tree`: what was parsed here is that group itself."""
+        return self.group if self.tree is self.given else None
 
     @cached_property
     def secrets(self) -> tuple[Secret, ...]:

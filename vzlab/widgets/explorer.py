@@ -26,6 +26,9 @@ from vzlab.widgets.explore_pages import (
 )
 from vzlab.widgets.explored import Explored, at_version
 
+_SOON_S = 0.2
+"""What ends within this time is waited for: a thread that told its result is there for some moments more."""
+
 
 class Explorer(traitlets.HasTraits):
     """What an explorer shows and was told; a notebook's widget and the app's component are views of one.
@@ -257,6 +260,10 @@ class Explorer(traitlets.HasTraits):
         if wanted == self._explored.version:
             return
         given = self._explored
+        if not self._background.wait(_SOON_S):
+            self.version = given.version
+            self.busy = "Something is being read: ask again when it is done"
+            return
         self.busy = f"Opening {wanted} …"
 
         def opened(found: Any, error: BaseException | None) -> None:
@@ -333,7 +340,7 @@ class Explorer(traitlets.HasTraits):
         self._in_background(lambda _: self._trace(path, index), done)
 
     def _in_background(self, work: Any, done: Any) -> None:
-        if self._background.is_running:
+        if not self._background.wait(_SOON_S):
             raise RuntimeError("Something is being read: ask again when it is done")
         self._background.start(work, done)
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 from importlib.resources import files
 
 PARTS = (
-    "dom.js", "theme.js", "colours.js", "canvas.js", "level.js", "chunk_map.js", "byte_map.js", "diagrams.js",
+    "dom.js", "theme.js", "colours.js", "canvas.js", "level.js", "table.js", "chunk_map.js", "byte_map.js", "diagrams.js",
     "tree.js", "detail.js", "explorer.js", "hosts.js", "mount.js",
 )  # fmt: skip
 """Files of the module; each uses only what those before it define."""

@@ -1,5 +1,8 @@
 // Files as strips, from their first byte to their last: this variable's chunks, those of others, and the rest.
 
+const BYTE_MAP_KEYS =
+  "Arrow keys move along the file, Enter selects the chunk there, n and p the next and the previous chunk in the file.";
+
 /**
  * Draw a byte map.
  *
@@ -27,20 +30,23 @@ function byteMap(spec, { onPick, onStep }) {
   const status = h("div", { class: "vzx-status" });
   const heard = h("div", { class: "vzx-heard", "aria-live": "polite" });
   const key = h("div");
-  const table = h("details", { class: "vzx-table", toggle: fillTable }, h("summary", {}, "As a table"));
-  const el = h("div", { class: "vzx-bytes" }, stage, heard, status, key, table);
+  const table = foldedTable(tableOfFiles);
+  const el = h("div", { class: "vzx-bytes" }, stage, heard, status, key, table.el);
   describe();
 
   function describe() {
     const [rows] = spec.shape;
     stage.style.setProperty("--vzx-strips", rows);
-    stage.setAttribute("aria-label", `${spec.alt}. Arrow keys move along the file, Enter selects the chunk there, n and p the next and the previous chunk in the file.`);
+    stage.setAttribute(
+      "aria-label",
+      `${spec.alt}. ${BYTE_MAP_KEYS}`,
+    );
     const entries = [[spec.colours.own, `${spec.variable} ${bytesInWords(spec.own_bytes)}`]];
     if (spec.other_bytes) entries.push([spec.colours.others, `other variables ${bytesInWords(spec.other_bytes)}`]);
     if (spec.metadata) entries.push([spec.colours.metadata, `metadata ${bytesInWords(spec.metadata_bytes)}`]);
     entries.push([null, `${spec.metadata ? "gaps" : "metadata or gaps"} ${bytesInWords(spec.rest_bytes)}`]);
     key.replaceChildren(legend(entries));
-    fillTable();
+    table.refresh();
   }
 
   function draw(context, width, height) {
@@ -67,9 +73,22 @@ function byteMap(spec, { onPick, onStep }) {
     }
     for (const [row, from, to] of ranges) {
       const across = Math.max((to - from) * width, 3);
-      outline(context, [Math.min(from * width, width - across), row * step, across, step - gap], ink(stage), ink(stage, "--vzx-paper"), []);
+      outline(
+        context,
+        [Math.min(from * width, width - across), row * step, across, step - gap],
+        ink(stage),
+        ink(stage, "--vzx-paper"),
+        [],
+      );
     }
-    if (isFocused) outline(context, [(cursor[1] * width) / bins, cursor[0] * step, width / bins, step - gap], ink(stage), ink(stage, "--vzx-paper"), [3, 3]);
+    if (isFocused)
+      outline(
+        context,
+        [(cursor[1] * width) / bins, cursor[0] * step, width / bins, step - gap],
+        ink(stage),
+        ink(stage, "--vzx-paper"),
+        [3, 3],
+      );
   }
 
   function place(event) {
@@ -83,9 +102,8 @@ function byteMap(spec, { onPick, onStep }) {
   function words([row, bin]) {
     const [, bins] = spec.shape;
     const [own, others] = [spec.own[row * bins + bin], spec.others[row * bins + bin]];
-    const { source, n_sources } = spec.rows[row];
-    const file = n_sources === 1 ? source : `${source} and ${n_sources - 1} more`;
-    return `${file}, ${percent(bin / bins)} to ${percent((bin + 1) / bins)}: ${percent(own)} ${spec.variable}, ${percent(others)} other variables`;
+    const where = `${fileOf(spec.rows[row])}, ${percent(bin / bins)} to ${percent((bin + 1) / bins)}`;
+    return `${where}: ${percent(own)} ${spec.variable}, ${percent(others)} other variables`;
   }
 
   function pick(at) {
@@ -99,8 +117,12 @@ function byteMap(spec, { onPick, onStep }) {
     const [rows, bins] = spec.shape;
     const [row, bin] = cursor;
     const to = {
-      ArrowLeft: [row, bin - 1], ArrowRight: [row, bin + 1], ArrowUp: [row - 1, bin], ArrowDown: [row + 1, bin],
-      Home: [row, 0], End: [row, bins - 1],
+      ArrowLeft: [row, bin - 1],
+      ArrowRight: [row, bin + 1],
+      ArrowUp: [row - 1, bin],
+      ArrowDown: [row + 1, bin],
+      Home: [row, 0],
+      End: [row, bins - 1],
     }[event.key];
     if (to) {
       cursor = [Math.min(Math.max(to[0], 0), rows - 1), Math.min(Math.max(to[1], 0), bins - 1)];
@@ -112,24 +134,21 @@ function byteMap(spec, { onPick, onStep }) {
     event.preventDefault();
   }
 
-  function fillTable() {
-    if (!table.open) return;
+  /** What fills each file. */
+  function tableOfFiles() {
     const [, bins] = spec.shape;
-    const mean = (values, row) => values.slice(row * bins, (row + 1) * bins).reduce((sum, value) => sum + value, 0) / bins;
-    const body = spec.rows.map(({ source, n_sources }, row) => {
-      const own = spec.own.slice(row * bins, (row + 1) * bins);
+    const mean = (values) => percent(values.reduce((sum, value) => sum + value, 0) / bins);
+    const rows = spec.rows.map((row, i) => {
+      const [own, others] = [spec.own, spec.others].map((values) => values.slice(i * bins, (i + 1) * bins));
       const [first, last] = [own.findIndex(Boolean), own.findLastIndex(Boolean)];
-      return h("tr", {},
-        h("th", { scope: "row" }, n_sources === 1 ? source : `${source} and ${n_sources - 1} more`),
-        h("td", {}, percent(mean(spec.own, row))),
-        h("td", {}, percent(mean(spec.others, row))),
-        h("td", {}, first < 0 ? "" : `${percent(first / bins)} to ${percent((last + 1) / bins)}`),
-      );
+      const between = first < 0 ? "" : `${percent(first / bins)} to ${percent((last + 1) / bins)}`;
+      return [fileOf(row), mean(own), mean(others), between];
     });
-    const head = h("tr", {}, ["file", spec.variable, "other variables", "between"].map((title) => h("th", { scope: "col" }, title)));
-    const grid = h("table", {}, h("caption", {}, "What fills each file"), h("thead", {}, head), h("tbody", {}, body));
-    table.replaceChildren(table.firstElementChild, h("div", { class: "vzx-scroll", tabindex: 0, role: "region", "aria-label": "The byte map as a table" }, grid));
+    const head = ["file", spec.variable, "other variables", "between"];
+    return dataTable({ caption: "What fills each file", label: "The byte map as a table", head, rows });
   }
+
+  const fileOf = ({ source, n_sources }) => (n_sources === 1 ? source : `${source} and ${n_sources - 1} more`);
 
   return {
     el,

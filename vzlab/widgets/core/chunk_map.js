@@ -1,6 +1,5 @@
 // The chunk grid along two dimensions: seen whole or near, chosen by pointer and by keys, and told as a table.
 
-const TABLE_CELLS = 12;
 const NEAREST = 4; // Chunks down or across that fill the view when it is nearest.
 const FINER_AFTER_MS = 120;
 
@@ -42,13 +41,34 @@ function chunkMap(spec, { onSelect, ask = null, colour = null }) {
   const heard = h("div", { class: "vzx-heard", "aria-live": "polite" });
   const key = h("div");
   const caption = h("div", { class: "vzx-caption" });
-  const move = h("button", { type: "button", "aria-pressed": "false", title: "Drag to move instead of to select", click: toggleMove }, "Move");
-  const nearer = h("button", { type: "button", "aria-label": "Zoom in", title: "Zoom in (+)", click: () => zoom(0.5) }, "+");
-  const farther = h("button", { type: "button", "aria-label": "Zoom out", title: "Zoom out (-)", click: () => zoom(2) }, "−");
+  const move = h(
+    "button",
+    { type: "button", "aria-pressed": "false", title: "Drag to move instead of to select", click: toggleMove },
+    "Move",
+  );
+  const nearer = h(
+    "button",
+    { type: "button", "aria-label": "Zoom in", title: "Zoom in (+)", click: () => zoom(0.5) },
+    "+",
+  );
+  const farther = h(
+    "button",
+    { type: "button", "aria-label": "Zoom out", title: "Zoom out (-)", click: () => zoom(2) },
+    "−",
+  );
   const fit = h("button", { type: "button", title: "See the whole grid (0)", click: () => see(whole()) }, "Whole");
-  const table = h("details", { class: "vzx-table", toggle: fillTable }, h("summary", {}, "As a table"));
+  const table = foldedTable(() => chunkTable(fine?.covers(view) ? fine : base, view, spec.dims, choose));
   const bar = h("div", { class: "vzx-bar" }, nearer, farther, fit, move);
-  const el = h("div", { class: "vzx-chunks" }, h("div", { class: "vzx-row" }, caption, bar), stage, heard, status, key, table);
+  const el = h(
+    "div",
+    { class: "vzx-chunks" },
+    h("div", { class: "vzx-row" }, caption, bar),
+    stage,
+    heard,
+    status,
+    key,
+    table.el,
+  );
   describe();
 
   const finer = settled(FINER_AFTER_MS, askForFiner);
@@ -60,15 +80,21 @@ function chunkMap(spec, { onSelect, ask = null, colour = null }) {
   function describe() {
     const [down, across] = spec.dims;
     const [rows, columns] = spec.grid_shape;
-    caption.textContent = (down ? `${down} ${rows.toLocaleString("en")} ↓  ` : "") + `${across} ${columns.toLocaleString("en")} →` + deep();
-    stage.setAttribute("aria-label", `${spec.alt}. Arrow keys move, Shift and arrow keys widen, Enter selects, plus and minus zoom.`);
+    caption.textContent =
+      (down ? `${down} ${rows.toLocaleString("en")} ↓  ` : "") +
+      `${across} ${columns.toLocaleString("en")} →` +
+      deep();
+    stage.setAttribute(
+      "aria-label",
+      `${spec.alt}. Arrow keys move, Shift and arrow keys widen, Enter selects, plus and minus zoom.`,
+    );
     // Chunks of one row alone would be a line too thin to point at.
     const ratio = Math.min(rows / columns, 0.62);
     stage.style.setProperty("--vzx-rows", ratio);
     stage.classList.toggle("vzx-thin", rows === 1 || ratio < 0.1);
     key.replaceChildren(legend([...colouring(by ?? spec.colour_by[0], base, spec).legend(), ...absent()]));
     move.hidden = nearer.hidden = farther.hidden = fit.hidden = rows * columns <= 64;
-    fillTable();
+    table.refresh();
   }
 
   function deep() {
@@ -82,22 +108,10 @@ function chunkMap(spec, { onSelect, ask = null, colour = null }) {
 
   // -- drawing --------------------------------------------------------------------------------------------------------
 
-  /** Cells of a level as an image, a pixel for each. */
+  /** Cells of a level as an image, made once for each colouring. */
   function image(level) {
-    if (images.has(level)) return images.get(level);
-    const [rows, columns] = level.shape;
-    const canvas = new OffscreenCanvas(columns, rows);
-    const context = canvas.getContext("2d");
-    const pixels = context.createImageData(columns, rows);
-    const { of } = colouring(by ?? spec.colour_by[0], level, spec);
-    for (let cell = 0; cell < level.size; cell++) {
-      const missing = level.at("n_missing", cell);
-      const colour = missing && missing === level.count(cell) ? null : of(cell);
-      pixels.data.set(colour ? [...colour, 255] : [...spec.colours.missing, 56], 4 * cell);
-    }
-    context.putImageData(pixels, 0, 0);
-    images.set(level, canvas);
-    return canvas;
+    if (!images.has(level)) images.set(level, cellImage(level, by ?? spec.colour_by[0], spec));
+    return images.get(level);
   }
 
   const scale = (width, height) => [height / (view[0][1] - view[0][0]), width / (view[1][1] - view[1][0])];
@@ -121,13 +135,16 @@ function chunkMap(spec, { onSelect, ask = null, colour = null }) {
     marks(context, level, width, height);
     const strong = ink(stage);
     if (selected) outline(context, box(selected, width, height), strong, ink(stage, "--vzx-paper"), []);
-    if (isFocused) outline(context, box(level.cellAt(cursor), width, height), strong, ink(stage, "--vzx-paper"), [3, 3]);
+    if (isFocused)
+      outline(context, box(level.cellAt(cursor), width, height), strong, ink(stage, "--vzx-paper"), [3, 3]);
   }
 
   /** Lines between cells, and strokes through chunks that were never written, where there is room for them. */
   function marks(context, level, width, height) {
     const [down, across] = scale(width, height);
-    const [first, last] = [0, 1].map((end) => [0, 1].map((axis) => level.find(axis, view[axis][end] - (end ? 1e-6 : 0))));
+    const [first, last] = [0, 1].map((end) =>
+      [0, 1].map((axis) => level.find(axis, view[axis][end] - (end ? 1e-6 : 0))),
+    );
     const sizes = [down * (level.edge(0, 1) - level.edge(0, 0)), across * (level.edge(1, 1) - level.edge(1, 0))];
     if (Math.min(...sizes) < 5) return;
     context.lineWidth = 1;
@@ -149,7 +166,11 @@ function chunkMap(spec, { onSelect, ask = null, colour = null }) {
     for (let row = first[0]; row <= last[0]; row++)
       for (let column = first[1]; column <= last[1]; column++) {
         if (!level.at("n_missing", row * level.shape[1] + column)) continue;
-        const [x, y, w, t] = box([0, 1].map((axis) => [level.edge(axis, [row, column][axis]), level.edge(axis, [row, column][axis] + 1)]), width, height);
+        const [x, y, w, t] = box(
+          [0, 1].map((axis) => [level.edge(axis, [row, column][axis]), level.edge(axis, [row, column][axis] + 1)]),
+          width,
+          height,
+        );
         context.moveTo(x + 2, y + t - 2);
         context.lineTo(x + w - 2, y + 2);
       }
@@ -171,16 +192,24 @@ function chunkMap(spec, { onSelect, ask = null, colour = null }) {
   }
 
   function zoom(factor, around = cursor) {
-    see(view.map(([start, stop], axis) => {
-      const at = Math.min(Math.max(around[axis] + 0.5, start), stop);
-      return [at - (at - start) * factor, at + (stop - at) * factor];
-    }));
+    see(
+      view.map(([start, stop], axis) => {
+        const at = Math.min(Math.max(around[axis] + 0.5, start), stop);
+        return [at - (at - start) * factor, at + (stop - at) * factor];
+      }),
+    );
   }
 
   async function askForFiner() {
     const current = fine?.covers(view) ? fine : base;
-    const cells = Math.max(...[0, 1].map((axis) => ((view[axis][1] - view[axis][0]) * current.shape[axis]) / (current.region[axis][1] - current.region[axis][0])));
-    fillTable();
+    const cells = Math.max(
+      ...[0, 1].map(
+        (axis) =>
+          ((view[axis][1] - view[axis][0]) * current.shape[axis]) /
+          (current.region[axis][1] - current.region[axis][0]),
+      ),
+    );
+    table.refresh();
     if (!ask || current.coarseness <= 1 || cells > 64) return;
     // Half as much again on every side, so that moving a little asks for nothing.
     const region = view.map(([start, stop], axis) => {
@@ -194,19 +223,29 @@ function chunkMap(spec, { onSelect, ask = null, colour = null }) {
     images.delete(fine);
     fine = new Level(answer.level);
     drawn.redraw();
-    fillTable();
+    table.refresh();
   }
 
   // -- choosing -------------------------------------------------------------------------------------------------------
 
-  const levelAt = (at) => (fine && [0, 1].every((axis) => fine.region[axis][0] <= at[axis] && at[axis] < fine.region[axis][1]) && touches(fine.region, view) ? fine : base);
+  const levelAt = (at) =>
+    fine &&
+    [0, 1].every((axis) => fine.region[axis][0] <= at[axis] && at[axis] < fine.region[axis][1]) &&
+    touches(fine.region, view)
+      ? fine
+      : base;
 
   function place(event) {
     const bounds = drawn.canvas.getBoundingClientRect();
     const [width, height] = drawn.size;
     const [down, across] = scale(width, height);
-    const at = [view[0][0] + (event.clientY - bounds.top) / down, view[1][0] + (event.clientX - bounds.left) / across];
-    return at.map((value, axis) => Math.min(Math.max(Math.floor(value), base.region[axis][0]), base.region[axis][1] - 1));
+    const at = [
+      view[0][0] + (event.clientY - bounds.top) / down,
+      view[1][0] + (event.clientX - bounds.left) / across,
+    ];
+    return at.map((value, axis) =>
+      Math.min(Math.max(Math.floor(value), base.region[axis][0]), base.region[axis][1] - 1),
+    );
   }
 
   function words(at) {
@@ -274,7 +313,12 @@ function chunkMap(spec, { onSelect, ask = null, colour = null }) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const step = STEPS[event.key];
     if (step) walk(step, event.shiftKey);
-    else if (event.key === "Enter" || event.key === " ") choose(anchor ? union(levelAt(anchor).cellAt(anchor), levelAt(cursor).cellAt(cursor)) : levelAt(cursor).cellAt(cursor));
+    else if (event.key === "Enter" || event.key === " ")
+      choose(
+        anchor
+          ? union(levelAt(anchor).cellAt(anchor), levelAt(cursor).cellAt(cursor))
+          : levelAt(cursor).cellAt(cursor),
+      );
     else if (event.key === "+" || event.key === "=") zoom(0.5);
     else if (event.key === "-") zoom(2);
     else if (event.key === "0" || event.key === "Home") see(whole());
@@ -292,10 +336,13 @@ function chunkMap(spec, { onSelect, ask = null, colour = null }) {
       return Math.min(Math.max(next, base.region[axis][0]), base.region[axis][1] - 1);
     });
     // Keep it in sight.
-    see(view.map(([start, stop], axis) => {
-      const shift = cursor[axis] < start ? cursor[axis] - start : cursor[axis] + 1 > stop ? cursor[axis] + 1 - stop : 0;
-      return [start + shift, stop + shift];
-    }));
+    see(
+      view.map(([start, stop], axis) => {
+        const shift =
+          cursor[axis] < start ? cursor[axis] - start : cursor[axis] + 1 > stop ? cursor[axis] + 1 - stop : 0;
+        return [start + shift, stop + shift];
+      }),
+    );
     if (anchor) choose(union(levelAt(anchor).cellAt(anchor), levelAt(cursor).cellAt(cursor)));
     show(cursor);
     heard.textContent = status.textContent;
@@ -307,48 +354,13 @@ function chunkMap(spec, { onSelect, ask = null, colour = null }) {
     stage.classList.toggle("vzx-moving", moving);
   }
 
-  // -- the same in words ----------------------------------------------------------------------------------------------
-
-  /** What is in view as a table, whose cells select as the picture's do. */
-  function fillTable() {
-    if (!table.open) return;
-    const level = fine?.covers(view) ? fine : base;
-    const [rows, columns] = [0, 1].map((axis) => {
-      const [first, last] = [level.find(axis, view[axis][0]), level.find(axis, view[axis][1] - 1e-6)];
-      const n = Math.min(last + 1 - first, TABLE_CELLS);
-      return Array.from({ length: n + 1 }, (_, i) => first + Math.floor((i * (last + 1 - first)) / n));
-    });
-    const [down, across] = spec.dims;
-    const chunks = (axis, edges, i) => [level.edge(axis, edges[i]), level.edge(axis, edges[i + 1])];
-    const each = (edges, make) => edges.slice(0, -1).map((_, i) => make(i));
-    const head = h("tr", {}, h("td"), each(columns, (i) => h("th", { scope: "col" }, `${across} ${span(chunks(1, columns, i))}`)));
-    const body = each(rows, (i) =>
-      h("tr", {},
-        h("th", { scope: "row" }, down ? `${down} ${span(chunks(0, rows, i))}` : "chunks"),
-        each(columns, (j) => h("td", {}, h("button", { type: "button", click: () => choose([chunks(0, rows, i), chunks(1, columns, j)]) }, sum(level, rows, i, columns, j)))),
-      ),
-    );
-    const grid = h("table", {}, h("caption", {}, "Stored bytes by place in the chunk grid"), h("thead", {}, head), h("tbody", {}, body));
-    table.replaceChildren(table.firstElementChild, h("div", { class: "vzx-scroll", tabindex: 0, role: "region", "aria-label": "The chunk map as a table" }, grid));
-  }
-
-  function sum(level, rows, i, columns, j) {
-    let [stored, missing, n] = [0, 0, 0];
-    for (let row = rows[i]; row < rows[i + 1]; row++)
-      for (let column = columns[j]; column < columns[j + 1]; column++) {
-        const cell = row * level.shape[1] + column;
-        stored += level.at("stored_bytes", cell);
-        missing += level.at("n_missing", cell);
-        n += level.count(cell);
-      }
-    const some = missing === n ? "never written" : missing ? `${bytesInWords(stored)}, ${missing.toLocaleString("en")} missing` : bytesInWords(stored);
-    return n === 1 || missing === n ? some : `${count(n, "chunk")}, ${some}`;
-  }
-
   return {
     el,
     update(next) {
-      const isAnother = next.variable !== spec.variable || String(next.dims) !== String(spec.dims) || String(next.grid_shape) !== String(spec.grid_shape);
+      const isAnother =
+        next.variable !== spec.variable ||
+        String(next.dims) !== String(spec.dims) ||
+        String(next.grid_shape) !== String(spec.grid_shape);
       spec = next;
       base = new Level(spec);
       fine = null;
@@ -379,5 +391,6 @@ function chunkMap(spec, { onSelect, ask = null, colour = null }) {
   };
 }
 
-const union = (one, other) => one.map(([start, stop], axis) => [Math.min(start, other[axis][0]), Math.max(stop, other[axis][1])]);
+const union = (one, other) =>
+  one.map(([start, stop], axis) => [Math.min(start, other[axis][0]), Math.max(stop, other[axis][1])]);
 const touches = (one, other) => one.every(([start, stop], axis) => start < other[axis][1] && other[axis][0] < stop);

@@ -27,11 +27,20 @@ function colouring(by, level, spec) {
     return {
       of: (cell) => {
         const source = level.at("source", cell);
-        return source === -2 ? null : source === -1 ? colours.several : colours.sources[source % colours.sources.length];
+        return source === -2
+          ? null
+          : source === -1
+            ? colours.several
+            : colours.sources[source % colours.sources.length];
       },
       legend: () => {
         const seen = [...new Set(level.all("source"))].filter((source) => source >= 0).sort((a, b) => a - b);
-        const named = seen.slice(0, 4).map((source) => [colours.sources[source % colours.sources.length], spec.sources[source] ?? `file ${source}`]);
+        const named = seen
+          .slice(0, 4)
+          .map((source) => [
+            colours.sources[source % colours.sources.length],
+            spec.sources[source] ?? `file ${source}`,
+          ]);
         if (seen.length > 4) named.push([null, `and ${count(seen.length - 4, "more file")}`]);
         if (level.all("source").includes(-1)) named.push([colours.several, "several files"]);
         return named;
@@ -46,7 +55,10 @@ function colouring(by, level, spec) {
         if (level.at("n_missing", cell) === chunks) return null;
         return level.at("n_inline", cell) * 2 > chunks - level.at("n_missing", cell) ? colours.inline : virtual;
       },
-      legend: () => [[virtual, spec.held === "stored" ? "in the store" : "in a file"], [colours.inline, "held with the references"]],
+      legend: () => [
+        [virtual, spec.held === "stored" ? "in the store" : "in a file"],
+        [colours.inline, "held with the references"],
+      ],
     };
   }
   if (by === "outliers") {
@@ -72,7 +84,11 @@ function colouring(by, level, spec) {
   const { amount, say, range } = {
     ratio: { amount: (cell) => level.ratio(cell), say: percent, range: spec.ratio_range },
     size: { amount: (cell) => level.mean(cell), say: bytesInWords, range: spec.size_range },
-    offset: { amount: (cell) => (level.at("offset", cell) < 0 ? NaN : level.at("offset", cell)), say: (n) => `byte ${Math.round(n).toLocaleString("en")}`, range: spec.offset_range },
+    offset: {
+      amount: (cell) => (level.at("offset", cell) < 0 ? NaN : level.at("offset", cell)),
+      say: (n) => `byte ${Math.round(n).toLocaleString("en")}`,
+      range: spec.offset_range,
+    },
   }[by];
   const [low, high] = range ?? extent(level, amount);
   const width = high - low;
@@ -98,13 +114,34 @@ function extent(level, amount) {
   return low > high ? [0, 0] : [low, high];
 }
 
+/** Draw the cells of a level, a pixel for each; those without a chunk are a faint mark of what is missing. */
+function cellImage(level, by, spec) {
+  const [rows, columns] = level.shape;
+  const canvas = new OffscreenCanvas(columns, rows);
+  const context = canvas.getContext("2d");
+  const pixels = context.createImageData(columns, rows);
+  const { of } = colouring(by, level, spec);
+  for (let cell = 0; cell < level.size; cell++) {
+    const missing = level.at("n_missing", cell);
+    const colour = missing && missing === level.count(cell) ? null : of(cell);
+    pixels.data.set(colour ? [...colour, 255] : [...spec.colours.missing, 56], 4 * cell);
+  }
+  context.putImageData(pixels, 0, 0);
+  return canvas;
+}
+
 /** Say what colours stand for. */
 function legend(entries) {
   return h(
     "div",
     { class: "vzx-legend" },
     entries.map(([colour, text]) =>
-      h("span", {}, h("i", { class: colour ? null : "vzx-clear", style: colour ? `background:${rgb(colour)}` : null }), text),
+      h(
+        "span",
+        {},
+        h("i", { class: colour ? null : "vzx-clear", style: colour ? `background:${rgb(colour)}` : null }),
+        text,
+      ),
     ),
   );
 }

@@ -26,10 +26,23 @@ function detailPanel({ ask, onClear }) {
     requests = detail.requests ? waterfallDiagram(detail.requests, { onSelect() {} }) : null;
     const clear = h("button", { type: "button", click: onClear }, "Clear");
     el.replaceChildren(
-      h("div", { class: "vzx-row" }, h("div", { class: "vzx-title", role: "heading", "aria-level": 3 }, detail.title), clear),
+      h(
+        "div",
+        { class: "vzx-row" },
+        h("div", { class: "vzx-title", role: "heading", "aria-level": 3 }, detail.title),
+        clear,
+      ),
       h("div", { class: "vzx-heard", "aria-live": "polite" }, `${detail.title} selected`),
       ready(detail.html),
-      detail.cost ? h("details", {}, h("summary", {}, h("b", {}, "Reading it takes "), detail.takes), requests?.el ?? "", ready(detail.cost)) : "",
+      detail.cost
+        ? h(
+            "details",
+            {},
+            h("summary", {}, h("b", {}, "Reading it takes "), detail.takes),
+            requests?.el ?? "",
+            ready(detail.cost),
+          )
+        : "",
       detail.region ? traceForm(detail) : "",
     );
   }
@@ -51,7 +64,12 @@ function detailPanel({ ask, onClear }) {
       if (shown?.title !== detail.title) return;
       result.replaceChildren(answer.error ? h("p", { class: "vzx-error" }, answer.error) : ready(answer.html));
     };
-    const form = h("form", { class: "vzx-form", submit }, fields.map(([, label]) => label), go);
+    const form = h(
+      "form",
+      { class: "vzx-form", submit },
+      fields.map(([, label]) => label),
+      go,
+    );
     return h("details", { open: true }, h("summary", {}, h("b", {}, "From its bytes to a number")), form, result);
   }
 

@@ -26,7 +26,14 @@ function explore(container, host) {
   page.append(name, controls, maps, detail.el, pipeline, facts, code.el, about);
   const side = h("details", { class: "vzx-side", open: true }, h("summary", {}, "Variables"), tree.el);
   const main = h("div", { class: "vzx-main-row" }, side, page);
-  const root = h("div", { class: "vzx" }, h("style", {}, STYLE), h("div", { class: "vzx-head" }, h("div", {}, title, headline), versions), busy, main);
+  const root = h(
+    "div",
+    { class: "vzx" },
+    h("style", {}, STYLE),
+    h("div", { class: "vzx-head" }, h("div", {}, title, headline), versions),
+    busy,
+    main,
+  );
   container.append(root);
   // Where it is narrow the tree would fill the screen before anything is seen.
   const narrow = new ResizeObserver(([entry]) => {
@@ -43,8 +50,15 @@ function explore(container, host) {
     headline.textContent = outline.headline;
     tree.update(outline);
     versions.hidden = !outline.versions?.length;
-    version.replaceChildren(...(outline.versions ?? []).map(({ group, options }) =>
-      h("optgroup", { label: group }, options.map(({ value, text }) => h("option", { value, selected: value === outline.version }, text)))));
+    version.replaceChildren(
+      ...(outline.versions ?? []).map(({ group, options }) =>
+        h(
+          "optgroup",
+          { label: group },
+          options.map(({ value, text }) => h("option", { value, selected: value === outline.version }, text)),
+        ),
+      ),
+    );
     const found = outline.n_findings ? count(outline.n_findings, "finding") : "";
     const changed = outline.history ? "what changed between versions" : "";
     const parts = [outline.findings, outline.history].filter(Boolean).map((markup) => ready(markup));
@@ -61,7 +75,11 @@ function explore(container, host) {
     name.replaceChildren(
       h("div", { class: "vzx-title", role: "heading", "aria-level": 3 }, spec.variable),
       h("div", { class: "vzx-dim" }, spec.about),
-      h("div", {}, spec.marks.map(({ text, title: tip }) => h("span", { class: "vzx-pill", title: tip }, text))),
+      h(
+        "div",
+        {},
+        spec.marks.map(({ text, title: tip }) => h("span", { class: "vzx-pill", title: tip }, text)),
+      ),
     );
     showControls();
     showMaps();
@@ -98,8 +116,11 @@ function explore(container, host) {
   }
 
   function colourChoice() {
-    const select = h("select", { change: () => host.set("colour", select.value) },
-      spec.colours.map((by) => h("option", { value: by }, COLOURINGS[by])));
+    const select = h(
+      "select",
+      { change: () => host.set("colour", select.value) },
+      spec.colours.map((by) => h("option", { value: by }, COLOURINGS[by])),
+    );
     return h("label", {}, "Colour ", select);
   }
 
@@ -110,7 +131,15 @@ function explore(container, host) {
       else delete slices[dim];
       host.set("slices", slices);
     });
-    const input = h("input", { type: "range", name: dim, min: 0, max: n, step: 1, value: 0, input: () => (saySlice(input), change()) });
+    const input = h("input", {
+      type: "range",
+      name: dim,
+      min: 0,
+      max: n,
+      step: 1,
+      value: 0,
+      input: () => (saySlice(input), change()),
+    });
     return h("label", { class: "vzx-slider" }, `${dim} `, input, h("output"));
   }
 
@@ -129,13 +158,19 @@ function explore(container, host) {
     if (chunks && map) map.update(chunks);
     else if (chunks) map = chunkMap(chunks, { onSelect: selectRegion, ask: host.ask, colour: host.get("colour") });
     else map = (map?.destroy(), null);
-    const picks = { onPick: (row, at) => selectAt({ do: "byte", row, at }), onStep: (by) => selectAt({ do: "step", by }) };
+    const picks = {
+      onPick: (row, at) => selectAt({ do: "byte", row, at }),
+      onStep: (by) => selectAt({ do: "step", by }),
+    };
     if (bytes && strips) strips.update(bytes);
     else if (bytes) strips = byteMap(bytes, picks);
     else strips = (strips?.destroy(), null);
-    const block = (label, note, view) => h("section", { "aria-label": label }, h("div", { class: "vzx-label" }, label, " ", h("small", {}, note)), view);
+    const block = (label, note, view) =>
+      h("section", { "aria-label": label }, h("div", { class: "vzx-label" }, label, " ", h("small", {}, note)), view);
     maps.replaceChildren(
-      map ? block("Chunks", spec.grid_words, map.el) : h("p", { class: "vzx-hint" }, spec.why_no_map, " ", onlyChunk()),
+      map
+        ? block("Chunks", spec.grid_words, map.el)
+        : h("p", { class: "vzx-hint" }, spec.why_no_map, " ", onlyChunk()),
       strips ? block("Where they lie", bytesInWords(bytes.file_bytes), strips.el) : "",
     );
   }
@@ -151,12 +186,14 @@ function explore(container, host) {
   function selectRegion(region) {
     const slices = host.get("slices") ?? {};
     const [down, across] = spec.views.chunks.axes;
-    select(spec.grid.map((n, axis) => {
-      if (axis === across) return region[1];
-      if (axis === down) return region[0];
-      const position = slices[spec.dims[axis]];
-      return position === undefined ? [0, n] : [position, position + 1];
-    }));
+    select(
+      spec.grid.map((n, axis) => {
+        if (axis === across) return region[1];
+        if (axis === down) return region[0];
+        const position = slices[spec.dims[axis]];
+        return position === undefined ? [0, n] : [position, position + 1];
+      }),
+    );
   }
 
   async function selectAt(question) {
@@ -212,7 +249,17 @@ function codePanel() {
   const text = h("pre", { tabindex: 0, role: "region", "aria-label": "Python of what is seen" });
   const said = h("span", { class: "vzx-dim", role: "status" });
   const copy = h("button", { type: "button", click: copyIt }, "Copy as code");
-  const el = h("section", { class: "vzx-code", "aria-label": "As code" }, h("div", { class: "vzx-row" }, h("div", { class: "vzx-label" }, "The same in Python"), h("div", {}, said, " ", copy)), text);
+  const el = h(
+    "section",
+    { class: "vzx-code", "aria-label": "As code" },
+    h(
+      "div",
+      { class: "vzx-row" },
+      h("div", { class: "vzx-label" }, "The same in Python"),
+      h("div", {}, said, " ", copy),
+    ),
+    text,
+  );
 
   async function copyIt() {
     try {

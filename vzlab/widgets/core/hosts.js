@@ -41,12 +41,24 @@ function pageHost(data) {
 
   function open(path) {
     const page = data.pages[path];
-    Object.assign(values, { variable: path, spec: page.spec, code: page.code, colour: page.spec.colours[0], slices: {}, selection: null, detail: null });
+    Object.assign(values, {
+      variable: path,
+      spec: page.spec,
+      code: page.code,
+      colour: page.spec.colours[0],
+      slices: {},
+      selection: null,
+      detail: null,
+    });
   }
 
   /** The chunks of a selection, as positions in the columns. */
   function positions({ grid }, chunks) {
-    return chunks.reduce((found, [start, stop], axis) => found.flatMap((at) => Array.from({ length: stop - start }, (_, i) => at * grid[axis] + start + i)), [0]);
+    return chunks.reduce(
+      (found, [start, stop], axis) =>
+        found.flatMap((at) => Array.from({ length: stop - start }, (_, i) => at * grid[axis] + start + i)),
+      [0],
+    );
   }
 
   /** The program of the page, with what was chosen since. */
@@ -59,9 +71,15 @@ function pageHost(data) {
       selection ? `selection=${JSON.stringify(selection.chunks)}` : "",
     ].filter(Boolean);
     const call = page.code.trimEnd().slice(0, -1);
-    const written = !more.length ? `${call})` : call.endsWith("\n") ? `${call}    ${more.join(",\n    ")},\n)` : `${call}, ${more.join(", ")})`;
+    const written = !more.length
+      ? `${call})`
+      : call.endsWith("\n")
+        ? `${call}    ${more.join(",\n    ")},\n)`
+        : `${call}, ${more.join(", ")})`;
     if (!selection || !page.columns) return `${written}\n`;
-    const parts = selection.chunks.map(([start, stop], axis) => `slice(${page.columns.starts[axis][start]}, ${page.columns.starts[axis][stop]})`);
+    const parts = selection.chunks.map(
+      ([start, stop], axis) => `slice(${page.columns.starts[axis][start]}, ${page.columns.starts[axis][stop]})`,
+    );
     return `${written}\n${page.cost.replace("SELECTION", `(${parts.join(", ")}${parts.length === 1 ? "," : ""})`)}\n`;
   }
 
@@ -79,39 +97,79 @@ function pageHost(data) {
     const where = values.spec.dims.map((dim, axis) => `${dim} ${span(selection.chunks[axis])}`).join(", ");
     const n = selection.chunks.reduce((product, [start, stop]) => product * (stop - start), 1);
     const title = `${values.spec.name}, ${n === 1 ? "chunk" : count(n, "chunk")}${where && `: ${where}`}`;
-    if (!columns) return { variable: values.variable, title, html: "<p>The page holds the maps of this variable, and not each of its chunks: explore it in Python.</p>", ranges: [] };
+    if (!columns)
+      return {
+        variable: values.variable,
+        title,
+        html: "<p>The page holds the maps of this variable, and not each of its chunks: explore it in Python.</p>",
+        ranges: [],
+      };
     const found = positions(columns, selection.chunks);
     const virtual = found.filter((at) => read(columns.source, at) >= 0);
     const stored = virtual.reduce((sum, at) => sum + read(columns.length, at), 0);
     const files = new Set(virtual.map((at) => read(columns.source, at)));
     const rows = found.slice(0, 50).map((at) => {
-      const index = columns.grid.reduceRight(([rest, parts], n) => [Math.floor(rest / n), [rest % n, ...parts]], [at, []])[1];
+      const index = columns.grid.reduceRight(
+        ([rest, parts], n) => [Math.floor(rest / n), [rest % n, ...parts]],
+        [at, []],
+      )[1];
       const source = read(columns.source, at);
-      const place = source >= 0 ? [columns.names[source] ?? `file ${source}`, read(columns.offset, at).toLocaleString("en"), bytesInWords(read(columns.length, at))] : [source === -2 ? "never written" : "held with the references", "", ""];
-      return h("tr", {}, h("th", { scope: "row" }, `(${index.join(", ")})`), place.map((text) => h("td", {}, text)));
+      const place =
+        source >= 0
+          ? [
+              columns.names[source] ?? `file ${source}`,
+              read(columns.offset, at).toLocaleString("en"),
+              bytesInWords(read(columns.length, at)),
+            ]
+          : [source === -2 ? "never written" : "held with the references", "", ""];
+      return h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, `(${index.join(", ")})`),
+        place.map((text) => h("td", {}, text)),
+      );
     });
-    const head = h("tr", {}, ["chunk", "file", "offset", "bytes"].map((text) => h("th", { scope: "col" }, text)));
+    const head = h(
+      "tr",
+      {},
+      ["chunk", "file", "offset", "bytes"].map((text) => h("th", { scope: "col" }, text)),
+    );
     const table = h("table", {}, h("thead", {}, head), h("tbody", {}, rows));
     const more = found.length > 50 ? `<p>and ${count(found.length - 50, "more chunk")}</p>` : "";
-    const sentence = `Reading ${found.length === 1 ? "it" : "them"} takes ${count(virtual.length, "request")} and ${bytesInWords(stored)} from ${count(files.size, "file")}.`;
+    const takes = `${count(virtual.length, "request")} and ${bytesInWords(stored)} from ${count(files.size, "file")}`;
+    const sentence = `Reading ${found.length === 1 ? "it" : "them"} takes ${takes}.`;
     return {
       variable: values.variable,
       title,
       html: `<p>${sentence}</p><div class="vzx-scroll" tabindex="0">${table.outerHTML}</div>${more}`,
-      ranges: virtual.slice(0, 500).map((at) => stretch(columns, at)).filter(Boolean),
+      ranges: virtual
+        .slice(0, 500)
+        .map((at) => stretch(columns, at))
+        .filter(Boolean),
     };
   }
 
   /** A chunk's place in the grid, as a selection. */
-  const chosen = (columns, at) => columns.grid.reduceRight(([rest, parts], n) => [Math.floor(rest / n), [[rest % n, (rest % n) + 1], ...parts]], [at, []])[1];
+  const chosen = (columns, at) =>
+    columns.grid.reduceRight(
+      ([rest, parts], n) => [Math.floor(rest / n), [[rest % n, (rest % n) + 1], ...parts]],
+      [at, []],
+    )[1];
 
   function answer(question) {
     const { columns } = data.pages[values.variable];
     if (!columns) return { error: "The page does not hold each chunk of this variable: explore it in Python." };
     const all = Array.from({ length: columns.grid.reduce((product, n) => product * n, 1) }, (_, at) => at);
-    const placed = all.map((at) => [at, read(columns.source, at) >= 0 ? stretch(columns, at) : null]).filter(([, found]) => found);
+    const placed = all
+      .map((at) => [at, read(columns.source, at) >= 0 ? stretch(columns, at) : null])
+      .filter(([, found]) => found);
     if (question.do === "byte") {
-      const distance = ([, [row, from, to]]) => (row !== question.row ? Infinity : from <= question.at && question.at < to ? 0 : Math.min(Math.abs(from - question.at), Math.abs(to - question.at)));
+      const distance = ([, [row, from, to]]) =>
+        row !== question.row
+          ? Infinity
+          : from <= question.at && question.at < to
+            ? 0
+            : Math.min(Math.abs(from - question.at), Math.abs(to - question.at));
       const nearest = placed.reduce((best, each) => (distance(each) < distance(best) ? each : best), placed[0]);
       return nearest ? { chunks: chosen(columns, nearest[0]) } : {};
     }
@@ -138,7 +196,9 @@ function pageHost(data) {
         emit("slices", "spec");
         if (values.selection) {
           // The selection goes along: the same place of another slice.
-          const moved = values.selection.chunks.map((part, axis) => (page.spec.dims[axis] === dim ? [at, at + 1] : part));
+          const moved = values.selection.chunks.map((part, axis) =>
+            page.spec.dims[axis] === dim ? [at, at + 1] : part,
+          );
           Object.assign(values, { selection: { variable: values.variable, chunks: moved } });
           values.detail = describe(values.selection);
           emit("selection", "detail");
@@ -155,7 +215,11 @@ function pageHost(data) {
     },
     on(name, callback) {
       listeners.set(name, [...(listeners.get(name) ?? []), callback]);
-      return () => listeners.set(name, listeners.get(name).filter((each) => each !== callback));
+      return () =>
+        listeners.set(
+          name,
+          listeners.get(name).filter((each) => each !== callback),
+        );
     },
     ask: async (question) => answer(question),
     close() {},

@@ -15,7 +15,7 @@ class Level {
 
   at(name, cell) {
     const column = this.spec.cells[name];
-    return Array.isArray(column) ? column[cell] : column ?? 0;
+    return Array.isArray(column) ? column[cell] : (column ?? 0);
   }
 
   all(name) {
@@ -62,7 +62,9 @@ class Level {
 
   count(cell) {
     const [row, column] = [Math.floor(cell / this.shape[1]), cell % this.shape[1]];
-    return (this.edge(0, row + 1) - this.edge(0, row)) * (this.edge(1, column + 1) - this.edge(1, column)) * this.depth;
+    return (
+      (this.edge(0, row + 1) - this.edge(0, row)) * (this.edge(1, column + 1) - this.edge(1, column)) * this.depth
+    );
   }
 
   mean(cell) {
@@ -84,7 +86,9 @@ class Level {
     const ratio = this.ratio(cell);
     const parts = [
       n === 1 ? bytesInWords(stored) : `${count(n - missing, "chunk")}, ${bytesInWords(stored)}`,
-      n - missing > 1 ? `${bytesInWords(this.at("min_bytes", cell))} to ${bytesInWords(this.at("max_bytes", cell))} each` : "",
+      n - missing > 1
+        ? `${bytesInWords(this.at("min_bytes", cell))} to ${bytesInWords(this.at("max_bytes", cell))} each`
+        : "",
       Number.isFinite(ratio) ? `${percent(ratio)} of raw` : "",
       missing ? `${missing.toLocaleString("en")} never written` : "",
       this.at("n_inline", cell) ? `${this.at("n_inline", cell).toLocaleString("en")} inline` : "",

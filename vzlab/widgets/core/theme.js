@@ -2,8 +2,14 @@
 
 /** Whether what is behind an element is dark: the first background that is not clear, else what the reader prefers. */
 function isDark(element) {
-  for (let at = element.parentElement ?? element.getRootNode().host; at; at = at.parentElement ?? at.getRootNode().host) {
-    const [red, green, blue, alpha = 1] = getComputedStyle(at).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [0, 0, 0, 0];
+  for (
+    let at = element.parentElement ?? element.getRootNode().host;
+    at;
+    at = at.parentElement ?? at.getRootNode().host
+  ) {
+    const [red, green, blue, alpha = 1] = getComputedStyle(at)
+      .backgroundColor.match(/[\d.]+/g)
+      ?.map(Number) ?? [0, 0, 0, 0];
     if (alpha > 0.5) return 0.299 * red + 0.587 * green + 0.114 * blue < 128;
   }
   const scheme = getComputedStyle(document.documentElement).colorScheme;
@@ -23,7 +29,10 @@ function followTheme(element, onChange) {
   const both = () => (look(), later());
   const observer = new MutationObserver(both);
   for (const at of [document.documentElement, document.body])
-    observer.observe(at, { attributes: true, attributeFilter: ["class", "style", "data-jp-theme-light", "data-theme", "theme"] });
+    observer.observe(at, {
+      attributes: true,
+      attributeFilter: ["class", "style", "data-jp-theme-light", "data-theme", "theme"],
+    });
   const preference = matchMedia("(prefers-color-scheme: dark)");
   preference.addEventListener("change", both);
   // The element is not in the page yet when it is made.

@@ -3,7 +3,14 @@
 /** Draw the tree of an outline; `onOpen(path)` is told which variable is wanted. */
 function variableTree(outline, { onOpen }) {
   const label = uniqueId("search");
-  const search = h("input", { id: label, type: "search", placeholder: "Search variables", "aria-label": "Search variables, dimensions, types, attributes", input: () => filter(), keydown: onSearchKey });
+  const search = h("input", {
+    id: label,
+    type: "search",
+    placeholder: "Search variables",
+    "aria-label": "Search variables, dimensions, types, attributes",
+    input: () => filter(),
+    keydown: onSearchKey,
+  });
   const found = h("div", { class: "vzx-heard", "aria-live": "polite" });
   const list = h("div", { class: "vzx-list", keydown: onKey });
   const el = h("nav", { class: "vzx-tree", "aria-label": "Variables" }, search, found, list);
@@ -12,20 +19,44 @@ function variableTree(outline, { onOpen }) {
 
   function build() {
     buttons = new Map();
-    list.replaceChildren(branch(outline.tree), outline.n_hidden ? h("p", {}, `and ${count(outline.n_hidden, "more variable")}: give group= to see those of one group`) : "");
+    list.replaceChildren(
+      branch(outline.tree),
+      outline.n_hidden
+        ? h("p", {}, `and ${count(outline.n_hidden, "more variable")}: give group= to see those of one group`)
+        : "",
+    );
   }
 
   function branch(nodes) {
-    return h("ul", {}, nodes.map((node) => {
-      if (node.groups) {
-        const inside = h("details", { open: true }, h("summary", {}, h("b", {}, `${node.name}/`), " ", h("small", {}, node.about)), branch([...node.variables, ...node.groups]));
-        return h("li", { "data-words": words(node) }, inside);
-      }
-      const button = h("button", { type: "button", tabindex: -1, disabled: node.reason ? true : null, title: node.reason, click: () => onOpen(node.path) },
-        h("span", {}, node.name), h("small", {}, node.about));
-      if (!node.reason) buttons.set(node.path, button);
-      return h("li", { "data-words": words(node) }, button);
-    }));
+    return h(
+      "ul",
+      {},
+      nodes.map((node) => {
+        if (node.groups) {
+          const inside = h(
+            "details",
+            { open: true },
+            h("summary", {}, h("b", {}, `${node.name}/`), " ", h("small", {}, node.about)),
+            branch([...node.variables, ...node.groups]),
+          );
+          return h("li", { "data-words": words(node) }, inside);
+        }
+        const button = h(
+          "button",
+          {
+            type: "button",
+            tabindex: -1,
+            disabled: node.reason ? true : null,
+            title: node.reason,
+            click: () => onOpen(node.path),
+          },
+          h("span", {}, node.name),
+          h("small", {}, node.about),
+        );
+        if (!node.reason) buttons.set(node.path, button);
+        return h("li", { "data-words": words(node) }, button);
+      }),
+    );
   }
 
   const words = (node) => `${node.path} ${node.about} ${node.words ?? ""}`.toLowerCase();
@@ -36,7 +67,9 @@ function variableTree(outline, { onOpen }) {
       const inside = [...item.querySelectorAll(":scope > details > ul > li")];
       const here = wanted.every((word) => item.dataset.words.includes(word));
       // Of a group that matches all is shown; else what in it matches.
-      const below = inside.map((child) => (here && inside.length ? (reveal(child), true) : visit(child))).some(Boolean);
+      const below = inside
+        .map((child) => (here && inside.length ? (reveal(child), true) : visit(child)))
+        .some(Boolean);
       item.hidden = !(here || below);
       return !item.hidden;
     };

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from vzlab.cf import packing_of
 from vzlab.manifests.manifest import INLINE, MISSING
+from vzlab.storage import url_name
 from vzlab.testing.arrangement import Arrangement
 from vzlab.testing.attributes import MEANING, differing_attributes
 from vzlab.testing.native_files import NativeFiles
@@ -69,7 +70,7 @@ def mark_reencoded(
             virtual.variables[path] = replace(variable, reencoded=frozenset(files))
             n = sum(files.values())
             counts.append((path, n))
-            first = next(iter(files))
+            first = url_name(next(iter(files)))
             more = f" and {len(files) - 1:,} more files" if len(files) > 1 else ""
             record.note(
                 f"{path}: {n:,} chunk{'s' * (n != 1)} of {first}{more} {'is' if n == 1 else 'are'} {ENCODED_ANEW}, natively with "

@@ -50,7 +50,7 @@ def test_nothing_before_or_after_the_block_is_recorded(url: str) -> None:
     zarr.open_array(vz.ManifestStore(group), path="sst", mode="r")[0]
     assert recording.n_requests == 0
     assert recording.wasted_bytes == 0
-    assert str(recording).startswith("Recording: No request was made through vzlab.")
+    assert str(recording).startswith("Recording: No request was made from Python.")
     assert "No request" in recording._repr_html_()
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vzlab.display import Displayed
+from vzlab.inspection.other_readers import others_listened_to
 from vzlab.inspection.plain_json import to_json
 from vzlab.storage import Request, RequestLog
 from vzlab.storage.ranges import merge_ranges
@@ -207,11 +208,12 @@ def _cover(covered: list[tuple[int, int]], start: int, stop: int) -> bool:
 
 @contextmanager
 def record(title: str = "Recording") -> Iterator[Recording]:
-    """Record every request that runs through vzlab's sources while the block lasts, in all threads.
+    """Record every request that is made while the block lasts, in all threads: by vzlab, and by others.
 
-    Parsing, loading, and whatever Zarr or xarray read through a `ManifestStore` is recorded, also of local files. What other
-    libraries read by themselves is not: zarr through its own ``LocalStore``, ``ObjectStore`` or ``FsspecStore``, Icechunk,
-    h5py, fsspec. (The HDF5 library opens local files itself: their metadata makes no request.)
+    Seen are vzlab's own sources (parsing, loading, what Zarr or xarray read through a `ManifestStore`; local files too), all
+    that goes through obstore or fsspec, and zarr's ``LocalStore``: so that two tools can be put side by side. Chunks of theirs
+    are told from metadata by their Zarr keys alone. Not seen is what compiled libraries read by themselves: Icechunk, and HDF5
+    with a path on this machine.
 
     Parameters
     ----------
@@ -226,7 +228,7 @@ def record(title: str = "Recording") -> Iterator[Recording]:
     0
     """
     recording = Recording(title)
-    with recording._log.listening():
+    with recording._log.listening(), others_listened_to():
         try:
             yield recording
         finally:

@@ -100,7 +100,7 @@ def _one(recording: Recording, longest_s: float) -> list[Content]:
 def sentence(recording: Recording) -> str:
     """What a recording shows, in a sentence or two."""
     if not recording.n_requests:
-        return "No request was made through vzlab. What zarr's own stores, Icechunk or h5py read by themselves is not seen."
+        return "No request was made from Python. What Icechunk or the HDF5 library read by themselves is not seen."
     n_metadata, n_data = recording.n_metadata, recording.n_data
     if n_metadata and n_data:
         what = f"{n_metadata:,} for metadata and {n_data:,} for chunks, "

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -77,6 +78,9 @@ class RequestLog:
 _listening: tuple[RequestLog, ...] = ()
 _listening_lock = threading.Lock()
 
+inside_a_request: ContextVar[bool] = ContextVar("inside_a_request", default=False)
+"""Whether what runs here is recorded already: a library below is not to be recorded for the same bytes."""
+
 
 def logs_of(own: RequestLog | None) -> tuple[RequestLog, ...]:
     """The logs that a source writes to: its registry's, and those that listen to every source."""
@@ -88,10 +92,12 @@ def timed(
     logs: tuple[RequestLog, ...], url: str, offset: int, length: int, kind: RequestKind
 ) -> Iterator[None]:
     """Record what happens inside as one request."""
+    token = inside_a_request.set(True)
     start = time.perf_counter()
     try:
         yield
     finally:
         end = time.perf_counter()
+        inside_a_request.reset(token)
         for log in logs:
             log.add(url, offset, length, kind, start=start, end=end)

@@ -114,7 +114,7 @@ def _write(n: int) -> Work:
 
 
 def _variables(files: Files, n: int) -> Work:
-    path = files.many_variables(n)
+    path = files.scattered(n, 1_000)
     return lambda: vz.open_virtual_dataset(path)
 
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import table
+from benchmarks import growth, instructions, stated, table
 from benchmarks.__main__ import PAGE
 from benchmarks.cases import TOPICS
 from benchmarks.files import Files
@@ -140,3 +140,42 @@ def test_results_go_between_the_markers() -> None:
 def test_page_without_its_markers_is_left_alone(page: str) -> None:
     with pytest.raises(ValueError, match="each once"):
         table.replace_results(page, "new")
+
+
+def test_exponent_is_that_of_the_power() -> None:
+    sizes = (10, 100, 250)
+    assert growth.exponent(sizes, [3 * n**1.5 for n in sizes]) == pytest.approx(1.5)
+
+
+STATED_CASES = {case.title: case for case in stated.checked_cases(Files(folder=Path("nowhere")))}
+
+
+def test_whatever_is_stated_is_a_case() -> None:
+    assert STATED_CASES.keys() == stated.STATED.keys()
+
+
+@pytest.mark.parametrize(("theirs", "worse"), [((1.0, 1.0), False), ((0.1, 0.7), False), ((0.1, 0.5), True)])
+def test_worse_is_what_is_worse_in_every_round(theirs: tuple[float, ...], worse: bool) -> None:
+    case = STATED_CASES["100,000 chunks, fixed array"]  # at most 0.6 times
+    result = Result(case=case, samples={OURS: (0.36, 0.36), "h5py": theirs}, failures={})
+    assert stated.is_worse(result) is worse
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("title", STATED_CASES)
+def test_no_ratio_is_worse_than_stated(title: str, files: Files) -> None:
+    case = next(case for case in stated.checked_cases(files) if case.title == title)
+    result = measure(case, repeats=1)
+    assert result.failures == {}
+    assert not stated.is_worse(result), result.ratios(stated.STATED[title][0])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_kernels_take_no_more_instructions_than_stated(files: Files) -> None:
+    try:
+        counted = instructions.count(files.folder)
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    assert counted.keys() == instructions.MOST_A_CHUNK.keys()
+    assert {name: count for name, count in counted.items() if count > instructions.MOST_A_CHUNK[name]} == {}

@@ -7,17 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from vzlab.builder.program import Name, call
 from vzlab.inspection import VariableInspection
 from vzlab.manifests.manifest import INLINE, MISSING
 from vzlab.render.html import Markup, element
 from vzlab.render.page import standalone
 from vzlab.storage import url_name
 from vzlab.widgets.core import ESM
+from vzlab.widgets.explore_code import cost_line, explore_code
 from vzlab.widgets.explore_detail import strips_of
 from vzlab.widgets.explore_pages import chunks_view, first_variable, outline, sliders, variable_page
 from vzlab.widgets.explored import Explored
-from vzlab.widgets.explorer import Explorer
 
 BUDGET_BYTES = 4_000_000
 """Of all variables' pages together; those beyond it are left out, the smallest ones."""
@@ -96,8 +95,8 @@ def _page(explored: Explored, variable: VariableInspection) -> dict[str, Any]:
         "spec": {**spec, "sliders": offered},
         "levels": levels,
         "columns": _columns(explored, variable),
-        "code": Explorer(explored=explored, variable=path).code,
-        "cost": call("cost = vz.cost", Name(text="x"), path, Name(text="SELECTION"), **explored.named()),
+        "code": explore_code(explored, path, colour=spec["colours"][0]),
+        "cost": cost_line(explored, path, "SELECTION"),
     }
 
 

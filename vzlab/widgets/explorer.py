@@ -7,11 +7,11 @@ from typing import Any
 
 import traitlets
 
-from vzlab.builder.program import Name, call
 from vzlab.errors import first_line
 from vzlab.inspection import Cost, Inspection, Trace, trace
 from vzlab.render.trace import to_html as trace_html
 from vzlab.widgets.background import BackgroundWork
+from vzlab.widgets.explore_code import explore_code
 from vzlab.widgets.explore_detail import chunk_after, chunk_at, cost_of, detail, value_slices
 from vzlab.widgets.explore_pages import (
     COLOURS,
@@ -362,30 +362,12 @@ class Explorer(traitlets.HasTraits):
             return (0,) * len(self.inspection[self.variable].shape)
         return tuple(part.start for part in value_slices(resolved, chosen))
 
-    # -- code ---------------------------------------------------------------------------------------------------
-
     def _write_code(self) -> None:
-        """Write what is seen as a program: opened, looked at, its cost, its value."""
-        explored, path, chosen = self._explored, self.variable, self._chosen()
-        default = colours(self.inspection[path])[0]
-        seen = explored.named(
-            colour=self.colour if self.colour != default else None,
+        self.code = explore_code(
+            self._explored,
+            self.variable,
+            colour=self.colour,
             slices=self.slices,
-            selection=chosen,
-            version=explored.version if explored.version != "main" else None,
+            chunks=self._chosen(),
+            index=None if self._traced is None else self._traced.index,
         )
-        shown = Name(text=explored.shown)
-        lines = [*explored.setup, call("widget = vz.explore", shown, variable=path, **seen)]
-        if chosen is not None and (resolved := explored.array(path)) is not None:
-            selection = ", ".join(
-                f"slice({part.start}, {part.stop})" for part in value_slices(resolved, chosen)
-            )
-            selection = f"({selection},)" if len(chosen) == 1 else f"({selection})"
-            lines.append(
-                call("cost = vz.cost", Name(text="x"), path, Name(text=selection), **explored.named())
-            )
-        if self._traced is not None:
-            index = Name(text=str(self._traced.index))
-            lines.append(call("trace = vz.trace", Name(text="x"), path, index, **explored.named()))
-        ours = "\n".join(lines)
-        self.code = f"{'import os\n\n' if 'os.environ[' in ours else ''}import vzlab as vz\n\n{ours}\n"

@@ -86,7 +86,7 @@ function chunkMap(spec, { onSelect, ask = null, colour = null }) {
       deep();
     stage.setAttribute(
       "aria-label",
-      `${spec.alt}. Arrow keys move, Shift and arrow keys widen, Enter selects, plus and minus zoom.`,
+      `${spec.alt}. Arrow keys move, Shift and arrow keys widen, Enter selects, Escape clears, plus and minus zoom.`,
     );
     // Chunks of one row alone would be a line too thin to point at.
     const ratio = Math.min(rows / columns, 0.62);
@@ -321,6 +321,7 @@ function chunkMap(spec, { onSelect, ask = null, colour = null }) {
       );
     else if (event.key === "+" || event.key === "=") zoom(0.5);
     else if (event.key === "-") zoom(2);
+    else if (event.key === "Escape") choose(null);
     else if (event.key === "0" || event.key === "Home") see(whole());
     else return;
     event.preventDefault();

@@ -184,6 +184,7 @@ function explore(container, host) {
 
   /** A part of the drawn grid as chunks along every dimension. */
   function selectRegion(region) {
+    if (!region) return host.set("selection", null);
     const slices = host.get("slices") ?? {};
     const [down, across] = spec.views.chunks.axes;
     select(

@@ -100,7 +100,7 @@ def page() -> str:
         "",
         "Variables of a collection of real files, by what became of them; the peer is VirtualiZarr 2.8.0. An entry that its own",
         "reader cannot open is refused here too. What is loaded has a type that Zarr lacks, and is read by the format's own",
-        "library with `loadable_variables=`. The pages in [corpus](corpus) name each variable that is refused, and why.",
+        "library with `loadable_variables=`. The pages in [corpus](corpus/index.md) name each variable that is refused, and why.",
         "",
         "| format | entries | raise natively | variables | equal | equal, loaded | refused | wrong | absent | of all | peer |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",

@@ -1,0 +1,92 @@
+"""Fill the site with what is made from elsewhere: notebooks, tutorials, the API, the command line, a diagram.
+
+MkDocs calls the functions named ``on_...``; each says what it adds.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+from site_api import api_pages
+from site_commands import commands_page
+from site_diagram import diagram
+from site_notebooks import course_table, first_heading, fill_outputs, notebook_page
+
+ROOT = Path(__file__).resolve().parents[2]
+BORROWED = {
+    "benchmarks.md": "benchmarks/README.md",
+    "contributing.md": "CONTRIBUTING.md",
+    "changelog.md": "CHANGELOG.md",
+}
+"""Pages of the site that lie elsewhere in the repository."""
+MARKS = {"<!-- diagram -->": diagram, "<!-- course -->": lambda: course_table(ROOT)}
+"""What stands in a page for something that is made."""
+LESSONS = ("notebooks", "tutorials")
+
+
+def on_config(config: Any) -> Any:
+    """Put lists of pages into the navigation."""
+    lists: dict[str, list[Any]] = {
+        f"{{{part}}}": [
+            f"{part}/index.md",
+            *({first_heading(path): f"{part}/{path.stem}.md"} for path in _lessons(part)),
+        ]
+        for part in LESSONS
+    }
+    lists["{api}"] = list(api_pages())
+    lists["{corpus}"] = [f"corpus/{path.name}" for path in sorted((ROOT / "docs/corpus").glob("*.md"))]
+    lists["{corpus}"].sort(key=lambda name: name != "corpus/index.md")
+    config.nav = _filled(config.nav, lists)
+    return config
+
+
+def on_files(files: Files, *, config: Any) -> Files:
+    """Add the pages that are made."""
+    made = {name: (ROOT / path).read_text(encoding="utf-8") for name, path in BORROWED.items()}
+    made |= api_pages() | {"cli.md": commands_page()}
+    for part in LESSONS:
+        made |= {f"{part}/{path.stem}.md": notebook_page(path) for path in _lessons(part)}
+        made[f"{part}/index.md"] = _list_of(part)
+    for name, text in made.items():
+        files.append(File.generated(config, name, content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Put what is made where its mark stands."""
+    for mark, make in MARKS.items():
+        if mark in markdown:
+            markdown = markdown.replace(mark, make())
+    return markdown
+
+
+def on_page_content(html: str, *, page: Any, **_: Any) -> str:
+    """Put the outputs of a notebook's cells into its page, as they were committed."""
+    part, _slash, name = page.file.src_uri.partition("/")
+    path = ROOT / part / f"{name.removesuffix('.md')}.ipynb"
+    return fill_outputs(html, path) if part in LESSONS and path.exists() else html
+
+
+def _lessons(part: str) -> list[Path]:
+    return sorted((ROOT / part).glob("*.ipynb"))
+
+
+def _list_of(part: str) -> str:
+    entries = "\n".join(f"- [{first_heading(path)}]({path.stem}.md)" for path in _lessons(part))
+    readme = ROOT / part / "README.md"
+    if readme.exists():
+        return f"{readme.read_text(encoding='utf-8')}\n{entries}\n"
+    return (
+        "# Notebooks\n\nThe workshop, in order. These pages show how the notebooks ran; `vzlab lab` copies them to a folder "
+        "of yours, where you run and change them, and solve the exercises yourself.\n\n<!-- course -->\n"
+    )
+
+
+def _filled(entry: Any, lists: dict[str, list[Any]]) -> Any:
+    if isinstance(entry, list):
+        return [_filled(each, lists) for each in entry]
+    if isinstance(entry, dict):
+        return {name: _filled(value, lists) for name, value in entry.items()}
+    return lists.get(entry, entry)

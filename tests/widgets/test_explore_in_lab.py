@@ -15,7 +15,7 @@ from tests.render.lab import command, jupyter_lab, opened
 
 nbformat = pytest.importorskip("nbformat")
 pytest.importorskip("jupyterlab")
-pytestmark = [pytest.mark.browser, pytest.mark.notebook, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.notebook, pytest.mark.timeout(420)]
 
 LOOK = 'import vzlab as vz\n\nwidget = vz.explore("sst.nc", "sst")\nwidget'
 TELL = "print('seen:', widget.selection['chunks'], widget.cost.n_requests, widget.traced.agrees)"

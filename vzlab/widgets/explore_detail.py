@@ -15,7 +15,7 @@ from vzlab.inspection.words import format_bytes, format_count, format_percent, f
 from vzlab.manifests.manifest import INLINE, MISSING
 from vzlab.render import html
 from vzlab.render.cost import to_html as cost_html
-from vzlab.render.spec import MAX_BARS, planned_spec
+from vzlab.render.spec import planned_spec
 from vzlab.storage import url_name
 from vzlab.widgets.explore_pages import dim_names
 from vzlab.widgets.explored import Explored
@@ -25,6 +25,8 @@ type Chunks = Sequence[Sequence[int]]
 
 _ROWS = 20
 """Chunks of a selection that are listed."""
+_BARS = 300
+"""Requests of a selection that are drawn."""
 _BINS = 2_048
 """Places of a strip that are told apart where many chunks are marked."""
 
@@ -151,7 +153,7 @@ def _requests(found: Cost, resolved: ResolvedArray, chunks: Chunks) -> dict[str,
     if np.count_nonzero(wanted) < 2:
         return None
     index, offsets, lengths = (
-        column[key][wanted].astype(np.int64)[:MAX_BARS]
+        column[key][wanted].astype(np.int64)[:_BARS]
         for column in (manifest.source_index, manifest.offsets, manifest.lengths)
     )
     prices = found.prices

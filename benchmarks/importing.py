@@ -13,13 +13,17 @@ from benchmarks.harness import Case, Goal, Measure
 from benchmarks.scale import Scale
 
 TOPIC = "Import"
-NOTE = "Processor time of the `import` statement in a fresh interpreter, bytecode compiled already."
+NOTE = (
+    "Processor time in a fresh interpreter, bytecode compiled already. The first look is everything from the start of the "
+    "interpreter to the text of a small file: by `vz.inspect`, and by xarray opening it."
+)
 
+_LOOK = "import {0}; {1}; import time; print(time.process_time())"
 _PROGRAM = "import time; start = time.process_time(); import {}; print(time.process_time() - start)"
 
 
-def cases(scale: Scale, _files: Files) -> Iterator[Case]:
-    """One case."""
+def cases(scale: Scale, files: Files) -> Iterator[Case]:
+    """The statement, and the first thing that is done with it."""
     yield Case(
         topic=TOPIC,
         title="import, CPU",
@@ -33,6 +37,22 @@ def cases(scale: Scale, _files: Files) -> Iterator[Case]:
         repeats=scale.slow_repeats,
         warm_up=False,
     )
+    yield Case(
+        topic=TOPIC,
+        title="First look at a file, CPU",
+        contestants={
+            "vzlab": partial(_look, files, "vzlab as vz", "str(vz.inspect({!r}))"),
+            "xarray": partial(_look, files, "xarray as xr", "str(xr.open_dataset({!r}, engine='h5netcdf'))"),
+        },
+        goal=Goal(at_most=1.5, any_size=True),
+        repeats=scale.slow_repeats,
+        warm_up=False,
+    )
+
+
+def _look(files: Files, module: str, expression: str) -> Measure:
+    program = _LOOK.format(module, expression.format(str(files.small(0))))
+    return lambda: _printed(program)
 
 
 def _import(*modules: str) -> Measure:
@@ -40,8 +60,9 @@ def _import(*modules: str) -> Measure:
         importlib.import_module(module)  # says which one is not installed
     program = _PROGRAM.format(", ".join(modules))
 
-    def fresh() -> float:
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-        return float(done.stdout)
+    return lambda: _printed(program)
 
-    return fresh
+
+def _printed(program: str) -> float:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return float(done.stdout)

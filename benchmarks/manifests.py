@@ -39,19 +39,22 @@ def cases(scale: Scale, _files: Files) -> Iterator[Case]:
         )
 
     what = f"{n_chunks:,} references"
-    yield case(
-        f"Concatenate {n_files} arrays to {what}", partial(_concat, n_chunks), goal=Goal(at_most=15e-3)
-    )
+    yield case(f"Concatenate {n_files} arrays to {what}", partial(_concat, n_chunks), goal=Goal(at_most=5e-3))
     yield case(
         "Memory of one of them",
         partial(_memory, n_chunks),
         unit="bytes",
-        goal=Goal(at_most=24, any_size=True),
+        goal=Goal(at_most=20.5, any_size=True),
         repeats=1,
     )
     yield case(f"Pickle of {what}, size", _pickle_size, unit="bytes", goal=Goal(at_most=25e6), repeats=1)
-    yield case(f"Pickle {what} and load them", _pickle_time, repeats=scale.slow_repeats)
-    yield case(f"Rename the urls of {what}", _rename, repeats=scale.slow_repeats)
+    yield case(
+        f"Pickle {what} and load them",
+        _pickle_time,
+        goal=Goal(at_most=20e-3),
+        repeats=scale.slow_repeats,
+    )
+    yield case(f"Rename the urls of {what}", _rename, goal=Goal(at_most=1e-3), repeats=scale.slow_repeats)
 
 
 class _Vzlab:

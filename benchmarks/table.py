@@ -43,13 +43,38 @@ def topic_table(results: Sequence[Result], *, note: str, full_size: bool) -> str
     ]
     if not any(row[-1] for row in rows):
         header, rows = header[:-1], [row[:-1] for row in rows]
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = [header, ["-" * width for width in widths], *rows]
-    text = "\n".join(
+    return f"{_lines([header, *rows])}\n\n{note}\n"
+
+
+def goals_table(results: Sequence[Result], *, full_size: bool) -> str:
+    """Every goal, what was measured, and whether that reaches it."""
+    rows = [["goal of", "at most", "measured", "reached"]]
+    for result in results:
+        goal = result.case.goal
+        if goal is None:
+            continue
+        measured = "failed"
+        if OURS not in result.failures:
+            measured = amount(result.median(OURS), result.case.unit)
+            if goal.times in result.samples:
+                measured += f", {_ratio(1 / statistics.median(result.ratios(goal.times)))}x {goal.times}"
+        reached = result.reaches_goal(full_size=full_size)
+        said = "not judged" if reached is None else "yes" if reached else "**no**"
+        rows.append(
+            [f"{result.case.topic}: {result.case.title}", _said(goal, result.case.unit), measured, said]
+        )
+    n_reached, n_judged = (sum(row[3] in kinds for row in rows) for kinds in ({"yes"}, {"yes", "**no**"}))
+    return f"{_lines(rows)}\n\n{n_reached} of {n_judged} goals are reached.\n"
+
+
+def _lines(rows: Sequence[Sequence[str]]) -> str:
+    """Rows, the first of them a head, as Markdown."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [rows[0], ["-" * width for width in widths], *rows[1:]]
+    return "\n".join(
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
         for line in lines
     )
-    return f"{text}\n\n{note}\n"
 
 
 def _cell(result: Result, name: str) -> str:

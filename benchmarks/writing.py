@@ -14,7 +14,7 @@ import zarr
 
 from benchmarks import references
 from benchmarks.files import Files
-from benchmarks.harness import Case, Contestant, Measure, require, wall
+from benchmarks.harness import Case, Contestant, Goal, Measure, require, wall
 from benchmarks.references import PREFIX, Columns, columns_of_files
 from benchmarks.scale import Scale
 from vzlab.writers import write_icechunk
@@ -25,6 +25,9 @@ NOTE = (
     "The column icechunk is its own bulk call, given columns and lists of urls that are ready: the least there is. Kerchunk "
     "references go to a temporary folder; VirtualiZarr writes Parquet through kerchunk."
 )
+
+MOST_S = {"set": 0.4, "json": 1.5, "parquet": 0.4}
+"""For a million references."""
 
 type Step = Literal["set", "commit"]
 type Format = Literal["json", "parquet"]
@@ -43,7 +46,13 @@ def cases(scale: Scale, _files: Files) -> Iterator[Case]:
                 name: partial(_icechunk, step, setter, parts) for name, setter in setters.items()
             }
             title = f"Icechunk, {n_chunks:,} references: {step}"
-            yield Case(topic=TOPIC, title=title, contestants=contestants, repeats=scale.slow_repeats)
+            yield Case(
+                topic=TOPIC,
+                title=title,
+                contestants=contestants,
+                goal=_goal(step, n_chunks),
+                repeats=scale.slow_repeats,
+            )
         appenders: dict[str, Callable[[list[Columns]], SetReferences]] = {
             "vzlab": _vzlab_append,
             "VirtualiZarr": _virtualizarr_append,
@@ -66,10 +75,17 @@ def cases(scale: Scale, _files: Files) -> Iterator[Case]:
                 topic=TOPIC,
                 title=f"Kerchunk {format_}, {n_chunks:,} references",
                 contestants=contestants,
+                goal=_goal(format_, n_chunks),
                 # Ten seconds and more each at a million.
                 repeats=scale.slow_repeats if n_chunks < 1_000_000 else 2,
                 warm_up=n_chunks < 1_000_000,
             )
+
+
+def _goal(what: str, n_chunks: int) -> Goal | None:
+    """Of a million references, the number that it is set for."""
+    most_s = MOST_S.get(what)
+    return Goal(at_most=most_s) if n_chunks == 1_000_000 and most_s is not None else None
 
 
 # -- Icechunk ----------------------------------------------------------------------------------------------------------

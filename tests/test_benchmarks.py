@@ -6,10 +6,11 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks import growth, instructions, stated, table
+from benchmarks import chart, growth, instructions, stated, table
 from benchmarks.__main__ import PAGE
 from benchmarks.cases import TOPICS
 from benchmarks.files import Files
@@ -140,6 +141,37 @@ def test_results_go_between_the_markers() -> None:
 def test_page_without_its_markers_is_left_alone(page: str) -> None:
     with pytest.raises(ValueError, match="each once"):
         table.replace_results(page, "new")
+
+
+def results_beside(**samples: tuple[float, ...]) -> list[Result]:
+    goal = Goal(at_most=1.2, times="h5py")
+    case = Case(topic="Open <files>", title="a & b", contestants={}, goal=goal)
+    return [Result(case=case, samples=samples, failures={})]
+
+
+def test_a_chart_has_whoever_was_measured_where_its_ratio_is() -> None:
+    drawn = chart.topic_chart(results_beside(vzlab=(1.0,), h5py=(1.0,), kerchunk=(10.0,)))
+    assert drawn is not None
+    root = ET.fromstring(drawn)
+    space = "{http://www.w3.org/2000/svg}"
+    dots = {
+        title.text: float(circle.attrib["cx"])
+        for circle in root.iter(f"{space}circle")
+        if (title := circle.find(f"{space}title")) is not None
+    }
+    assert dots["h5py: 1 times what vzlab takes"] < dots["kerchunk: 10 times what vzlab takes"]
+    assert "a & b" in [text.text for text in root.iter(f"{space}text")]
+    assert chart.topic_chart(results_beside(vzlab=(1.0,))) is None
+    assert chart.file_name("Open <files>") == "open-files.svg"
+
+
+@pytest.mark.parametrize(("h5py", "said"), [(1.0, "yes"), (0.5, "**no**")])
+def test_each_goal_is_listed_with_what_was_measured(h5py: float, said: str) -> None:
+    listed = table.goals_table(results_beside(vzlab=(1.0,), h5py=(h5py,)), full_size=True)
+    row = listed.splitlines()[2]
+    assert f"1 s, {1 / h5py:.2g}x h5py" in row
+    assert row.endswith(f"| {said.ljust(7)} |")
+    assert f"{int(said == 'yes')} of 1 goals are reached" in listed
 
 
 def test_exponent_is_that_of_the_power() -> None:

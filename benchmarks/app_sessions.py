@@ -119,8 +119,12 @@ class Visitor:
     """One session, by Bokeh's own client."""
 
     def __init__(self, url: str) -> None:
+        import panel.models
         from bokeh.client import pull_session
 
+        import vzlab.webapp.explorer_component  # noqa: F401 - the client must know every model too
+
+        assert panel.models
         self.session = pull_session(url=url.rstrip("/"))
 
     def close(self) -> None:

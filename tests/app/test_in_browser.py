@@ -33,7 +33,7 @@ def app(archive: Any) -> Iterator[AppProcess]:
     """Give a server whose root is the directory above the demo archive, which has an odd file."""
     with app_process(archive.folder.parent) as process:
         yield process
-        assert process.errors == []
+        assert process.errors == [], process.log.read_text()
 
 
 class Visit(Watched):
@@ -185,10 +185,10 @@ def test_two_people_share_nothing(browser: Any, app: AppProcess, archive: Any) -
         two.page.locator(".vzx-head").get_by_text(second.name).wait_for()
         one.click("Build")
         one.see("Files")
-        assert one.page.get_by_label("Files").input_value() == str(first)
+        assert one.page.get_by_label("Files", exact=True).input_value() == str(first)
         two.click("Build")
         two.see("Files")
-        assert two.page.get_by_label("Files").input_value() == str(second)
+        assert two.page.get_by_label("Files", exact=True).input_value() == str(second)
         assert parse_qs(urlsplit(two.page.url).query)["var"] == ["lat"]
         assert parse_qs(urlsplit(one.page.url).query)["var"] == ["sst"]
         assert one.complaints() + two.complaints() == []

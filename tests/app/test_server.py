@@ -93,3 +93,16 @@ def test_the_access_log_has_no_queries() -> None:
     )  # fmt: skip
     assert _without_query(record)
     assert record.getMessage() == "200 GET / (127.0.0.1) 1.00ms"
+
+
+def test_the_command_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from typer.testing import CliRunner
+
+    from vzlab.cli.shared import app
+
+    monkeypatch.delenv("VZLAB_TOKEN", raising=False)
+    told = CliRunner().invoke(app, ["app", "--address", "0.0.0.0", "--no-browser"])
+    assert isinstance(told.exception, ValueError)
+    assert "without a token" in str(told.exception)
+    told = CliRunner().invoke(app, ["app", "--allow-url", "nowhere", "--no-browser"])
+    assert "prefix of urls" in str(told.exception)

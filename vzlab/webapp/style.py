@@ -28,7 +28,7 @@ def page(content: Any) -> pn.Template:
 
 def styled(**more: Any) -> dict[str, Any]:
     """Keywords that every widget is made with."""
-    return {"stylesheets": [WIDGETS], "margin": (4, 10, 6, 0), **more}
+    return {"stylesheets": [WIDGETS], "margin": (4, 0, 6, 0), **more}
 
 
 def html(text: str = "", **more: Any) -> pn.pane.HTML:
@@ -51,6 +51,7 @@ def row(*content: Any, **more: Any) -> pn.FlexBox:
     return pn.FlexBox(
         *content,
         align_items="flex-end",
+        gap="0 10px",
         sizing_mode="stretch_width",
         margin=0,
         stylesheets=[_CONTENT],

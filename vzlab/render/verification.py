@@ -143,8 +143,8 @@ def _next_step(verification: Verification) -> str:
         steps.append("Files that moved: vz.relocate(...), or ds.vzlab.rename_urls(...).")
     if verification.n_unrecorded:
         steps.append(
-            f"Of {format_count(verification.n_unrecorded, 'file')} nobody kept what they were when they were parsed, so that a "
-            "change that leaves their length alone is not seen."
+            f"Of {format_count(verification.n_unrecorded, 'file')} neither size, tag nor time was noted when the references "
+            "were made, so a change since then that leaves the references inside is not seen."
         )
     return " ".join([*steps, _BLIND_SPOT])
 

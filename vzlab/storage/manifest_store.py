@@ -287,7 +287,7 @@ class ManifestStore(Inspected, Tabular, Store):
         return ((path, array.manifest) for path, array in self._arrays.items())
 
     def __repr__(self) -> str:
-        return f"<ManifestStore of {len(self._arrays)} arrays>"
+        return f"<ManifestStore of {len(self._arrays)} array{'s' * (len(self._arrays) != 1)}>"
 
     def __str__(self) -> str:
         return f"vzlab://{id(self):x}"

@@ -249,13 +249,18 @@ def _check_overlaps(spans: list[tuple[str, ChunkManifest]], record: Record) -> N
     _, firsts, counts = np.unique(file[found], return_index=True, return_counts=True)
     for first, n in zip(found[firsts].tolist(), counts.tolist(), strict=True):
         paths = [spans[int(owner[i])][0] for i in (first, first + 1)]
+        whose = (
+            f"two references of {paths[0]}"
+            if paths[0] == paths[1]
+            else f"references of {paths[0]} and {paths[1]}"
+        )
         url = urls[int(file[first])]
         shared = int(stop[first] - start[first + 1])
         record.find(
             Finding(
                 level=_LEVEL,
                 variable=paths[1],
-                message=f"overlap: {shared} bytes belong to references of {paths[0]} and {paths[1]}",
+                message=f"overlap: {shared:,} byte{' belongs' if shared == 1 else 's belong'} to {whose}",
                 cause="a wrong offset or length",
                 file=url,
                 source=url,

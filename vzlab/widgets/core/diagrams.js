@@ -56,9 +56,16 @@ function matrixDiagram(spec, { onSelect }) {
 
 const WATERFALL_ROWS = 100;
 
+/** Colour and name of each kind of request, and which are of it. */
+const REQUESTS = {
+  repeat: [[208, 62, 62], "came before", (spec, i) => spec.is_repeat[i]],
+  chunk: [[36, 128, 148], "chunks", (spec, i) => spec.is_data[i] && !spec.is_repeat[i]],
+  metadata: [[140, 140, 150], "metadata", (spec, i) => !spec.is_data[i] && !spec.is_repeat[i]],
+};
+
 /** Requests as bars along time, in lanes where they overlap. */
 function waterfallDiagram(spec, { onSelect }) {
-  let lanes = [];
+  let [lanes, nLanes, end] = [[], 1, 1];
   const stage = h("div", {
     class: "vzx-stage vzx-waterfall",
     role: "img",
@@ -69,23 +76,9 @@ function waterfallDiagram(spec, { onSelect }) {
   const drawn = picture("vzx-canvas", draw);
   stage.append(drawn.canvas);
   const status = h("div", { class: "vzx-status" });
+  const key = h("div");
   const table = foldedTable(tableOfRequests);
-  const el = h(
-    "div",
-    {},
-    stage,
-    status,
-    h(
-      "div",
-      {},
-      legend([
-        [[36, 128, 148], "chunks"],
-        [[140, 140, 150], "metadata"],
-        [[208, 62, 62], "came before"],
-      ]),
-    ),
-    table.el,
-  );
+  const el = h("div", {}, stage, status, key, table.el);
 
   /** Give each request the first lane that is free when it begins. */
   function lay() {
@@ -96,26 +89,26 @@ function waterfallDiagram(spec, { onSelect }) {
       free[lane] = spec.ended_s[i];
       return lane;
     });
-    stage.style.setProperty("--vzx-lanes", Math.max(free.length, 1));
+    nLanes = Math.max(free.length, 1);
+    end = spec.ended_s.reduce((latest, each) => Math.max(latest, each), Math.max(spec.elapsed_s, 1e-6));
+    stage.style.setProperty("--vzx-lanes", nLanes);
     stage.setAttribute("aria-label", spec.alt);
+    const said = Object.values(REQUESTS).filter(([, , has]) => lanes.some((_, i) => has(spec, i)));
+    const axis = [null, `0 to ${end < 1 ? ms(end) : `${end.toPrecision(3)} s`} from left to right`];
+    key.replaceChildren(legend([...said, axis]));
     table.refresh();
   }
 
-  const end = () => Math.max(spec.elapsed_s, ...spec.ended_s.slice(-1), 1e-6);
   const bar = (i, width, height) => {
-    const tall = height / (Math.max(...lanes, 0) + 1);
-    const x = (spec.started_s[i] / end()) * width;
-    return [
-      x,
-      lanes[i] * tall,
-      Math.max(((spec.ended_s[i] - spec.started_s[i]) / end()) * width, 1.5),
-      Math.max(tall - 1, 1),
-    ];
+    const tall = height / nLanes;
+    const [x, stop] = [spec.started_s[i], spec.ended_s[i]].map((seconds) => (seconds / end) * width);
+    return [x, lanes[i] * tall, Math.max(stop - x, 1.5), Math.max(tall - 1, 1)];
   };
 
   function draw(context, width, height) {
     for (let i = 0; i < lanes.length; i++) {
-      context.fillStyle = rgb(spec.is_repeat[i] ? [208, 62, 62] : spec.is_data[i] ? [36, 128, 148] : [140, 140, 150]);
+      const [colour] = Object.values(REQUESTS).find(([, , has]) => has(spec, i));
+      context.fillStyle = rgb(colour);
       context.fillRect(...bar(i, width, height));
     }
   }

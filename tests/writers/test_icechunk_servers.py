@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import icechunk
+import numpy as np
 import obstore
 import pytest
 import xarray as xr
@@ -78,6 +79,20 @@ def test_one_request_a_chunk(s3: S3Server, day: Path, tmp_path: Path) -> None:
     s3.clear_requests()
     read_icechunk(tmp_path / "cube", storage_options=s3.storage_options)
     assert len([r for r in s3.requests if r.method == "GET"]) == cube.vzlab.n_refs == 16
+
+
+def test_one_request_a_chunk_of_many_kilobytes(s3: S3Server, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (3, 40_000), dtype="u1")
+    path = tmp_path / "noise.nc"
+    xr.Dataset({"noise": (("y", "x"), noise)}).to_netcdf(
+        path, engine="h5netcdf", encoding={"noise": {"chunksizes": (1, 40_000)}}
+    )
+    cube = vz.open_virtual_dataset(s3.bucket().upload(path), storage_options=s3.storage_options)
+    write_icechunk(cube, tmp_path / "cube", source_options=s3.storage_options)
+    s3.clear_requests()
+    got = read_icechunk(tmp_path / "cube", storage_options=s3.storage_options)
+    assert np.array_equal(got["noise"], noise)
+    assert len([r for r in s3.requests if r.method == "GET"]) == 3
 
 
 def test_failure_leaves_nothing_in_the_bucket(s3: S3Server, day: Path) -> None:

@@ -128,8 +128,8 @@ def open_icechunk(
     config = repository_config(storage)
     for prefix in config.virtual_chunk_containers or {}:
         pass_gate(prefix)  # Icechunk reads what lies there by itself
-    if config.storage is None:
-        # The default of local and in-memory storage cuts every chunk into several requests.
+    if config.storage is None or config.storage.concurrency == storage.default_settings().concurrency:
+        # The default of local and in-memory storage cuts every chunk into several requests, in buckets too.
         config.storage = single_requests(storage)
     return icechunk.Repository.open(
         storage,

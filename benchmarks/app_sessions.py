@@ -1,22 +1,23 @@
-"""The app with many people at once: ``python -m benchmarks.app_sessions`` drives real sessions of a real server.
+"""The app with many people at once: ``python -m benchmarks.app_sessions``.
 
-Each session opens a store of a million chunks (by default another one each) and selects chunks in it. Told are how long
-that takes, and how much memory the server has.
+All sessions of a server in one process, at once: each opens a store of a million chunks and selects chunks in it. Told are
+how long that takes and how much memory the process has. What a browser takes to draw it, `benchmarks.exploring` tells.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,14 +41,16 @@ class Measured:
     title: str
     n_sessions: int
     n_chunks: int
-    open_s: tuple[float, ...]
+    open_s: Sequence[float]
     """From asking to the explorer, in each session."""
-    select_s: tuple[float, ...]
+    select_s: Sequence[float]
     """From a selection to what it costs, each."""
     before_bytes: int
     peak_bytes: int
     after_bytes: int
-    """Resident memory of the server."""
+    """Resident memory of the process that has all sessions."""
+    kept_bytes: int
+    """What its library counts."""
 
 
 def make_store(folder: Path, name: str, grid: tuple[int, int]) -> Path:
@@ -80,143 +83,92 @@ def make_store(folder: Path, name: str, grid: tuple[int, int]) -> Path:
     return target
 
 
-@contextmanager
-def server(folder: Path, stores: Sequence[Path]) -> Iterator[tuple[str, int]]:
-    """Give url and process id of ``vzlab app``."""
-    # One that is small comes first: the first is opened by every session.
-    command = [
-        sys.executable,
-        "-m",
-        "vzlab",
-        "app",
-        *map(str, stores),
-        "--port",
-        "0",
-        "--no-browser",
-        "--root",
-        str(folder),
-    ]
-    log = folder / "server.log"
-    with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
-        try:
-            while (found := re.search(r"http://\S+", log.read_text())) is None:
-                if process.poll() is not None:
-                    raise RuntimeError(log.read_text())
-                time.sleep(0.1)
-            yield found.group(), process.pid
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-def resident_bytes(pid: int, what: str = "VmRSS") -> int:
-    """Memory of a process, as Linux tells it."""
-    (kilobytes,) = re.findall(rf"{what}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+def resident_bytes(what: str = "VmRSS") -> int:
+    """Memory of this process, as Linux tells it."""
+    (kilobytes,) = re.findall(rf"{what}:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return int(kilobytes) * 1024
 
 
-class Visitor:
-    """One session, by Bokeh's own client."""
-
-    def __init__(self, url: str) -> None:
-        import panel.models
-        from bokeh.client import pull_session
-
-        import vzlab.webapp.explorer_component  # noqa: F401 - the client must know every model too
-
-        assert panel.models
-        self.session = pull_session(url=url.rstrip("/"))
-
-    def close(self) -> None:
-        """Leave."""
-        self.session.close()
-
-    def model(self, name: str) -> Any:
-        """The first model of a kind."""
-        found = [each for each in self.session.document.models if type(each).__name__ == name]
-        return found[0] if found else None
-
-    def open(self, location: Path) -> float:
-        """Choose one of the locations that are offered, and wait for the explorer; gives seconds."""
-        (offered,) = [
-            each for each in self.session.document.models if getattr(each, "title", None) == "Offered here"
-        ]
+def visit(
+    app: Any, store: Path, number: int, grid: tuple[int, int], together: threading.Barrier
+) -> tuple[float, list[float]]:
+    """Open a store and select chunks, as one person does; gives seconds."""
+    together.wait(PATIENT_S)
+    began = time.perf_counter()
+    app.open(str(store))
+    assert app.wait(PATIENT_S), "the app does not answer"
+    component = app.explore.bridge.component
+    assert component.spec["grid"], app.message.object
+    took = time.perf_counter() - began
+    random, selects = np.random.default_rng(number), []
+    for _ in range(SELECTIONS):
+        row, column = map(int, random.integers(0, grid[0], 2))
         began = time.perf_counter()
-        choices = offered.options
-        offered.value = next(
-            each[0] if isinstance(each, tuple | list) else each
-            for each in choices
-            if location.name in str(each)
-        )
-        self._until(
-            lambda: (component := self.model("AnyWidgetComponent")) is not None and component.data.spec
-        )
-        return time.perf_counter() - began
+        component.selection = {"variable": "a", "chunks": [[row, row + 1], [column, column + 1]]}
+        assert app.wait(PATIENT_S), "the app does not answer"
+        assert f"({row}, {column})" in component.detail["title"]
+        selects.append(time.perf_counter() - began)
+    together.wait(PATIENT_S)  # nobody leaves before all have seen theirs
+    return took, selects
 
-    def select(self, row: int, column: int) -> float:
-        """Select a chunk, and wait for what is told of it; gives seconds."""
-        data = self.model("AnyWidgetComponent").data
-        chunks = [[row, row + 1], [column, column + 1]]
-        title = f"({row}, {column})"
-        began = time.perf_counter()
-        data.selection = {"variable": "a", "chunks": chunks}
-        self._until(lambda: title in str((data.detail or {}).get("title", "")))
-        return time.perf_counter() - began
 
-    def _until(self, test: Any) -> None:
-        began = time.perf_counter()
-        while not test():
-            if time.perf_counter() - began > PATIENT_S:
-                raise TimeoutError("the app does not answer")
-            self.session.force_roundtrip()
-            time.sleep(0.01)
+def crowd(folder: Path, stores: Sequence[Path], n_sessions: int, grid: tuple[int, int]) -> dict[str, Any]:
+    """Let a crowd in at once: the sessions of one server, which share its library and its gate."""
+    import panel as pn
+
+    from vzlab.storage.gate import gated
+    from vzlab.webapp import App, Policy
+    from vzlab.webapp.library import Library
+
+    policy, library = Policy.of(roots=[folder]), Library()
+    with gated(policy):
+        first = App(policy=policy, library=library)  # what every server loads once
+        first.open(str(folder / "small.parquet"))
+        assert first.wait(PATIENT_S)
+        pn.panel(first).get_root()
+        apps = [App(policy=policy, library=library) for _ in range(n_sessions)]
+        roots = [pn.panel(app).get_root() for app in apps]  # what is told to browsers
+        before = resident_bytes()
+        together = threading.Barrier(n_sessions)
+        with ThreadPoolExecutor(n_sessions) as pool:
+            found = list(
+                pool.map(
+                    lambda n: visit(apps[n], stores[n % len(stores)], n, grid, together), range(n_sessions)
+                )
+            )
+        assert len(roots) == n_sessions
+        return {
+            "open_s": [took for took, _ in found],
+            "select_s": [each for _, selects in found for each in selects],
+            "before_bytes": before,
+            "peak_bytes": resident_bytes("VmHWM"),
+            "after_bytes": resident_bytes(),
+            "kept_bytes": library.n_bytes,
+        }
 
 
 def measure(
     folder: Path, title: str, stores: Sequence[Path], n_sessions: int, grid: tuple[int, int]
 ) -> Measured:
-    """Let a crowd in at once."""
-    with server(folder, stores) as (url, pid):
-        first = Visitor(url)  # what every server loads once
-        first.open(stores[0])
-        first.close()
-        before = resident_bytes(pid)
-        together = threading.Barrier(n_sessions)
-
-        def visit(number: int) -> tuple[float, list[float]]:
-            visitor = Visitor(url)
-            together.wait(PATIENT_S)
-            took = visitor.open(stores[1 + number % (len(stores) - 1)])
-            random = np.random.default_rng(number)
-            selects = [visitor.select(*map(int, random.integers(0, grid[0], 2))) for _ in range(SELECTIONS)]
-            together.wait(PATIENT_S)  # nobody leaves before all have seen theirs
-            visitor.close()
-            return took, selects
-
-        with ThreadPoolExecutor(n_sessions) as pool:
-            found = list(pool.map(visit, range(n_sessions)))
-        return Measured(
-            title=title,
-            n_sessions=n_sessions,
-            n_chunks=grid[0] * grid[1],
-            open_s=tuple(took for took, _ in found),
-            select_s=tuple(each for _, selects in found for each in selects),
-            before_bytes=before,
-            peak_bytes=resident_bytes(pid, "VmHWM"),
-            after_bytes=resident_bytes(pid),
-        )
+    """Measure a crowd in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.app_sessions", "--sessions", str(n_sessions), "--side", str(grid[0]),
+               "--crowd", str(folder), *map(str, stores)]  # fmt: skip
+    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return Measured(
+        title=title, n_sessions=n_sessions, n_chunks=grid[0] * grid[1], **json.loads(told.splitlines()[-1])
+    )
 
 
 def report(found: Sequence[Measured]) -> str:
     """The measurements as a table."""
     head = (
-        "| sessions at once | chunks each | opened: median, most | a selection: median, most | memory before, most, after |\n"
+        "| sessions at once | chunks each | opened: median, most | a selection: median, most | memory before, most, after; kept |\n"
         "| --- | ---: | ---: | ---: | ---: |"
     )
     rows = [
         f"| {m.n_sessions}, {m.title} | {m.n_chunks:,} | {statistics.median(m.open_s):.1f} s, {max(m.open_s):.1f} s | "
         f"{1000 * statistics.median(m.select_s):.0f} ms, {1000 * max(m.select_s):.0f} ms | "
-        f"{m.before_bytes / 1e6:.0f}, {m.peak_bytes / 1e6:.0f}, {m.after_bytes / 1e6:.0f} MB |"
+        f"{m.before_bytes / 1e6:.0f}, {m.peak_bytes / 1e6:.0f}, {m.after_bytes / 1e6:.0f} MB; {m.kept_bytes / 1e6:.0f} MB |"
         for m in found
     ]
     return "\n".join([head, *rows])
@@ -226,18 +178,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.app_sessions", description=__doc__)
     parser.add_argument("--sessions", type=int, default=SESSIONS)
+    parser.add_argument(
+        "--crowd", nargs="+", type=Path, help="a folder, and stores in it: what a process of its own does"
+    )
     parser.add_argument("--side", type=int, default=GRID[0], help="chunks along each side of a store")
     options = parser.parse_args(arguments)
     grid = (options.side, options.side)
+    if options.crowd:
+        print(json.dumps(crowd(options.crowd[0], options.crowd[1:], options.sessions, grid)))
+        return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        small = make_store(folder, "small", (2, 2))
-        stores = [make_store(folder, f"store_{number}", grid) for number in range(options.sessions)]
+        make_store(folder, "small", (2, 2))
+        first = make_store(folder, "store_0", grid)
+        others = [folder / f"store_{number}.parquet" for number in range(1, options.sessions)]
+        stores = [first, *(Path(shutil.copytree(first, other)) for other in others)]
         found = [
-            measure(folder, "of one store", [small, stores[0]], options.sessions, grid),
-            measure(folder, "each of another store", [small, *stores], options.sessions, grid),
+            measure(folder, "of one store", stores[:1], options.sessions, grid),
+            measure(folder, "each of another store", stores, options.sessions, grid),
         ]
-    print(f"{report(found)}\n\n{setting(form='A server and its visitors on one machine')}")
+    print(f"{report(found)}\n\n{setting(form='Sessions of one process')}")
 
 
 if __name__ == "__main__":

@@ -113,7 +113,10 @@ def _place(
     """The values that they hold, and where the first of them lie."""
     region = value_slices(resolved, chunks)
     holds = ", ".join(
-        f"{name} {part.start:,}–{part.stop - 1:,}" for name, part in zip(names, region, strict=True)
+        f"{name} {part.start:,}"
+        if part.stop - part.start == 1
+        else f"{name} {part.start:,}–{part.stop - 1:,}"
+        for name, part in zip(names, region, strict=True)
     )
     shape = [part.stop - part.start for part in region]
     if holds:

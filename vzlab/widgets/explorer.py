@@ -145,9 +145,9 @@ class Explorer(traitlets.HasTraits):
         Parameters
         ----------
         *index : int
-            Along each dimension; the first value of the selection if not given.
+            Along each dimension; a value in the middle of the selection if not given.
         """
-        found = self._trace(self.variable, index or self._first_value())
+        found = self._trace(self.variable, index or self._middle_value())
         self._traced = found
         self._write_code()
         return found
@@ -356,11 +356,11 @@ class Explorer(traitlets.HasTraits):
         chosen: dict[str, Any] | None = self.selection
         return None if chosen is None else list(chosen["chunks"])
 
-    def _first_value(self) -> tuple[int, ...]:
+    def _middle_value(self) -> tuple[int, ...]:
         resolved, chosen = self._explored.array(self.variable), self._chosen()
         if resolved is None or chosen is None:
-            return (0,) * len(self.inspection[self.variable].shape)
-        return tuple(part.start for part in value_slices(resolved, chosen))
+            return tuple(n // 2 for n in self.inspection[self.variable].shape)
+        return tuple((part.start + part.stop) // 2 for part in value_slices(resolved, chosen))
 
     def _write_code(self) -> None:
         self.code = explore_code(

@@ -50,7 +50,9 @@ function detailPanel({ ask, onClear }) {
   function traceForm(detail) {
     const fields = detail.dims.map((dim, axis) => {
       const [start, stop] = detail.region[axis];
-      const field = h("input", { type: "number", min: start, max: stop - 1, value: start, required: true });
+      // Values at the edges of an array are often missing: one in the middle tells more.
+      const value = Math.floor((start + stop) / 2);
+      const field = h("input", { type: "number", min: start, max: stop - 1, value, required: true });
       return [field, h("label", {}, dim, " ", field)];
     });
     const result = h("div", { "aria-live": "polite" });

@@ -86,7 +86,8 @@ def _shown(output: dict[str, Any]) -> str:
         return ""
     value = "".join(data[form])
     if form in {"text/html", "image/svg+xml"}:
-        return value
+        # A shadow root keeps the site's styles for tables and details out; colour and font are inherited.
+        return f'<div><template shadowrootmode="open">{value}</template></div>'
     if form == "image/png":
         said = html.escape("".join(data.get("text/plain", "a picture")), quote=True)
         return f'<img alt="{said}" src="data:image/png;base64,{value.strip()}">'

@@ -21,7 +21,7 @@ CHARTS = PAGE.parent / "charts"
 def main(arguments: list[str] | None = None) -> int:
     """Run what is asked for and give the exit code: 1 if vzlab could not do a case."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--small", action="store_true", help="small input: a minute or two instead of ten")
+    parser.add_argument("--small", action="store_true", help="small input: a few minutes instead of fifteen")
     parser.add_argument("--write", action="store_true", help=f"put tables and charts into {PAGE.name}")
     parser.add_argument(
         "--only", metavar="TEXT", default="", help="only cases whose topic or title has this text"

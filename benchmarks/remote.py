@@ -57,12 +57,12 @@ def cases(scale: Scale, files: Files) -> Iterator[Case]:
     yield from _rows(
         f"{n} datasets of a paged file",
         lambda: [files.scattered(n, apart // 10, page_bytes=2**16)],
-        _parsers(n_variables=n),
+        _without_kerchunk(_parsers(n_variables=n)),
     )
     yield from _rows(
         f"{n_files} files of 7 variables",
         lambda: [files.small(number) for number in range(n_files)],
-        {name: job for name, job in _parsers(n_variables=7).items() if name != "kerchunk"},
+        _without_kerchunk(_parsers(n_variables=7)),
         repeats=scale.slow_repeats,
     )
     chunks = partial(files.array, scale.n_far_chunks * 40 * 2**10, "raw 40 KB")
@@ -151,6 +151,11 @@ def _parsers(*, n_variables: int) -> dict[str, Job]:
         "kerchunk": job(_parse_kerchunk),
         "whole file": job(_parse_whole),
     }
+
+
+def _without_kerchunk(jobs: dict[str, Job]) -> dict[str, Job]:
+    """The others, where it would take minutes."""
+    return {name: job for name, job in jobs.items() if name != "kerchunk"}
 
 
 def _store(server: FarServer) -> HTTPStore:

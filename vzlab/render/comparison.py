@@ -271,7 +271,7 @@ def _finding_lines(number: int, finding: Finding) -> list[str]:
         lines.append(f"   native file {finding.file}")
     if finding.chunk is not None:
         place = f"   chunk {list(finding.chunk)}"
-        if finding.source:
+        if finding.offset is not None:
             place += f": {finding.length} bytes at {finding.offset} of {finding.source}"
         lines.append(place)
     return lines

@@ -319,11 +319,21 @@ def test_another_variable_begins_anew(deep: Explorer) -> None:
     assert "chunk (0, 0)" in deep.detail["title"]  # type: ignore[index]
 
 
+def test_an_array_of_no_length_has_nothing_to_select() -> None:
+    shown = explorer(
+        ManifestGroup(arrays={"a": virtual_array((0, 3)), "b": virtual_array((2, 2))}), variable="a"
+    )
+    assert "no length" in shown.spec["why_no_map"]
+    with pytest.raises(traitlets.TraitError, match="grid"):
+        shown.select((0, 0), 1)
+
+
 def test_values_in_memory_have_no_chunks_to_see() -> None:
     xr = pytest.importorskip("xarray")
     shown = explorer(xr.Dataset({"a": (("y", "x"), np.zeros((3, 4)))}))
     assert shown.spec["views"]["chunks"] is None
     assert "in memory" in shown.spec["why_no_map"]
+    assert shown.spec["grid"] is None
     assert shown.cost is None
 
 

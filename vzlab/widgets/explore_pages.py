@@ -126,7 +126,7 @@ def variable_page(explored: Explored, path: str, slices: Mapping[str, int]) -> d
         ),
         "marks": [{"text": mark.text, "title": mark.title} for mark in lines.marks(variable)],
         "dims": dim_names(variable),
-        "grid": list(variable.chunking.grid_shape),
+        "grid": None if variable.chunking.kind == "unknown" else list(variable.chunking.grid_shape),
         "grid_words": _grid_words(variable),
         "why_no_map": _why_no_map(variable),
         "colours": list(colours(variable)),
@@ -222,6 +222,8 @@ def _why_no_map(variable: VariableInspection) -> str:
         return ""
     if variable.chunking.kind == "unknown" or variable.counts is None:
         return f"Its values are {variable.held}: there are no chunks in files to see."
+    if not variable.chunking.n_chunks:
+        return "It has no chunk: one of its dimensions has no length."
     return "It is one chunk: there is no grid to see."
 
 

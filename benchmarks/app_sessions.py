@@ -162,13 +162,13 @@ def measure(
 def report(found: Sequence[Measured]) -> str:
     """The measurements as a table."""
     head = (
-        "| sessions at once | chunks each | opened: median, most | a selection: median, most | memory before, most, after; kept |\n"
+        "| sessions at once | chunks each | opened: median, most | selected: median, most | memory before, most, after, kept |\n"
         "| --- | ---: | ---: | ---: | ---: |"
     )
     rows = [
         f"| {m.n_sessions}, {m.title} | {m.n_chunks:,} | {statistics.median(m.open_s):.1f} s, {max(m.open_s):.1f} s | "
         f"{1000 * statistics.median(m.select_s):.0f} ms, {1000 * max(m.select_s):.0f} ms | "
-        f"{m.before_bytes / 1e6:.0f}, {m.peak_bytes / 1e6:.0f}, {m.after_bytes / 1e6:.0f} MB; {m.kept_bytes / 1e6:.0f} MB |"
+        f"{m.before_bytes / 1e6:.0f}, {m.peak_bytes / 1e6:.0f}, {m.after_bytes / 1e6:.0f}, {m.kept_bytes / 1e6:.0f} MB |"
         for m in found
     ]
     return "\n".join([head, *rows])

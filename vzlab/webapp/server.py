@@ -133,8 +133,8 @@ def _make(settings: Settings, folder: str) -> Any:
         nonlocal n_open
         if n_open >= MAX_SESSIONS:
             return page(html("<p>Too many people are here at the moment: come back in a few minutes.</p>"))
-        n_open += 1
         app = App(policy=settings.policy, library=library, offered=settings.sources, uploads=folder)
+        n_open += 1
 
         def ended(_: Any) -> None:
             nonlocal n_open

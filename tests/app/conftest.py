@@ -87,7 +87,7 @@ def app_process(folder: Path, *arguments: str) -> Iterator[AppProcess]:
     with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out, cwd=folder) as process:
         try:
             url = None
-            for _ in range(1200):
+            for _ in range(3000):
                 if (found := re.search(r"http://\S+", log.read_text())) is not None:
                     url = found.group()
                     break

@@ -39,9 +39,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Path]:
         (lambda builder: builder.leave_out("sst_2025-01-07.nc").combine(), "3 files"),
         (lambda builder: builder.choose(on_mismatch="load").combine(), "into memory"),
         (lambda builder: builder.check(), "A problem is left: sst in sst_2025-01-07.nc"),
-        (lambda builder: builder.choose(on_mismatch="reencode"), "Go on to the step"),
     ],
-    ids=["the cube", "left out", "loaded", "checked", "not combined"],
+    ids=["the cube", "left out", "loaded", "checked"],
 )
 def test_build(take: Callable[[Builder], Any], hint: str, files: Sequence[Path]) -> None:
     first = Builder().sources(files)

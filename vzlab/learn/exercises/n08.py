@@ -54,8 +54,6 @@ def _build(answer: Any) -> str | None:
         return "That loads sst of all days into memory. Only the odd day's chunks need to be made anew."
     if answer.problems:
         return f"A problem is left: {first_line(answer.problems[0].sentence)}"
-    if not answer.is_combined:
-        return "Nothing is wrong any more. Go on to the step that combines."
     try:
         days = answer.cube.sizes.get("time", 0)
     except VzlabError as error:

@@ -32,7 +32,7 @@ COURSE = sorted(path for part in ("notebooks", "tutorials") for path in (ROOT / 
 CELL_TIMEOUT_S = 90
 LESSON_FOLDER = re.compile(r"(?:/[\w.+-]+)+/vzlab-\w{8}(?=/)")
 """The temporary folder that `vzlab.learn.fresh_folder` makes; outputs are committed with ``/lab`` in its place."""
-COMMIT_TIME = re.compile(r"\b20\d\d-\d\d-\d\d \d\d:\d\d\b(?!:)")
+COMMIT_TIME = re.compile(r"\b20(?:2[6-9]|[3-9]\d)-\d\d-\d\d \d\d:\d\d\b(?!:)")
 """When something was committed to a repository: now. It is committed as the day after the sample archive's last."""
 _CPU = "import time; print(time.process_time())"
 _MARK = re.compile(r"^# %%(.*)$", re.MULTILINE)

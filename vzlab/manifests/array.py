@@ -95,7 +95,10 @@ class ManifestArray(Inspected, Tabular, NDArrayOperatorsMixin):
     def _repr_inline_(self, max_width: int) -> str:
         """What xarray prints on the variable's line."""
         n_files = len(self.manifest.sources)
-        words = [f"virtual, {self.manifest.n_virtual:,} references in {n_files:,} file{'s' * (n_files != 1)}"]
+        n_virtual = self.manifest.n_virtual
+        words = [
+            f"virtual, {n_virtual:,} reference{'s' * (n_virtual != 1)} in {n_files:,} file{'s' * (n_files != 1)}"
+        ]
         if self.manifest.n_inline:
             words.append(f"{self.manifest.n_inline:,} inline")
         if self.manifest.n_missing:

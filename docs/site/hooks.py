@@ -5,6 +5,7 @@ MkDocs calls the functions named ``on_...``; each says what it adds.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from mkdocs.structure.files import File, Files
 from site_api import api_pages
 from site_commands import commands_page
 from site_diagram import diagram
-from site_notebooks import course_table, first_heading, fill_outputs, notebook_page
+from site_notebooks import course_table, fill_outputs, first_heading, notebook_page, to_pages
 
 ROOT = Path(__file__).resolve().parents[2]
 BORROWED = {
@@ -21,8 +22,6 @@ BORROWED = {
     "changelog.md": "CHANGELOG.md",
 }
 """Pages of the site that lie elsewhere in the repository."""
-MARKS = {"<!-- diagram -->": diagram, "<!-- course -->": lambda: course_table(ROOT)}
-"""What stands in a page for something that is made."""
 LESSONS = ("notebooks", "tutorials")
 
 
@@ -38,6 +37,8 @@ def on_config(config: Any) -> Any:
     lists["{api}"] = list(api_pages())
     lists["{corpus}"] = [f"corpus/{path.name}" for path in sorted((ROOT / "docs/corpus").glob("*.md"))]
     lists["{corpus}"].sort(key=lambda name: name != "corpus/index.md")
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")}
+    lists["{more}"] = sorted(pages - _named(config.nav))
     config.nav = _filled(config.nav, lists)
     return config
 
@@ -54,12 +55,10 @@ def on_files(files: Files, *, config: Any) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Put what is made where its mark stands."""
-    for mark, make in MARKS.items():
-        if mark in markdown:
-            markdown = markdown.replace(mark, make())
-    return markdown
+def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
+    """Put the diagram and the table of lessons where their marks stand."""
+    up = "../" * page.file.src_uri.count("/")
+    return markdown.replace("<!-- diagram -->", diagram()).replace("<!-- course -->", course_table(ROOT, up))
 
 
 def on_page_content(html: str, *, page: Any, **_: Any) -> str:
@@ -69,19 +68,38 @@ def on_page_content(html: str, *, page: Any, **_: Any) -> str:
     return fill_outputs(html, path) if part in LESSONS and path.exists() else html
 
 
+def on_post_page(html: str, **_: Any) -> str:
+    """Name the dialog of the search, and leave one landmark of navigation where the theme nests several without a name."""
+    html = html.replace(
+        'data-md-component="search" role="dialog"',
+        'data-md-component="search" role="dialog" aria-label="Search"',
+    )
+    return re.sub(
+        r'<nav class="md-nav" (data-md-level="[1-9]")', r'<nav class="md-nav" role="group" \1', html
+    )
+
+
 def _lessons(part: str) -> list[Path]:
     return sorted((ROOT / part).glob("*.ipynb"))
 
 
 def _list_of(part: str) -> str:
-    entries = "\n".join(f"- [{first_heading(path)}]({path.stem}.md)" for path in _lessons(part))
     readme = ROOT / part / "README.md"
     if readme.exists():
-        return f"{readme.read_text(encoding='utf-8')}\n{entries}\n"
+        said = to_pages(readme.read_text(encoding="utf-8"))
+        lessons = {first_heading(path): f"{path.stem}.md" for path in _lessons(part)}
+        unsaid = [f"- [{title}]({page})" for title, page in lessons.items() if f"({page})" not in said]
+        return "\n".join([said, *unsaid]) + "\n"
     return (
         "# Notebooks\n\nThe workshop, in order. These pages show how the notebooks ran; `vzlab lab` copies them to a folder "
         "of yours, where you run and change them, and solve the exercises yourself.\n\n<!-- course -->\n"
     )
+
+
+def _named(entry: Any) -> set[str]:
+    if isinstance(entry, str):
+        return {entry}
+    return set().union(*(_named(each) for each in (entry.values() if isinstance(entry, dict) else entry)))
 
 
 def _filled(entry: Any, lists: dict[str, list[Any]]) -> Any:

@@ -11,17 +11,45 @@ import vzlab as vz
 AREAS: dict[str, tuple[str, list[str]]] = {
     "see": (
         "Look into anything",
-        ["inspect", "explore", "trace", "cost", "record", "diff", "formats", "Inspection", "Trace", "Cost", "Recording"],
+        [
+            "inspect",
+            "explore",
+            "trace",
+            "cost",
+            "record",
+            "diff",
+            "formats",
+            "Inspection",
+            "Trace",
+            "Cost",
+            "Recording",
+        ],
     ),
     "build": (
         "Open and combine",
         [
-            *("open_virtual_dataset", "open_virtual_datatree", "open_virtual_mfdataset", "open_virtual_mfdatatree"),
-            *("check_combine", "reencode_plan", "open_manifest_store", "open_group", "Builder", "build", "app"),
+            *(
+                "open_virtual_dataset",
+                "open_virtual_datatree",
+                "open_virtual_mfdataset",
+                "open_virtual_mfdatatree",
+            ),
+            *(
+                "check_combine",
+                "reencode_plan",
+                "open_manifest_store",
+                "open_group",
+                "Builder",
+                "build",
+                "app",
+            ),
             *("to_stac_item", "to_stac_collection", "urls_from_stac"),
         ],
     ),
-    "keep": ("Write and keep", ["open_icechunk", "icechunk_credentials", "chunk_prefixes", "refresh", "relocate"]),
+    "keep": (
+        "Write and keep",
+        ["open_icechunk", "icechunk_credentials", "chunk_prefixes", "refresh", "relocate"],
+    ),
     "trust": ("Compare and verify", ["compare", "verify", "fingerprint", "testing"]),
     "values": (
         "The engine's values",
@@ -41,7 +69,8 @@ def api_pages() -> dict[str, str]:
     """Give each page of the API as Markdown, by its place in the site."""
     pages = {f"api/{name}.md": _page(title, names) for name, (title, names) in AREAS.items()}
     listed = "\n".join(
-        f"| [{title}]({name}.md) | {', '.join(f'`vz.{each}`' for each in names)} |" for name, (title, names) in AREAS.items()
+        f"| [{title}]({name}.md) | {', '.join(f'`vz.{each}`' for each in names)} |"
+        for name, (title, names) in AREAS.items()
     )
     index = (
         "# API\n\n`import vzlab as vz`. Every name is loaded when it is first used. Examples of the reference run in tests, in a "

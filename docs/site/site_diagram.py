@@ -29,15 +29,48 @@ class Box:
 
 BOXES = {
     "archive": Box(
-        x=80, y=10, width=450, height=76, name="Archive", lines=("HDF5, netCDF, GRIB, TIFF, ...: chunks of bytes", "stays as it is")
+        x=80,
+        y=10,
+        width=450,
+        height=76,
+        name="Archive",
+        lines=("HDF5, netCDF, GRIB, TIFF, ...: chunks of bytes", "stays as it is"),
     ),
     "virtual": Box(
-        x=80, y=146, width=300, height=76, name="Virtual Zarr", lines=("metadata, and for each chunk", "url, offset, length")
+        x=80,
+        y=146,
+        width=300,
+        height=76,
+        name="Virtual Zarr",
+        lines=("metadata, and for each chunk", "url, offset, length"),
     ),
-    "kerchunk": Box(x=80, y=282, width=142, height=94, name="Kerchunk", lines=("references as", "JSON or Parquet;", "no history")),
-    "icechunk": Box(x=238, y=282, width=142, height=94, name="Icechunk", lines=("commits; chunks", "virtual, native", "or inline")),
-    "native": Box(x=396, y=146, width=134, height=230, name="Native Zarr", lines=("the same numbers", "in chunks that", "one chooses")),
-    "readers": Box(x=80, y=436, width=450, height=54, name="Zarr readers", lines=("zarr-python, xarray: one dataset",)),
+    "kerchunk": Box(
+        x=80,
+        y=282,
+        width=142,
+        height=94,
+        name="Kerchunk",
+        lines=("references as", "JSON or Parquet;", "no history"),
+    ),
+    "icechunk": Box(
+        x=238,
+        y=282,
+        width=142,
+        height=94,
+        name="Icechunk",
+        lines=("commits; chunks", "virtual, native", "or inline"),
+    ),
+    "native": Box(
+        x=396,
+        y=146,
+        width=134,
+        height=230,
+        name="Native Zarr",
+        lines=("the same numbers", "in chunks that", "one chooses"),
+    ),
+    "readers": Box(
+        x=80, y=436, width=450, height=54, name="Zarr readers", lines=("zarr-python, xarray: one dataset",)
+    ),
 }
 
 
@@ -77,7 +110,8 @@ def diagram() -> str:
 
 def _box(box: Box) -> str:
     text = "".join(
-        f'<text x="{box.x + 12}" y="{box.y + 44 + 18 * number}">{escape(line)}</text>' for number, line in enumerate(box.lines)
+        f'<text x="{box.x + 12}" y="{box.y + 44 + 18 * number}">{escape(line)}</text>'
+        for number, line in enumerate(box.lines)
     )
     return (
         f'<rect x="{box.x}" y="{box.y}" width="{box.width}" height="{box.height}" rx="6" fill-opacity="0.06" '

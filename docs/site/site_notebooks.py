@@ -25,15 +25,24 @@ def first_heading(path: Path) -> str:
     return "".join(_read(path)["cells"][0]["source"]).partition("\n")[0].lstrip("# ").strip()
 
 
+def to_pages(text: str) -> str:
+    """Lead links to notebooks to their pages."""
+    return re.sub(r"(\]\((?!https?:)[^)#]+)\.ipynb", r"\1.md", text)
+
+
 def notebook_page(path: Path) -> str:
     """Give a notebook as Markdown, with an empty place for each cell's outputs."""
     parts = []
     for number, cell in enumerate(_read(path)["cells"]):
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            parts.append(re.sub(r"(\]\((?!https?:)[^)#]+)\.ipynb", r"\1.md", source))
+            parts.append(to_pages(source))
             continue
-        place = f'<div class="vz-output" data-search-exclude id="output-{number}"></div>' if cell["outputs"] else ""
+        place = (
+            f'<div class="vz-output" data-search-exclude id="output-{number}"></div>'
+            if cell["outputs"]
+            else ""
+        )
         begun = without_solutions(source)
         if begun == source:
             parts += [_fence(source), place]
@@ -55,15 +64,15 @@ def fill_outputs(page: str, path: Path) -> str:
     return re.sub(r'(<div class="vz-output"[^>]*id="output-(\d+)">)</div>', filled, page)
 
 
-def course_table(root: Path) -> str:
-    """Give the table of all lessons with the time that each takes, measured where it was."""
+def course_table(root: Path, up: str = "") -> str:
+    """Give the table of all lessons, with the time that each takes; `up` leads from its page to the root of the site."""
     times = json.loads((root / "docs/notebook-times.json").read_text(encoding="utf-8"))
     rows = ["| notebook | with learners | cells run in |", "| --- | ---: | ---: |"]
     for name, measured in times.items():
         path = root / name
         if not path.exists():
             continue
-        page = f"{path.parent.name}/{path.stem}.md"
+        page = f"{up}{path.parent.name}/{path.stem}.md"
         minutes = measured["minutes_to_learn"]
         rows.append(
             f"| [{first_heading(path)}]({page}) | {f'{minutes} min' if minutes else ''} | {measured['seconds_to_run']:.0f} s |"

@@ -18,7 +18,11 @@ from vzlab.cli import app
 
 PAGES = [
     *sorted(ROOT.glob("*.md")),
-    *sorted(path for folder in ("docs", "tutorials", "benchmarks", "notebooks") for path in (ROOT / folder).rglob("*.md")),
+    *sorted(
+        path
+        for folder in ("docs", "tutorials", "benchmarks", "notebooks")
+        for path in (ROOT / folder).rglob("*.md")
+    ),
 ]
 _BLOCK = re.compile(r"^( *)```(\S*)[^\n]*\n(.*?)^\1```$", flags=re.MULTILINE | re.DOTALL)
 
@@ -52,14 +56,22 @@ COMMANDS = [
 
 def test_pages_are_found() -> None:
     names = {name_of(path) for path in WITH_PYTHON}
-    assert {"README.md", "docs/index.md", "docs/concepts.md", "docs/writing-a-parser.md", "docs/ci.md"} <= names
+    assert {
+        "README.md",
+        "docs/index.md",
+        "docs/concepts.md",
+        "docs/writing-a-parser.md",
+        "docs/ci.md",
+    } <= names
     assert len(COMMANDS) > 5
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_every_block_is_of_a_kind_that_is_tested(path: Path) -> None:
     for language, text in blocks(path):
-        assert language in {"python", "bash", "toml", "json", ""}, f"a block of {language!r} is tested by nothing"
+        assert language in {"python", "bash", "toml", "json", ""}, (
+            f"a block of {language!r} is tested by nothing"
+        )
         if language == "toml":
             assert tomllib.loads(text)
         elif language == "json":
@@ -74,7 +86,11 @@ def test_python_of_a_page_runs_from_top_to_bottom(path: Path, tmp_path: Path) ->
     program = python_of(path)
     (tmp_path / "test_page.py").write_text(program, encoding="utf-8")
     has_tests = re.search(r"^(?:def test_|class Test)", program, flags=re.MULTILINE)
-    how = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts="] if has_tests else ["-W", "error::DeprecationWarning"]
+    how = (
+        ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts="]
+        if has_tests
+        else ["-W", "error::DeprecationWarning"]
+    )
     result = subprocess.run(
         [sys.executable, *how, "test_page.py"],
         cwd=tmp_path,

@@ -26,7 +26,10 @@ def made(request: pytest.FixtureRequest) -> dict[str, ModuleType]:
     """The modules that make pages."""
     sys.path.insert(0, str(DOCS / "site"))
     try:
-        return {name: importlib.import_module(f"site_{name}") for name in ("api", "commands", "diagram", "notebooks")}
+        return {
+            name: importlib.import_module(f"site_{name}")
+            for name in ("api", "commands", "diagram", "notebooks")
+        }
     finally:
         sys.path.remove(str(DOCS / "site"))
 
@@ -49,14 +52,25 @@ def test_every_command_is_told(made: dict[str, ModuleType]) -> None:
     page = made["commands"].commands_page()
     for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
         assert f"## `vzlab {name}`" in page
-        for option in (flag for parameter in command.params for flag in parameter.opts if flag.startswith("--")):
+        for option in (
+            flag for parameter in command.params for flag in parameter.opts if flag.startswith("--")
+        ):
             assert re.search(rf"(?<![\w-]){option}(?![\w-])", page), f"{name} {option}"
 
 
 def test_the_glossary_is_in_order_and_explains_the_words_of_the_field() -> None:
     terms = re.findall(r"^(\S.*)\n:   ", text_of("glossary.md"), flags=re.MULTILINE)
-    assert terms == sorted(terms, key=lambda term: term.lower().replace("(first", "(1").replace("(second", "(2"))
-    wanted = {"Chunk manifest", "Inline", "Native", "Reference", "Virtual Icechunk store", "Virtual Zarr store"}
+    assert terms == sorted(
+        terms, key=lambda term: term.lower().replace("(first", "(1").replace("(second", "(2")
+    )
+    wanted = {
+        "Chunk manifest",
+        "Inline",
+        "Native",
+        "Reference",
+        "Virtual Icechunk store",
+        "Virtual Zarr store",
+    }
     assert wanted <= set(terms)
     assert len([term for term in terms if term.startswith("VDS")]) == 2
 

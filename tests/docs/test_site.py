@@ -89,6 +89,8 @@ def test_every_public_name_has_its_reference(site: Path) -> None:
 
 def test_search_knows_the_pages(site: Path) -> None:
     index = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))
-    found = {entry["location"].partition("#")[0] for entry in index["docs"] if "manifest" in entry["text"].lower()}
+    found = {
+        entry["location"].partition("#")[0] for entry in index["docs"] if "manifest" in entry["text"].lower()
+    }
     assert {"glossary.html", "concepts.html", "writing-a-parser.html"} <= found
     assert all("data:image" not in entry["text"] for entry in index["docs"])

@@ -50,8 +50,8 @@ class Builder:
     Examples
     --------
     >>> builder = Builder().sources("archive/*.nc").choose(on_mismatch="reencode").write("cube").prove()
-    >>> builder.run("prove").verdict  # doctest: +SKIP
-    'PASS'
+    >>> len(builder.files)
+    12
     """
 
     chosen_sources: Sources = field(default_factory=Sources)

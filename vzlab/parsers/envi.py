@@ -72,7 +72,9 @@ class ENVIParser(Parser):
 
     Examples
     --------
-    >>> group = ENVIParser()("s3://bucket/scene.hdr")  # doctest: +SKIP
+    >>> group = ENVIParser()("one.hdr")
+    >>> group["image"].metadata.shape
+    (1, 120, 200)
     """
 
     min_chunk_bytes: int | None = MIN_CHUNK_BYTES

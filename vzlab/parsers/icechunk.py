@@ -72,7 +72,9 @@ class IcechunkParser(Parser):
 
     Examples
     --------
-    >>> group = IcechunkParser(tag="v1")("s3://bucket/repository")  # doctest: +SKIP
+    >>> group = IcechunkParser(branch="main")("one.icechunk")
+    >>> group["x"].metadata.shape
+    (120, 200)
     """
 
     branch: str | None = None

@@ -61,7 +61,9 @@ class LINDIParser(Parser):
 
     Examples
     --------
-    >>> group = LINDIParser()("https://lindi.neurosift.org/dandi/file.lindi.json")  # doctest: +SKIP
+    >>> group = LINDIParser()("one.lindi.json")
+    >>> group["x"].metadata.shape
+    (120, 200)
     """
 
     def _parse(self, source: Source, registry: StoreRegistry) -> ManifestGroup:

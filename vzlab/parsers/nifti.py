@@ -155,7 +155,9 @@ class NIfTIParser(Parser):
 
     Examples
     --------
-    >>> group = NIfTIParser()("s3://bucket/bold.nii")  # doctest: +SKIP
+    >>> group = NIfTIParser()("one.nii")
+    >>> group["image"].metadata.shape
+    (120, 200)
     """
 
     min_chunk_bytes: int | None = MIN_CHUNK_BYTES

@@ -49,10 +49,12 @@ class ParserTests:
 
     Examples
     --------
+    >>> import h5py
+    >>> from vzlab.parsers import HDF5Parser
     >>> class TestMyParser(ParserTests):
-    ...     parser = MyParser
-    ...     files = ["tests/data/small.my"]
-    ...     oracle = staticmethod(lambda file: my_library.open(file).variables)
+    ...     parser = HDF5Parser
+    ...     files = ["one.h5"]
+    ...     oracle = staticmethod(lambda file: {"x": h5py.File(file)["x"][:]})
     """
 
     parser: ClassVar[Callable[..., Any]]

@@ -78,9 +78,10 @@ def explore(
 
     Examples
     --------
-    >>> widget = explore("sst.nc")  # doctest: +SKIP
-    >>> widget.select(0, 1, 2)  # doctest: +SKIP
-    >>> widget.cost  # doctest: +SKIP
+    >>> widget = explore("archive/sst_2025-01-01.nc", "sst")
+    >>> widget.select(0, 1, 2)
+    >>> widget.cost.n_requests
+    1
     """
     explored = open_explored(
         x, group=group, registry=registry, storage_options=storage_options, version=version

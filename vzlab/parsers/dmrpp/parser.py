@@ -46,7 +46,9 @@ class DMRPPParser(Parser):
 
     Examples
     --------
-    >>> group = DMRPPParser(data_url="s3://bucket/file.nc")("s3://bucket/file.nc.dmrpp")  # doctest: +SKIP
+    >>> group = DMRPPParser(data_url="data.h5")("data.h5.dmrpp")
+    >>> group["x"].metadata.shape
+    (120, 200)
     """
 
     data_url: str | None = None

@@ -60,7 +60,9 @@ class FITSParser(Parser):
 
     Examples
     --------
-    >>> group = FITSParser()("s3://bucket/exposure.fits")  # doctest: +SKIP
+    >>> group = FITSParser()("one.fits")
+    >>> group["PRIMARY"].metadata.shape
+    (120, 200)
     """
 
     def _parse(self, source: Source, registry: StoreRegistry) -> ManifestGroup:

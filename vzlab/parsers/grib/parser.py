@@ -70,7 +70,9 @@ class GRIBParser(Parser):
 
     Examples
     --------
-    >>> group = GRIBParser(filter_by_keys={"shortName": "2t"})("s3://bucket/file.grib2")  # doctest: +SKIP
+    >>> group = GRIBParser(filter_by_keys={"shortName": "t"})("one.grib2")
+    >>> group["t"].metadata.shape
+    (120, 200)
     """
 
     filter_by_keys: Mapping[str, Any] = field(default_factory=dict)

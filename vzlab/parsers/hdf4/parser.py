@@ -55,7 +55,9 @@ class HDF4Parser(Parser):
 
     Examples
     --------
-    >>> group = HDF4Parser()("s3://bucket/MOD05_L2.hdf")  # doctest: +SKIP
+    >>> group = HDF4Parser()("one.hdf")
+    >>> group["x"].metadata.shape
+    (120, 200)
     """
 
     layout: Literal["groups", "flat"] = "groups"

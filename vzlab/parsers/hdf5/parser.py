@@ -53,7 +53,9 @@ class HDF5Parser(Parser):
 
     Examples
     --------
-    >>> group = HDF5Parser(drop_variables=["crs"])("s3://bucket/file.nc")  # doctest: +SKIP
+    >>> group = HDF5Parser(drop_variables=["crs"])("one.h5")
+    >>> group["x"].metadata.shape
+    (120, 200)
     """
 
     _parses_group_alone = True

@@ -64,7 +64,9 @@ class NetCDF3Parser(Parser):
 
     Examples
     --------
-    >>> group = NetCDF3Parser()("s3://bucket/file.nc")  # doctest: +SKIP
+    >>> group = NetCDF3Parser()("one.nc")
+    >>> group["x"].metadata.shape
+    (120, 200)
     """
 
     min_chunk_bytes: int | None = MIN_CHUNK_BYTES

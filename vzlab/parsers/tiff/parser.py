@@ -47,7 +47,9 @@ class TIFFParser(Parser):
 
     Examples
     --------
-    >>> group = TIFFParser()("s3://bucket/scene.tif")  # doctest: +SKIP
+    >>> group = TIFFParser()("one.tif")
+    >>> group["0"].metadata.shape
+    (120, 200)
     """
 
     layout: Literal["pages", "series"] = "pages"

@@ -44,7 +44,9 @@ class ZarrParser(Parser):
 
     Examples
     --------
-    >>> group = ZarrParser(inner_chunks=True)("s3://bucket/cube.zarr")  # doctest: +SKIP
+    >>> group = ZarrParser(inner_chunks=True)("one.zarr")
+    >>> group["x"].metadata.shape
+    (120, 200)
     """
 
     consolidated: bool | None = None

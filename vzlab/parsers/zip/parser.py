@@ -48,7 +48,9 @@ class ZipParser(Parser):
 
     Examples
     --------
-    >>> group = ZipParser(member="2020/sst.nc")("https://host/archive.zip")  # doctest: +SKIP
+    >>> group = ZipParser()("one.zip")
+    >>> group["x"].metadata.shape
+    (120, 200)
     """
 
     member: str | None = None

@@ -201,7 +201,7 @@ def test_what_lies_outside_is_refused(browser: Any, app: AppProcess) -> None:
             assert visit.complaints() == []
 
 
-@pytest.mark.parametrize("width", [1100, 480, 360])
+@pytest.mark.parametrize("width", [1100, 480])
 @pytest.mark.parametrize("light", [True, False], ids=["light", "dark"])
 def test_it_fits_and_its_theme_can_be_changed(
     browser: Any, app: AppProcess, archive: Any, width: int, light: bool

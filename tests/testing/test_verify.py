@@ -144,6 +144,15 @@ def test_a_file_that_was_changed_is_stale(kind: str, files: list[Path], tmp_path
     assert found.to_virtualize == (files[1].as_uri(),)
 
 
+def test_a_scalar_that_the_repository_holds_is_verified(tmp_path: Path) -> None:
+    cube = vz.open_virtual_dataset(vz.samples.make_cogs(tmp_path / "scenes", n_files=1).files[0])
+    assert cube.spatial_ref.ndim == 0
+    write_icechunk(cube, tmp_path / "cube")
+    verified = verify(tmp_path / "cube")
+    assert verified.verdict == "PASS"
+    assert {array.path: array.n_held for array in verified.arrays}["spatial_ref"] == 1
+
+
 def test_kerchunk_keeps_nothing_of_files_and_that_is_said(files: list[Path], tmp_path: Path) -> None:
     found = verify(as_kind("json", virtual_cube(files), tmp_path))
     assert found.n_unrecorded == 3

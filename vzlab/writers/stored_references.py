@@ -44,15 +44,16 @@ def chunk_manifest(store: Any, path: str, grid_shape: tuple[int, ...]) -> tuple[
     if not hasattr(store, "array_chunk_iterator"):
         return None, 0
     batches = sync(_batches(store, "/" + path.strip("/")))
-    index = np.full(grid_shape, MISSING, np.uint32)
-    offsets, lengths = np.zeros(grid_shape, np.uint64), np.zeros(grid_shape, np.uint64)
+    shape = grid_shape or (1,)  # of a scalar, which is one chunk at no place
+    index = np.full(shape, MISSING, np.uint32)
+    offsets, lengths = np.zeros(shape, np.uint64), np.zeros(shape, np.uint64)
     sources: dict[str, int] = {}
     n_outside = 0
     for coords, kinds, paths, batch_offsets, batch_lengths, _ in batches:
         places = np.asarray(coords).reshape(len(kinds), len(grid_shape)).astype(np.intp)
         inside = (places < np.array(grid_shape, np.intp)).all(axis=1)
         n_outside += int((~inside).sum())
-        at = tuple(places[inside].T)
+        at = tuple(places[inside].T) or (np.zeros(int(inside.sum()), np.intp),)
         codes, urls = pd.factorize(np.array(paths, dtype=object)[inside])
         virtual = np.asarray(kinds)[inside] == _VIRTUAL
         named = np.unique(codes[virtual])
@@ -64,7 +65,11 @@ def chunk_manifest(store: Any, path: str, grid_shape: tuple[int, ...]) -> tuple[
         lengths[at] = np.asarray(batch_lengths)[inside]
     held = bool((index == INLINE).any())
     manifest = ChunkManifest(
-        sources=sources, source_index=index, offsets=offsets, lengths=lengths, inline=(b"",) if held else ()
+        sources=sources,
+        source_index=index.reshape(grid_shape),
+        offsets=offsets.reshape(grid_shape),
+        lengths=lengths.reshape(grid_shape),
+        inline=(b"",) if held else (),
     )
     return manifest, n_outside
 

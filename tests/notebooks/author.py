@@ -93,7 +93,9 @@ def normalise(notebook: dict[str, Any]) -> dict[str, Any]:
         tags = cell["metadata"].get("tags")
         made = {**kept, "id": f"cell-{position:02}", "metadata": {"tags": tags} if tags else {}}
         if cell["cell_type"] == "code":
-            outputs = json.dumps(list(_merged(cell["outputs"])), ensure_ascii=False)
+            # Such as plots whose script comes from a network.
+            kept_outputs = [] if "remove-output" in (tags or ()) else cell["outputs"]
+            outputs = json.dumps(list(_merged(kept_outputs)), ensure_ascii=False)
             made |= {
                 "execution_count": cell["execution_count"],
                 "outputs": json.loads(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ import traitlets
 from vzlab.builder import STEPS, TITLES, Builder, Fix, Step, call
 from vzlab.builder.view import to_markup
 from vzlab.errors import StepError
-from vzlab.render.html import callout, card, code_block, details, element, label
+from vzlab.render.html import Markup, callout, card, code_block, details, element, label
 from vzlab.widgets.background import BackgroundWork, CancelledError
 from vzlab.widgets.builder_calls import PRE, completed, do, error_html, html_of, line_of, result_html, step_of
 from vzlab.widgets.builder_fields import NotebookFields
@@ -22,6 +23,7 @@ from vzlab.widgets.builder_forms import Form, forms
 _WRAP = {"flex_flow": "row wrap", "width": "100%"}
 _BUTTON = {"width": "auto", "max_width": "100%", "height": "auto"}
 _LOG_LINES = 200
+_SETTLES_WITHIN_S = 0.3
 
 
 class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
@@ -40,10 +42,11 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
         self.work = BackgroundWork(self._on_progress)
         self.headers = {step: _button("", lambda _, step=step: self._open(step)) for step in STEPS}
         self.actions = {
-            step: _button(self._forms[step].action, lambda _, step=step: self.take(step)) for step in STEPS
+            step: _button(self._forms[step].action, lambda _, step=step: _soon(lambda: self.take(step)))
+            for step in STEPS
         }
         self.messages = {step: ipywidgets.HTML() for step in STEPS}
-        self.results = {step: ipywidgets.HTML() for step in STEPS}
+        self.results = {step: ipywidgets.HTML(layout={"width": "100%"}) for step in STEPS}
         self.fixes = ipywidgets.VBox()
         self.upload = ipywidgets.FileUpload(description="Upload files", multiple=True, layout=_BUTTON)
         self.upload.observe(self._on_upload, "value")
@@ -76,6 +79,7 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
             builder=builder,
             layout={"width": "100%", "max_width": "60em"},
         )
+        self.add_class("vzlab-stepper")
         self._filled_for: Builder | None = None
         self.observe(self._changed, ["step", "builder"])
         self._changed(None)
@@ -160,7 +164,7 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
 
     def _done(self, step: Step, html: str) -> None:
         self.messages[step].value = ""
-        self.results[step].value = html
+        self.results[step].value = _within(html) if html else ""
         self._show()
 
     def _fail(self, error: BaseException, asked: Step) -> None:
@@ -272,7 +276,22 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
         parts.append(self.results[form.step])
         if following:
             parts.append(_button(f"Next: {TITLES[following[0]]}", lambda _: self._open(following[0])))
-        return ipywidgets.VBox(parts, layout={"width": "100%", "padding": "0 0 1em 1em"})
+        return ipywidgets.VBox(parts, layout={"width": "100%", "padding": "0 2px 1em 1em"})
+
+
+def _soon(work: Callable[[], None]) -> None:
+    """Let what was typed just before a click arrive first: a field tells its value when it is left, by a message of its own."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:  # no browser is there that could send any
+        work()
+    else:
+        loop.call_later(_SETTLES_WITHIN_S, work)
+
+
+def _within(html: str) -> str:
+    """As wide as the step is: what is wider scrolls in its own box, and does not widen the step."""
+    return str(element("div", Markup(html), style="width:0;min-width:100%"))
 
 
 def _button(description: str, on_click: Any) -> Any:

@@ -6,6 +6,7 @@ MkDocs calls the functions named ``on_...``; each says what it adds.
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,7 @@ def on_post_page(html: str, **_: Any) -> str:
     )
 
 
+@cache
 def _lessons(part: str) -> list[Path]:
     return sorted((ROOT / part).glob("*.ipynb"))
 

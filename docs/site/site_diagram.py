@@ -10,8 +10,8 @@ FONT_SIZE, SMALL_FONT_SIZE = 16, 13
 TITLE = "How virtual Zarr, Icechunk and Kerchunk relate"
 DESCRIPTION = (
     "A parser reads the metadata of an archive's files and makes virtual Zarr: metadata and references. These are kept as "
-    "Kerchunk references or in an Icechunk repository. Native Zarr is a copy of the archive instead. Zarr readers open all three; "
-    "through references they ask the archive for ranges of bytes."
+    "Kerchunk references or in an Icechunk repository. Native Zarr is a copy of the archive instead. Zarr readers open all "
+    "three; through references they ask the archive for ranges of bytes."
 )
 
 
@@ -137,5 +137,5 @@ def _way_back() -> str:
     low, high = readers.y + readers.height // 2, archive.y + archive.height // 2
     middle = (low + high) // 2
     way = _line(f"M{readers.x} {low}H40V{high}H{archive.x}", 'stroke-dasharray="6 5"')
-    words = f'<text transform="translate(28 {middle}) rotate(-90)" text-anchor="middle">through references: ranges of bytes</text>'
-    return way + words
+    turned = f'transform="translate(28 {middle}) rotate(-90)" text-anchor="middle"'
+    return f"{way}<text {turned}>through references: ranges of bytes</text>"

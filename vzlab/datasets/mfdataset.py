@@ -125,6 +125,13 @@ def open_virtual_mfdataset(
         If numbers cannot be encoded again without loss.
     MemoryBudgetError
         If mending would hold more than `memory_bytes`.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> files = ["archive/sst_2025-01-01.nc", "archive/sst_2025-01-02.nc"]
+    >>> dict(vz.open_virtual_mfdataset(files, progress=False).sizes)
+    {'time': 2, 'lat': 90, 'lon': 180}
     """
     stores = as_registry(registry, storage_options)
     items, tiling = arrange_sources(urls, stores, combine, concat_dim)

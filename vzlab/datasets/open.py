@@ -67,6 +67,12 @@ def open_virtual_dataset(
     -----
     UnreadableVariableWarning
         Names variables that cannot be virtualized and are left out, with the reason.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> vz.open_virtual_dataset("archive/sst_2025-01-01.nc").vzlab.n_refs
+    18
     """
     location = _location(url)
     stores = as_registry(registry, storage_options)

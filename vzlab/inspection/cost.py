@@ -263,6 +263,12 @@ def cost(
         If there is no such variable or dimension.
     VirtualArrayError
         If the variable is not virtual, or nothing can express the selection.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> vz.cost("archive/sst_2025-01-01.nc", "sst", (0, slice(29, 31), slice(59, 61))).n_chunks
+    4
     """
     if (gap_bytes or 0) < 0 or (
         max_request_bytes is not None and (max_request_bytes < 1 or gap_bytes is None)

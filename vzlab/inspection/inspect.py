@@ -52,6 +52,12 @@ def inspect(
     ------
     TypeError
         If it is nothing that can be inspected.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> vz.inspect("archive/sst_2025-01-01.nc").n_chunks
+    21
     """
     for name in KINDS:
         module = import_module(f"vzlab.inspection.{name}")

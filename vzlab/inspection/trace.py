@@ -169,6 +169,12 @@ def trace(
         If the chunk cannot be fetched.
     CodecError
         If it does not decode.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> vz.trace("archive/sst_2025-01-01.nc", "sst", (0, 40, 80)).agrees
+    True
     """
     resolved = resolve_array(x, variable, group=group, registry=registry, storage_options=storage_options)
     array, grid = resolved.array, resolved.array.chunk_grid

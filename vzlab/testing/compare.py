@@ -104,6 +104,13 @@ def compare(
     Examples
     --------
     ``vz.compare("store.icechunk", "archive/*.nc").verdict``
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> file = "archive/sst_2025-01-01.nc"
+    >>> vz.compare(vz.open_virtual_dataset(file), [file], progress=False).verdict
+    'PASS'
     """
     if isinstance(native, Fingerprint):
         return native.verify(

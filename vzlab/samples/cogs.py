@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+import os
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ def make_cogs(folder: str | Path, *, n_files: int = 3, size: int = 512, tile: in
     target.mkdir(parents=True, exist_ok=True)
     files = []
     for number in range(n_files):
-        path = target / f"T32UMD_{FIRST_DAY + timedelta(days=5 * number):%Y%m%d}_B04.tif"
+        day = FIRST_DAY + timedelta(days=5 * number)
+        path = target / f"T32UMD_{day:%Y%m%d}_B04.tif"
         scene = _scene(size, number)
         with tifffile.TiffWriter(path, byteorder="<") as writer:
             for level in range(3):
@@ -65,6 +67,8 @@ def make_cogs(folder: str | Path, *, n_files: int = 3, size: int = 512, tile: in
                     metadata=None,
                     software=False,
                 )
+        made = datetime.combine(day, time(), UTC).timestamp()
+        os.utime(path, (made, made))
         files.append(path)
     return Archive(folder=target, files=tuple(files))
 

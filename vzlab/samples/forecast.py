@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ import numpy as np
 
 from vzlab.errors import MissingDependencyError
 from vzlab.samples.archive import Archive
+
+RUN = datetime(2025, 1, 15, tzinfo=UTC)
 
 FIELDS = (
     # shortName, typeOfLevel, level, mean, amplitude
@@ -51,6 +55,7 @@ def make_forecast(folder: str | Path, *, n_steps: int = 4, shape: tuple[int, int
     files = tuple(target / f"forecast_2025011500_f{6 * step:03}.grib2" for step in range(n_steps))
     for step, path in enumerate(files):
         path.write_bytes(b"".join(_message(eccodes, 6 * step, shape, *field) for field in FIELDS))
+        os.utime(path, (RUN.timestamp(), RUN.timestamp()))
     return Archive(folder=target, files=files)
 
 

@@ -53,7 +53,7 @@ def _build(answer: Any) -> str | None:
     if answer.choices.on_mismatch == "load":
         return "That loads sst of all days into memory. Only the odd day's chunks need to be made anew."
     if answer.problems:
-        return f"A problem is left: {first_line(answer.problems[0].sentence)}"
+        return f"A problem is left: {answer.problems[0].sentence}"
     try:
         days = answer.cube.sizes.get("time", 0)
     except VzlabError as error:

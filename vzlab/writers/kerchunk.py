@@ -164,11 +164,11 @@ def _loaded(part: GroupContents, zarr_format: Literal[2, 3]) -> dict[str, bytes]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnstableSpecificationWarning)
         part.dataset_of_loaded().to_zarr(MemoryStore(held), zarr_format=zarr_format, consolidated=False)
-    return {
-        join(part.path, key): buffer.to_bytes()
-        for key, buffer in held.items()
-        if "/" in key  # what is above belongs to the group
-    }
+    below = sorted(key for key in held if "/" in key)  # what is above belongs to the group
+    # xarray writes variables in the order of a set, which is another one in each process.
+    place = {name: number for number, name in enumerate(part.loaded)}
+    below.sort(key=lambda key: place[key.split("/", 1)[0]])
+    return {join(part.path, key): held[key].to_bytes() for key in below}
 
 
 # -- formats -----------------------------------------------------------------------------------------------------------

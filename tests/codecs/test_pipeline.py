@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 import zarr
+from zarr.abc.codec import BytesBytesCodec
 from zarr.storage import MemoryStore
 
 from vzlab.codecs import decode_chunk, decode_stages, encode_chunk, prepare_codecs
@@ -118,3 +121,39 @@ def test_a_small_chunk_costs_less_than_a_fifth_of_a_zarr_read() -> None:
         return min(durations)
 
     assert best_of(lambda: prepared.decode(stored)) < best_of(lambda: array[...]) / 5
+
+
+@dataclass(frozen=True)
+class OnlyAwaited(BytesBytesCodec):
+    """Bytes in reverse, by a codec of another package that has no synchronous side."""
+
+    is_fixed_size = True
+
+    @classmethod
+    def from_dict(cls, _data: dict[str, Any]) -> OnlyAwaited:
+        return cls()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": "tests.only_awaited"}
+
+    async def _decode_single(self, chunk_data: Any, chunk_spec: Any) -> Any:
+        await asyncio.sleep(0)
+        return chunk_spec.prototype.buffer.from_bytes(chunk_data.to_bytes()[::-1])
+
+    _encode_single = _decode_single
+
+    def compute_encoded_size(self, input_byte_length: int, _chunk_spec: Any) -> int:
+        return input_byte_length
+
+
+def test_a_codec_that_can_only_be_awaited_is() -> None:
+    zarr.registry.register_codec("tests.only_awaited", OnlyAwaited)
+    chain = [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "tests.only_awaited"}]
+    prepared = prepare_codecs(chain, "int16", (3,))
+    stored = np.array([1, 2, 770], "<i2").tobytes()[::-1]
+    assert prepared.encode(np.array([1, 2, 770])) == stored
+
+    async def within_a_loop() -> Any:
+        return prepared.decode(stored)
+
+    np.testing.assert_array_equal(asyncio.run(within_a_loop()), [1, 2, 770])

@@ -1,12 +1,15 @@
 """One chunk through its codecs, synchronously, stage by stage.
 
-Uses the private `_decode_sync` and `_encode_sync` of zarr-python's codecs, which is why zarr is pinned.
+Uses the private `_decode_sync` and `_encode_sync` of zarr-python's codecs, or `_decode_single` and `_encode_single` of those
+that have no others, which is why zarr is pinned.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -77,7 +80,7 @@ class PreparedCodecs:
         """
         value: Buffer | NDBuffer = self._prototype.buffer.from_bytes(data)
         for name, codec, spec in reversed(self._stages):
-            value = self._run(name, codec._decode_sync, value, spec, "decode")
+            value = self._run(name, codec, value, spec, "decode")
         return self._as_array(value)
 
     def decode_stages(self, data: bytes) -> Iterator[Stage]:
@@ -91,7 +94,7 @@ class PreparedCodecs:
         value: Buffer | NDBuffer = self._prototype.buffer.from_bytes(data)
         before = _plain(value)
         for name, codec, spec in reversed(self._stages):
-            value = self._run(name, codec._decode_sync, value, spec, "decode")
+            value = self._run(name, codec, value, spec, "decode")
             after = _plain(value)
             yield Stage(codec=name, before=before, after=after)
             before = after
@@ -109,16 +112,19 @@ class PreparedCodecs:
             raise CodecError(f"Found an array of shape {values.shape} to encode; expected {self._shape}.")
         value: Buffer | NDBuffer = self._prototype.nd_buffer.from_numpy_array(values)
         for name, codec, spec in self._stages:
-            value = self._run(name, codec._encode_sync, value, spec, "encode")
+            value = self._run(name, codec, value, spec, "encode")
         if not isinstance(value, Buffer):
             raise CodecError("The chain has no codec from array to bytes; expected one, for example 'bytes'.")
         return value.to_bytes()
 
     def _run(
-        self, name: str, work: Any, value: Buffer | NDBuffer, spec: ArraySpec, verb: str
+        self, name: str, codec: Any, value: Buffer | NDBuffer, spec: ArraySpec, verb: str
     ) -> Buffer | NDBuffer:
+        work = getattr(codec, f"_{verb}_sync", None)
         try:
-            done: Buffer | NDBuffer = work(value, spec)
+            done: Buffer | NDBuffer = (
+                work(value, spec) if work else _result_of(getattr(codec, f"_{verb}_single")(value, spec))
+            )
         except VzlabError:
             raise
         except Exception as error:
@@ -132,6 +138,12 @@ class PreparedCodecs:
         if not isinstance(value, NDBuffer):
             raise CodecError("The chain has no codec from bytes to array; expected one, for example 'bytes'.")
         return value.as_numpy_array()
+
+
+def _result_of(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What a codec gives that can only be awaited, as some of other packages; an event loop may be running in this thread."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 def prepare_codecs(

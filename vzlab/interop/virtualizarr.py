@@ -91,7 +91,10 @@ def _manifest(manifest: Any) -> ChunkManifest:
     inline = list(manifest._inlined.values())
     if inline:
         at = tuple(np.array(list(manifest._inlined), np.intp).reshape(len(inline), len(shape)).T)
-        offsets[at] = np.arange(len(inline), dtype=np.uint64)
+        # An array without dimensions has one chunk, which no index names.
+        offsets.flat[np.ravel_multi_index(at, shape) if shape else [0]] = np.arange(
+            len(inline), dtype=np.uint64
+        )
     return ChunkManifest(
         sources=tuple(SourceFile(url=url) for url in urls),
         source_index=index,

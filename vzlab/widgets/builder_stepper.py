@@ -52,7 +52,7 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
         self.upload.observe(self._on_upload, "value")
         self.bodies = {step: self._body(self._forms[step]) for step in STEPS}
         for each in self.headers.values():
-            each.layout.width = "100%"
+            each.layout.align_self = "stretch"
             each.add_class("vzlab-step")
         self.progress = ipywidgets.IntProgress(min=0, max=1, layout={"width": "12em"})
         self.doing = ipywidgets.HTML()

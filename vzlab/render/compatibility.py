@@ -30,8 +30,6 @@ TONES: dict[Severity, Tone] = {
     "refused": "bad",
     "silently wrong elsewhere": "bad",
 }
-_DECISIVE = frozenset({"shape, dtype", "codecs", "packing, fill"})
-"""Facets that decide what a number means: their agreement is worth a colour."""
 MAX_GROUPS = 6
 """Groups of files that one finding lists in text."""
 MAX_ROWS = 60
@@ -109,7 +107,7 @@ def _matrix(report: CompatibilityReport) -> Markup:
 def _cell(report: CompatibilityReport, variable: str, facet: str) -> Cell:
     finding = report.cell(variable, facet)
     if finding is None:
-        return Cell(content=dim("merges"), tone="good" if facet in _DECISIVE else None)
+        return Cell(content=dim("merges"))
     return Cell(content=_short(finding), tone=TONES[finding.severity], note=finding.severity)
 
 

@@ -46,6 +46,13 @@ def test_one_file_is_odd_and_one_day_is_missing(tmp_path: Path) -> None:
     assert sorted(set(np.diff(days))) == [1, 2]
 
 
+def test_a_short_archive_ends_with_the_odd_file(tmp_path: Path) -> None:
+    archive = vz.samples.make_daily_archive(tmp_path, n_files=3)
+    assert archive.odd_file == archive.files[2]
+    with netCDF4.Dataset(archive.odd_file) as file:
+        assert file["sst"].scale_factor == 0.1
+
+
 def digests(folder: Path) -> dict[str, str]:
     """Of every file that every maker makes in a folder."""
     for name, make in vz.samples.MAKERS.items():

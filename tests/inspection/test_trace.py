@@ -117,6 +117,15 @@ def test_values_are_those_that_h5py_reads(file: Path) -> None:
     assert trace(file, "x", index).agrees is True
 
 
+@pytest.mark.parametrize("engine", ["h5netcdf", "netcdf4"])
+def test_a_file_that_is_open_already_is_asked_too(engine: Any, tmp_path: Path) -> None:
+    path = write_daily_file(tmp_path / "sst.nc")
+    with xr.open_dataset(path, engine=engine) as opened:
+        traced = trace(path, "sst", (0, 1, 2))
+        assert traced.agrees is True
+        assert traced.value.decoded == opened.sst.values[0, 1, 2]
+
+
 def test_the_bytes_of_the_value_are_where_they_are_said_to_be(tmp_path: Path) -> None:
     """Shuffled but not compressed: each byte has a place of its own in the file."""
     path = tmp_path / "x.h5"

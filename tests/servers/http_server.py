@@ -32,6 +32,8 @@ class HttpServer:
     """Of each connection's bodies; None for as fast as it goes."""
     forbidden: frozenset[str] = frozenset()
     """Paths (`/a/b.nc`) that are answered 403."""
+    unavailable: int = 0
+    """How many of the next requests are answered 503."""
     accept_ranges: bool = True
     """When false, a range is ignored and the whole object sent with 200, as some servers do."""
     validators: bool = True
@@ -65,6 +67,12 @@ class HttpServer:
         with self._idle:
             self._idle.wait_for(lambda: self._n_in_flight == 0, timeout=_LOG_TIMEOUT_S)
             self._log.clear()
+
+    def is_unavailable(self) -> bool:
+        """Whether the request that came now is one of those that are turned away."""
+        with self._idle:
+            self.unavailable -= (turned_away := self.unavailable > 0)
+            return turned_away
 
     def _begin(self) -> None:
         with self._idle:
@@ -177,6 +185,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _plan(self, path: str) -> _Answer:
         settings = self.server.settings
+        if settings.is_unavailable():
+            return _Answer.empty(HTTPStatus.SERVICE_UNAVAILABLE)
         if path in settings.forbidden:
             return _Answer.empty(HTTPStatus.FORBIDDEN)
         source = (settings.root / path.lstrip("/")).resolve()

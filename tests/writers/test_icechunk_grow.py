@@ -60,7 +60,8 @@ def test_steps_that_are_there_are_skipped_on_request(files: list[Path], tmp_path
     assert done.n_virtual == vz.open_virtual_dataset(files[2]).vzlab.n_refs
     xr.testing.assert_identical(read_icechunk(tmp_path / "cube"), read_native(files))
     again = write_icechunk(virtual_cube(files), tmp_path / "cube", append_dim="time", existing="skip")
-    assert (again.snapshot_id, again.n_virtual) == (done.snapshot_id, 0)
+    assert (again.snapshot_id, again.n_virtual, again.is_new) == (done.snapshot_id, 0, False)
+    assert str(again).startswith("Nothing was new: all of it was there already, and nothing was written. The latest")
 
 
 def test_skipping_does_not_reorder(files: list[Path], tmp_path: Path) -> None:

@@ -95,6 +95,16 @@ def test_one_request_a_chunk_of_many_kilobytes(s3: S3Server, tmp_path: Path) -> 
     assert len([r for r in s3.requests if r.method == "GET"]) == 3
 
 
+def test_a_server_that_is_busy_is_asked_again(
+    http_server: Callable[..., HttpServer], day: Path, tmp_path: Path
+) -> None:
+    server = http_server(day.parent)
+    write_icechunk(vz.open_virtual_dataset(server.url(day.name)), tmp_path / "cube")
+    server.unavailable = 2
+    xr.testing.assert_identical(read_icechunk(tmp_path / "cube"), read_native([day]))
+    assert server.unavailable == 0
+
+
 def test_failure_leaves_nothing_in_the_bucket(s3: S3Server, day: Path) -> None:
     bucket = s3.bucket()
     with pytest.raises(RuntimeError, match="disk is full"):

@@ -99,7 +99,7 @@ def _read(
         import hdf5plugin  # noqa: F401 - registers filters with HDF5
     if not h5py.is_hdf5(local):
         return NativeValue(reason="The bytes lie in a file that is not HDF5, and no native reader was asked")
-    with h5py.File(local, "r", locking=False) as file:
+    with _open(local) as file:
         if place is None:
             dataset = file[path]
             found_shape = (*dataset.shape, *dataset.dtype.shape)
@@ -126,6 +126,18 @@ def _read(
             decoded=_decoded(stored, dataset.attrs) if is_number else None,
             decoder="xarray" if is_number else "",
         )
+
+
+def _open(local: str) -> Any:
+    import h5py
+
+    try:
+        return h5py.File(local, "r", locking=False)
+    except OSError as error:
+        # HDF5 opens a file that this process has open already only with the same flag as then: xarray's is the default.
+        if "flag values" not in str(error):
+            raise
+        return h5py.File(local, "r")
 
 
 def _candidates(file: Any, path: str, place: BytePlace) -> Iterator[tuple[Any, tuple[int, ...]]]:

@@ -52,7 +52,7 @@ def make_daily_archive(
     chunk_shape : tuple of int
         Chunks ``(time, lat, lon)`` of the gridded variables.
     odd : int
-        Position of the file with ``scale_factor`` 0.1 in place of 0.01.
+        Position of the file with ``scale_factor`` 0.1 in place of 0.01: the last one if there are not so many, none if -1.
     missing : int
         Number of days after the first for which there is no file.
 
@@ -64,6 +64,7 @@ def make_daily_archive(
     target.mkdir(parents=True, exist_ok=True)
     lat, lon = _axis(90, shape[0]), _axis(180, shape[1])
     land = _land(lat, lon)
+    odd = min(odd, n_files - 1)
     days = [first_day + timedelta(days=n) for n in range(n_files + 1) if n != missing][:n_files]
     files = []
     for position, day in enumerate(days):

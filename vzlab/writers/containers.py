@@ -29,6 +29,7 @@ type RepositoryLike = str | os.PathLike[str] | Storage | Repository | Session | 
 
 _ONE_REQUEST_BYTES = 12 * 2**20
 _MANY_REQUESTS = 18
+_TRIES, _BACKOFF_MS, _MAX_BACKOFF_MS = 10, 100, 180_000
 
 # -- reading -----------------------------------------------------------------------------------------------------------
 
@@ -128,9 +129,7 @@ def open_icechunk(
     config = repository_config(storage)
     for prefix in config.virtual_chunk_containers or {}:
         pass_gate(prefix)  # Icechunk reads what lies there by itself
-    if config.storage is None or config.storage.concurrency == storage.default_settings().concurrency:
-        # The default of local and in-memory storage cuts every chunk into several requests, in buckets too.
-        config.storage = single_requests(storage)
+    config.storage = single_requests(storage, config.storage)
     return icechunk.Repository.open(
         storage,
         config=config,
@@ -140,13 +139,26 @@ def open_icechunk(
     )
 
 
-def single_requests(storage: Storage) -> icechunk.StorageSettings:
-    """The storage's own settings, changed so that a chunk of up to 12 MiB is one request."""
-    settings = storage.default_settings()
-    # A size alone would set the number of requests to nothing.
-    settings.concurrency = icechunk.StorageConcurrencySettings(
-        max_concurrent_requests_for_object=_MANY_REQUESTS, ideal_concurrent_request_size=_ONE_REQUEST_BYTES
-    )
+def single_requests(
+    storage: Storage, kept: icechunk.StorageSettings | None = None
+) -> icechunk.StorageSettings:
+    """Settings with which a chunk of up to 12 MiB is one request, tried again if it fails; what else was kept stays.
+
+    Chunks elsewhere are read by the settings of their repository's own storage. Those of a folder or of memory cut every
+    chunk into several requests, and try each of them once.
+    """
+    default = storage.default_settings()
+    settings = default if kept is None else kept
+    if settings.concurrency == default.concurrency:
+        # A size alone would set the number of requests to nothing.
+        settings.concurrency = icechunk.StorageConcurrencySettings(
+            max_concurrent_requests_for_object=_MANY_REQUESTS,
+            ideal_concurrent_request_size=_ONE_REQUEST_BYTES,
+        )
+    if settings.retries is not None and settings.retries.max_tries == 1:
+        settings.retries = icechunk.StorageRetriesSettings(
+            max_tries=_TRIES, initial_backoff_ms=_BACKOFF_MS, max_backoff_ms=_MAX_BACKOFF_MS
+        )
     return settings
 
 

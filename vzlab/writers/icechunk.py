@@ -47,16 +47,21 @@ class IcechunkWrite:
     """Virtual chunk containers of the repository."""
     authorization: str
     """The call that opens the repository with its virtual chunks readable; empty if there are none."""
+    is_new: bool = True
+    """Whether anything was written; False if all of it was there already, and `snapshot_id` is the commit that has it."""
 
     def __str__(self) -> str:
-        commit = (
-            f"Committed {self.snapshot_id}"
-            if self.snapshot_id
-            else "Not committed: session.commit(...) does that"
-        )
-        lines = [
-            f"{commit}: {self.n_virtual:,} references, {self.n_native:,} native chunks, {self.n_loaded} loaded variables."
-        ]
+        if self.is_new:
+            commit = (
+                f"Committed {self.snapshot_id}"
+                if self.snapshot_id
+                else "Not committed: session.commit(...) does that"
+            )
+            first = f"{commit}: {self.n_virtual:,} references, {self.n_native:,} native chunks, {self.n_loaded} loaded variables."
+        else:
+            commit = f" The latest commit is {self.snapshot_id}." if self.snapshot_id else ""
+            first = f"Nothing was new: all of it was there already, and nothing was written.{commit}"
+        lines = [first]
         if self.authorization:
             lines.append(
                 f"It refers to files under {', '.join(self.prefixes)}; to read them: {self.authorization}"
@@ -241,6 +246,7 @@ def _write(
         n_loaded=sum(len(write.dataset.variables) for write in plan.loaded),
         prefixes=prefixes,
         authorization=authorization(opened.location, prefixes, with_options=with_options),
+        is_new=plan != WritePlan(),
     )
 
 

@@ -193,8 +193,6 @@ def _new_config(
 ) -> RepositoryConfig:
     config = icechunk.RepositoryConfig.default()
     _add_containers(config, urls, source_options)
-    # Icechunk keeps its settings for the repository's own storage, and reads chunks elsewhere by them too: those of a
-    # local one cut chunks in buckets into pieces of 4 KiB.
     config.storage = single_requests(storage)
     splitting = splitting_along(contents, append_dim)
     if splitting is not None:

@@ -269,7 +269,7 @@ def test_a_source_of_unknown_size_is_as_long_as_its_chunks_say():
     array = virtual_array((4,))
     bare = array.rename_urls(lambda url: url)
     sources = [SourceFile(url=source.url) for source in bare.manifest.sources]
-    unknown = bare.manifest._with_sources(sources)
+    unknown = bare.manifest.with_sources(sources)
     found = inspect(ManifestGroup(arrays={"a": type(array)(metadata=array.metadata, manifest=unknown)}))
     assert found.file_bytes is None
     assert found["a"].byte_map is not None

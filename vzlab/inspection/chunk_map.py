@@ -285,7 +285,7 @@ def _slices(
         length = lengths if isinstance(lengths, int) else lengths[place]
         shape[along] = chunks[along] = length
         # Not `take`, which would leave out files, and count the others anew.
-        part = manifest._derive(itemgetter((*[slice(None)] * along, slice(place, place + 1))))
+        part = manifest.map_columns(itemgetter((*[slice(None)] * along, slice(place, place + 1))))
         drawn = chunk_map(
             part, ChunkGrid(shape=tuple(shape), chunks=tuple(chunks)), dims,
             itemsize_bytes=itemsize_bytes, source_positions=source_positions, max_cells=_SLICE_CELLS, axes=axes,

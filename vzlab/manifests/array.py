@@ -198,7 +198,7 @@ class ManifestArray(Inspected, Tabular, NDArrayOperatorsMixin):
 
     def _select(self, axis: int, selection: AxisSelection) -> ManifestArray | None:
         """Take pieces of chunks along one axis; None where no references can say it."""
-        chunks, _ = selection.layout()
+        chunks = selection.layout()
         if selection.whole_chunks and chunks is not None:
             indexers: list[slice | npt.NDArray[np.intp]] = [slice(None)] * self.ndim
             indexers[axis] = selection.chunk_index.astype(np.intp)
@@ -208,7 +208,7 @@ class ManifestArray(Inspected, Tabular, NDArrayOperatorsMixin):
             if unit is not self:
                 return unit._select(axis, selection)
             manifest = self._cut(axis, selection)
-            chunks, _ = settle_chunks(selection.stop - selection.start, selection.stop - selection.start)
+            chunks = settle_chunks(selection.stop - selection.start, selection.stop - selection.start)
         else:
             return None
         shape = (*self.shape[:axis], selection.length, *self.shape[axis + 1 :])
@@ -263,7 +263,7 @@ class ManifestArray(Inspected, Tabular, NDArrayOperatorsMixin):
         length = (selection.stop - selection.start).astype(np.uint64).reshape(column) * inner
         start, length = (np.broadcast_to(x, taken.grid_shape) for x in (start, length))
         if not taken.n_inline and not taken.n_missing:
-            return taken.with_ranges(taken.offsets + start, length)
+            return taken.replace(offsets=taken.offsets + start, lengths=length)
         virtual = taken.source_index < INLINE
         held = taken.source_index == INLINE
         parts = [
@@ -274,12 +274,8 @@ class ManifestArray(Inspected, Tabular, NDArrayOperatorsMixin):
         ]
         offsets = np.where(virtual, taken.offsets + start, np.uint64(0))
         offsets[held] = np.arange(len(parts))
-        return ChunkManifest(
-            sources=taken.sources,
-            source_index=taken.source_index,
-            offsets=offsets,
-            lengths=np.where(virtual | held, length, np.uint64(0)),
-            inline=parts,
+        return taken.replace(
+            offsets=offsets, lengths=np.where(virtual | held, length, np.uint64(0)), inline=parts
         )
 
     def _refuse_selection(self, axis: int, selection: AxisSelection) -> NoReturn:

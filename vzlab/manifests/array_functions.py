@@ -13,6 +13,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from vzlab.errors import VirtualArrayError
 from vzlab.manifests.array import ManifestArray
 from vzlab.manifests.joining import broadcast_to, concatenate, expand_dims, fill_chunks, stack
+from vzlab.manifests.manifest import ChunkManifest
 from vzlab.manifests.selection import plan_axis
 
 
@@ -105,7 +106,7 @@ def _hole(array: ManifestArray, axis: int, length: int) -> ManifestArray:
     shape = (*array.shape[:axis], length, *array.shape[axis + 1 :])
     chunks = (*array.metadata.chunks[:axis], chunk, *array.metadata.chunks[axis + 1 :])
     metadata = array.metadata.with_layout(shape=shape, chunks=chunks)
-    return ManifestArray(metadata=metadata, manifest=array.manifest.empty(metadata.grid.grid_shape))
+    return ManifestArray(metadata=metadata, manifest=ChunkManifest.empty(metadata.grid.grid_shape))
 
 
 def _where(condition: Any, chosen: Any, other: Any) -> ManifestArray:

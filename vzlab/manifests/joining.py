@@ -69,11 +69,10 @@ def _joint_chunks(grids: Sequence[ChunkGrid], axis: int) -> DimensionChunks | No
         and not any(grid.last_is_partial(axis) for grid in grids[:-1])
     ):
         return first
-    chunks, _ = settle_chunks(
+    return settle_chunks(
         np.concatenate([grid.stored_lengths(axis) for grid in grids]),
         np.concatenate([grid.lengths(axis) for grid in grids]),
     )
-    return chunks
 
 
 def stack(arrays: Sequence[ManifestArray | npt.NDArray[Any]], axis: int = 0) -> ManifestArray:
@@ -165,7 +164,7 @@ def _trim(array: ManifestArray, axis: int, uniform: bool) -> ManifestArray:
         scale = inside.reshape((-1,) + (1,) * (array.ndim - axis - 1))
         stored = np.uint64(last)
         lengths = array.manifest.lengths // stored * scale.astype(np.uint64)
-        manifest = _cut_inline(array.manifest.with_ranges(array.manifest.offsets, lengths))
+        manifest = _cut_inline(array.manifest.replace(lengths=lengths))
         chunks = _replaced(metadata.chunks, axis, tuple(inside.tolist()))
         return ManifestArray(
             metadata=metadata.with_layout(shape=array.shape, chunks=chunks), manifest=manifest
@@ -208,13 +207,7 @@ def _cut_inline(manifest: ChunkManifest) -> ChunkManifest:
         manifest.offsets[held].tolist(), manifest.lengths[held].tolist(), strict=True
     ):
         inline[position] = inline[position][:length]
-    return ChunkManifest(
-        sources=manifest.sources,
-        source_index=manifest.source_index,
-        offsets=manifest.offsets,
-        lengths=manifest.lengths,
-        inline=inline,
-    )
+    return manifest.replace(inline=inline)
 
 
 def _inline(values: npt.NDArray[Any], like: ManifestArray, axis: int) -> ManifestArray:

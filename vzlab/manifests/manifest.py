@@ -298,7 +298,7 @@ class ChunkManifest:
             return NotImplemented
         if self.grid_shape != other.grid_shape:
             return False
-        theirs, _ = other._indices_in({source: i for i, source in enumerate(self.sources)})
+        theirs = other._indices_in({source: i for i, source in enumerate(self.sources)})
         if not np.array_equal(self.source_index, theirs) or not np.array_equal(self.lengths, other.lengths):
             return False
         differs = self.offsets != other.offsets
@@ -313,55 +313,65 @@ class ChunkManifest:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def _indices_in(
-        self, table: dict[SourceFile, int]
-    ) -> tuple[npt.NDArray[np.uint32], dict[SourceFile, int]]:
-        """The source index column in terms of another table, which grows by what it lacks."""
+    def _indices_in(self, table: dict[SourceFile, int]) -> npt.NDArray[np.uint32]:
+        """The source index column in terms of another table, to which is added what it lacks."""
         mapping = np.array([table.setdefault(source, len(table)) for source in self.sources], dtype=np.uint32)
         if np.array_equal(mapping, np.arange(len(mapping))):
-            return self.source_index, table
+            return self.source_index
         if not self._has_unsourced:
             if len(mapping) == 1:
-                return np.broadcast_to(mapping[0], self.grid_shape), table
-            return mapping[self.source_index], table
+                return np.broadcast_to(mapping[0], self.grid_shape)
+            return mapping[self.source_index]
         sourced = self.source_index < INLINE
         moved = self.source_index.copy()
         moved[sourced] = mapping[self.source_index[sourced]]
-        return moved, table
+        return moved
 
     # -- deriving -------------------------------------------------------------------------------------------------
 
-    def _derive(self, apply: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> ChunkManifest:
-        """The same tables under columns that a numpy function rearranged."""
+    def replace(
+        self,
+        *,
+        sources: Iterable[SourceFile | str] | None = None,
+        source_index: npt.ArrayLike | None = None,
+        offsets: npt.ArrayLike | None = None,
+        lengths: npt.ArrayLike | None = None,
+        inline: Iterable[Chunk] | None = None,
+    ) -> ChunkManifest:
+        """The manifest with what is given in place of its own.
+
+        Examples
+        --------
+        >>> m = ChunkManifest.from_ranges("s3://b/a.nc", offsets=[10, 14], lengths=[4, 4])
+        >>> m.replace(offsets=m.offsets + np.uint64(512)).reference((1,)).offset
+        526
+        """
         return ChunkManifest(
-            sources=self.sources,
-            source_index=apply(self.source_index),
-            offsets=apply(self.offsets),
-            lengths=apply(self.lengths),
-            inline=self.inline,
+            sources=self.sources if sources is None else sources,
+            source_index=self.source_index if source_index is None else source_index,
+            offsets=self.offsets if offsets is None else offsets,
+            lengths=self.lengths if lengths is None else lengths,
+            inline=self.inline if inline is None else inline,
         )
 
-    def with_ranges(self, offsets: npt.ArrayLike, lengths: npt.ArrayLike) -> ChunkManifest:
-        """The same sources with other byte ranges; columns broadcast to the shape of ``offsets``."""
-        offsets = np.asarray(offsets, dtype=np.uint64)
-        return ChunkManifest(
-            sources=self.sources,
-            source_index=np.broadcast_to(self.source_index, offsets.shape),
-            offsets=offsets,
-            lengths=lengths,
-            inline=self.inline,
+    def map_columns(self, change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> ChunkManifest:
+        """The same tables under columns that a numpy function rearranged, each in the same way."""
+        return self.replace(
+            source_index=change(self.source_index),
+            offsets=change(self.offsets),
+            lengths=change(self.lengths),
         )
 
     def take(self, indexers: Sequence[slice | npt.NDArray[np.intp]]) -> ChunkManifest:
         """Chunks chosen along every dimension by a slice or by grid indices (outer indexing)."""
 
-        def apply(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        def chosen(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
             for axis, indexer in enumerate(indexers):
-                if indexer != slice(None) if isinstance(indexer, slice) else True:
+                if not isinstance(indexer, slice) or indexer != slice(None):
                     column = column[(slice(None),) * axis + (indexer,)]
             return column
 
-        return self._derive(apply).compact()
+        return self.map_columns(chosen).compact()
 
     def take_or_missing(self, axis: int, positions: npt.ArrayLike) -> ChunkManifest:
         """Chunks at grid positions along one axis; a position of -1 gives missing chunks."""
@@ -371,27 +381,25 @@ class ChunkManifest:
             return ChunkManifest.empty(
                 (*self.grid_shape[:axis], len(positions), *self.grid_shape[axis + 1 :])
             )
-        taken = self._derive(lambda column: np.take(column, np.where(absent, 0, positions), axis=axis))
+        taken = self.map_columns(lambda column: np.take(column, np.where(absent, 0, positions), axis=axis))
         hole = absent.reshape((-1,) + (1,) * (len(self.grid_shape) - axis - 1))
-        return ChunkManifest(
-            sources=taken.sources,
+        return taken.replace(
             source_index=np.where(hole, np.uint32(MISSING), taken.source_index),
             offsets=np.where(hole, np.uint64(0), taken.offsets),
             lengths=np.where(hole, np.uint64(0), taken.lengths),
-            inline=taken.inline,
         ).compact()
 
     def transpose(self, axes: Sequence[int]) -> ChunkManifest:
         """The grid with its axes permuted."""
-        return self._derive(lambda column: column.transpose(axes))
+        return self.map_columns(lambda column: column.transpose(axes))
 
     def reshape(self, grid_shape: Sequence[int]) -> ChunkManifest:
         """The same chunks, in C order, under another grid shape."""
-        return self._derive(lambda column: column.reshape(tuple(grid_shape)))
+        return self.map_columns(lambda column: column.reshape(tuple(grid_shape)))
 
     def broadcast_to(self, grid_shape: Sequence[int]) -> ChunkManifest:
         """The grid repeated along new or length-1 dimensions."""
-        return self._derive(lambda column: np.broadcast_to(column, tuple(grid_shape)))
+        return self.map_columns(lambda column: np.broadcast_to(column, tuple(grid_shape)))
 
     def compact(self) -> ChunkManifest:
         """Without sources and inline bytes that no chunk uses."""
@@ -410,11 +418,10 @@ class ChunkManifest:
         if len(kept) != len(self.inline):
             offsets = offsets.copy()
             offsets[held] = np.searchsorted(kept, offsets[held])
-        return ChunkManifest(
-            sources=tuple(source for source, keep in zip(self.sources, used, strict=True) if keep),
+        return self.replace(
+            sources=(source for source, keep in zip(self.sources, used, strict=True) if keep),
             source_index=index,
             offsets=offsets,
-            lengths=self.lengths,
             inline=[parts_of(self.inline)[i] for i in kept.tolist()],
         )
 
@@ -431,23 +438,16 @@ class ChunkManifest:
             else SourceFile(url=url, size_bytes=source.size_bytes)
             for source in self.sources
         ]
-        return self._with_sources(renamed)
+        return self.with_sources(renamed)
 
-    def _with_sources(self, sources: Sequence[SourceFile]) -> ChunkManifest:
-        table: dict[SourceFile, int] = {}
-        substitute = ChunkManifest(
-            sources=sources,
-            source_index=self.source_index,
-            offsets=self.offsets,
-            lengths=self.lengths,
-            inline=self.inline,
-        )
+    def with_sources(self, sources: Sequence[SourceFile]) -> ChunkManifest:
+        """The same chunks in other files, one for each of ``self.sources``; those that are the same become one."""
+        moved = self.replace(sources=sources)
         if len(set(sources)) == len(sources):
-            return substitute
-        index, table = substitute._indices_in(table)
-        return ChunkManifest(
-            sources=table, source_index=index, offsets=self.offsets, lengths=self.lengths, inline=self.inline
-        )
+            return moved
+        table: dict[SourceFile, int] = {}
+        index = moved._indices_in(table)
+        return moved.replace(sources=table, source_index=index)
 
     def __reduce__(self) -> tuple[Any, ...]:
         if not self.sources and not self.inline and not self.lengths.any() and not self.offsets.any():
@@ -472,7 +472,7 @@ def concatenate(manifests: Sequence[ChunkManifest], axis: int) -> ChunkManifest:
     indices, offsets = [], []
     inline: list[Chunk] = []
     for manifest in manifests:
-        index, table = manifest._indices_in(table)
+        index = manifest._indices_in(table)
         column = manifest.offsets
         if manifest.inline and inline:
             column = np.where(index == INLINE, column + np.uint64(len(inline)), column)

@@ -41,14 +41,12 @@ class AxisSelection:
         """Whether each piece begins where its chunk does, so that chunk references can serve it as they are."""
         return not self.start.any()
 
-    def layout(self) -> tuple[DimensionChunks | None, npt.NDArray[np.int64]]:
+    def layout(self) -> DimensionChunks | None:
         """Chunk lengths of the result if pieces stay whole chunks, as `settle_chunks` gives them."""
         return settle_chunks(self.stored, self.stop - self.start)
 
 
-def settle_chunks(
-    stored: npt.NDArray[np.int64], inside: npt.NDArray[np.int64]
-) -> tuple[DimensionChunks | None, npt.NDArray[np.int64]]:
+def settle_chunks(stored: npt.NDArray[np.int64], inside: npt.NDArray[np.int64]) -> DimensionChunks | None:
     """Say chunk lengths for chunks of which only a first part may lie inside the array.
 
     Parameters
@@ -60,24 +58,20 @@ def settle_chunks(
 
     Returns
     -------
-    chunks : int, tuple of int or None
+    int, tuple of int or None
         None if no chunk grid says it, because a chunk that is not the last of a uniform dimension is partial.
-    partial : array of int
-        The chunks that stand in the way.
     """
     extent = int(inside.sum())
     if len(stored) == 0:
-        return max(extent, 1), np.zeros(0, np.int64)
+        return max(extent, 1)
     uniform = bool((stored == stored[0]).all())
     partial = np.flatnonzero(inside < stored)
     if uniform and (len(partial) == 0 or (len(partial) == 1 and partial[0] == len(stored) - 1)):
-        return int(stored[0]), np.zeros(0, np.int64)
-    if len(partial) == 0:
-        return simplify(extent, stored.tolist()), partial
-    return None, partial
+        return int(stored[0])
+    return None if len(partial) else simplify(extent, stored.tolist())
 
 
-def plan_axis(grid: ChunkGrid, axis: int, indexer: AxisIndexer, *, name: str = "") -> AxisSelection:
+def plan_axis(grid: ChunkGrid, axis: int, indexer: AxisIndexer) -> AxisSelection:
     """Cut a selection along one axis into pieces of chunks.
 
     Parameters
@@ -99,7 +93,7 @@ def plan_axis(grid: ChunkGrid, axis: int, indexer: AxisIndexer, *, name: str = "
     else:
         positions = np.atleast_1d(np.asarray(indexer, dtype=np.int64))
         if len(positions) and (int(positions.min()) < -extent or int(positions.max()) >= extent):
-            raise IndexError(f"Index {indexer} is out of bounds for axis {name or axis} of length {extent}")
+            raise IndexError(f"Index {indexer} is out of bounds for axis {axis} of length {extent}")
         positions = np.where(positions < 0, positions + extent, positions)
     starts, stored = grid.starts(axis), grid.stored_lengths(axis)
     chunk = np.searchsorted(starts[1:], positions, side="right")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -208,15 +208,8 @@ def _moved(
     manifest: ChunkManifest, moved: Mapping[str, str], seen: Mapping[str, SourceFile]
 ) -> ChunkManifest:
     """The references that move, at their new places; all other chunks missing."""
-    sources: Iterable[SourceFile] = [
-        seen[moved[source.url]] if source.url in moved else source for source in manifest.sources
-    ]
+    sources = [seen[moved[source.url]] if source.url in moved else source for source in manifest.sources]
     concerned = np.array([*(source.url in moved for source in manifest.sources), False])
     index = manifest.source_index
     kept = concerned[np.minimum(index, len(manifest.sources))]
-    return ChunkManifest(
-        sources=sources,
-        source_index=np.where(kept, index, np.uint32(MISSING)),
-        offsets=manifest.offsets,
-        lengths=manifest.lengths,
-    ).compact()
+    return manifest.replace(sources=sources, source_index=np.where(kept, index, np.uint32(MISSING))).compact()

@@ -15,7 +15,7 @@ import numpy as np
 
 from vzlab.detection import detect_format
 from vzlab.errors import SourceNotFoundError, UnsupportedFormatError, VzlabError
-from vzlab.manifests import ChunkManifest, ManifestArray, ManifestGroup, SourceFile
+from vzlab.manifests import ManifestArray, ManifestGroup, SourceFile
 from vzlab.manifests.manifest import INLINE
 from vzlab.parsers.base import LoadedVariable, Parser
 from vzlab.parsers.zarr.parser import ZarrParser
@@ -210,12 +210,6 @@ class _MemberRegistry(StoreRegistry):
         index = manifest.source_index
         virtual = index < INLINE
         shift = np.array(shifts, np.uint64)[np.where(virtual, index, 0)]
-        moved = ChunkManifest(
-            sources=manifest.sources,
-            source_index=index,
-            offsets=manifest.offsets + np.where(virtual, shift, np.uint64(0)),
-            lengths=manifest.lengths,
-            inline=manifest.inline,
-        )
+        moved = manifest.replace(offsets=manifest.offsets + np.where(virtual, shift, np.uint64(0)))
         sources = [archive if source.url in self._opened else source for source in manifest.sources]
-        return replace(array, manifest=moved._with_sources(sources))
+        return replace(array, manifest=moved.with_sources(sources))

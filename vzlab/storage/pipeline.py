@@ -45,8 +45,8 @@ def use_read_pipeline() -> None:
     `ManifestStore` alone. ``zarr.config.set({"vzlab.read_pipeline": False})``, or ``ZARR_VZLAB__READ_PIPELINE=False`` in the
     environment, before that switches it off.
     """
+    register_pipeline(ManifestPipeline)  # so that `PATH` can be chosen by hand as well
     if zarr.config.get("vzlab.read_pipeline", True) and zarr.config.get("codec_pipeline.path") == ZARRS_OWN:
-        register_pipeline(ManifestPipeline)
         zarr.config.set({"codec_pipeline.path": PATH})
 
 

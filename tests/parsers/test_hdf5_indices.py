@@ -18,8 +18,8 @@ from tests.corpus import CorpusEntry, corpus_params
 from tests.parsers.reading import parse
 from vzlab.parsers.hdf5.chunk_index import ChunkIndex, read_chunk_index
 from vzlab.parsers.hdf5.indices.nodes import DamagedIndexError
-from vzlab.parsers.hdf5.layout_message import read_chunked_layout
-from vzlab.parsers.hdf5.object_header import FileBytes
+from vzlab.parsers.hdf5.layout_message import find_chunked_layout
+from vzlab.parsers.hdf5.object_header import FileBytes, messages
 from vzlab.storage import as_registry
 
 NEVER_LIBRARY, ALWAYS_LIBRARY = 0, 10**12
@@ -36,7 +36,7 @@ def index_of(dataset: Any, *, library_up_to: int, path: Path | None = None) -> C
     # Not from h5o.get_info, which measures the index too: the library crashes where that is damaged.
     parent = dataset.parent
     address = parent.id.links.get_info(dataset.name.rpartition("/")[2].encode()).u
-    layout = read_chunked_layout(file, address)
+    layout = find_chunked_layout(file, messages(file, address))
     return read_chunk_index(
         dataset.id,
         tuple(-(-n // c) for n, c in zip(dataset.shape, chunks, strict=True)),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ HIDDEN = frozenset(
 )
 """What netCDF4 and dimension scales write for themselves: it says names of dimensions, which are read from it."""
 
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
 _MEMORY_TYPES: dict[int, tuple[np.dtype[Any], Any]] = {}
 """h5py's memory datatype of a numpy data type, by the identity of the latter, which is kept alive here."""
 
@@ -39,7 +42,12 @@ def attribute_names(object_id: Any) -> list[str]:
 
 
 def read_attributes(
-    object_id: Any, file_id: Any, names: Collection[str], *, hidden: Collection[str] = HIDDEN
+    object_id: Any,
+    file_id: Any,
+    names: Collection[str],
+    *,
+    hidden: Collection[str] = HIDDEN,
+    known: Mapping[str, Any] = _NONE,
 ) -> dict[str, Any]:
     """Attributes as Python values; one that cannot be read is left out.
 
@@ -52,6 +60,8 @@ def read_attributes(
         The attributes to read.
     hidden : collection of str
         Those to pass over.
+    known : mapping of str to array
+        Values that need not be asked for.
 
     Returns
     -------
@@ -63,6 +73,10 @@ def read_attributes(
     attributes = {}
     for name in names:
         if name in hidden:
+            continue
+        values = known.get(name)
+        if isinstance(values, np.ndarray):
+            attributes[name] = _as_python(values.reshape(()) if values.shape == (1,) else values, file_id)
             continue
         try:
             attributes[name] = read_attribute(object_id, file_id, name)

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from vzlab.parsers.hdf5.attributes import read_raw
+from vzlab.parsers.hdf5.header_attributes import References
 from vzlab.parsers.hdf5.library import h5py
 from vzlab.parsers.hdf5.objects import DatasetNode, ObjectKey, ObjectTree
 from vzlab.parsers.hdf5.opening import LIBRARY_ERRORS
@@ -155,8 +157,14 @@ def _labelled(
 
 def _listed(node: DatasetNode, rank: int, scales: Mapping[ObjectKey, Scale]) -> list[str | None]:
     """Names of the last scale attached to each axis: of several, netCDF4 takes that one."""
-    values = read_raw(_h5a.open(node.dataset_id, b"DIMENSION_LIST"))
     names: list[str | None] = [None] * rank
+    known = node.header_values.get("DIMENSION_LIST")
+    if isinstance(known, References):
+        last = [(node.key[0], addresses[-1]) if addresses else None for addresses in known.addresses[:rank]]
+        # What lies outside of the parsed group is not among the scales.
+        if all(key is None or key in scales for key in last):
+            return [None if key is None else scales[key].name for key in last] + names[len(last) :]
+    values = read_raw(_h5a.open(node.dataset_id, b"DIMENSION_LIST"))
     for axis, references in enumerate([] if values is None else values.reshape(-1)[:rank]):
         if not isinstance(references, np.ndarray) or len(references) == 0 or not references[-1]:
             continue
@@ -180,12 +188,20 @@ def _referenced_name(reference: Any, node: DatasetNode, scales: Mapping[ObjectKe
     return str(name.removeprefix(NON_COORDINATE_PREFIX))
 
 
+def _values(node: DatasetNode, name: str) -> npt.NDArray[Any] | None:
+    """An attribute's values; None if it has none that can be read."""
+    known = node.header_values.get(name)
+    if isinstance(known, np.ndarray):
+        return known
+    try:
+        return read_raw(_h5a.open(node.dataset_id, name.encode()))
+    except LIBRARY_ERRORS:
+        return None
+
+
 def _text(node: DatasetNode, name: str) -> bytes:
     """A text attribute's bytes; empty if it is something else."""
-    try:
-        values = read_raw(_h5a.open(node.dataset_id, name.encode()))
-    except LIBRARY_ERRORS:
-        return b""
+    values = _values(node, name)
     item = values.reshape(-1)[0] if values is not None and values.size else b""
     if isinstance(item, str):
         return item.encode()
@@ -196,8 +212,5 @@ def _integers(node: DatasetNode, name: str) -> list[int]:
     """An integer attribute's values; none if it is something else."""
     if name not in node.attribute_names:
         return []
-    try:
-        values = read_raw(_h5a.open(node.dataset_id, name.encode()))
-    except LIBRARY_ERRORS:
-        return []
+    values = _values(node, name)
     return [] if values is None or values.dtype.kind not in "iu" else [int(v) for v in values.reshape(-1)]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from vzlab.parsers.hdf5.object_header import FileBytes, messages
+from vzlab.parsers.hdf5.object_header import FileBytes, Message
 
 _LAYOUT = 0x08
 _CHUNKED = 2
@@ -38,9 +39,9 @@ class ChunkedLayout:
     """Stored bytes and filter mask of an only chunk that is filtered."""
 
 
-def read_chunked_layout(file: FileBytes, address: int) -> ChunkedLayout | None:
-    """The layout of the chunked dataset whose object header is at an address; None where there is none that is known."""
-    for kind, _, body in messages(file, address):
+def find_chunked_layout(file: FileBytes, header: Iterable[Message]) -> ChunkedLayout | None:
+    """The layout of the chunked dataset that an object header is of; None where there is none that is known."""
+    for kind, _, body in header:
         if kind == _LAYOUT:
             return parse_chunked_layout(file, body)
     return None

@@ -23,7 +23,7 @@ from vzlab.parsers.hdf5.chunk_index import read_chunk_index
 from vzlab.parsers.hdf5.datatypes import StoredType, encode_fill, stored_type
 from vzlab.parsers.hdf5.external import external_manifest
 from vzlab.parsers.hdf5.inlining import inline_text, inline_values
-from vzlab.parsers.hdf5.layout_message import ChunkedLayout, read_chunked_layout
+from vzlab.parsers.hdf5.layout_message import ChunkedLayout, find_chunked_layout
 from vzlab.parsers.hdf5.library import h5py
 from vzlab.parsers.hdf5.objects import DatasetNode
 from vzlab.parsers.hdf5.skipped_filters import settle_skipped_filters
@@ -215,7 +215,7 @@ def _edges_unfiltered(layout: Layout) -> bool:
 
 
 def _chunked_layout(layout: Layout) -> ChunkedLayout | None:
-    return read_chunked_layout(layout.node.file.file_bytes, layout.node.key[1])
+    return find_chunked_layout(layout.node.file.file_bytes, layout.node.header)
 
 
 def read_filters(creation: Any) -> tuple[Hdf5Filter, ...]:

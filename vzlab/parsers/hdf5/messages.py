@@ -12,6 +12,54 @@ _VARIABLE_LENGTH = 9
 """Class of a datatype: IV.A.2.d."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttributeMessage:
+    """An attribute message whose own bytes say all there is."""
+
+    name: str
+    datatype: bytes
+    """The datatype message in it."""
+    shape: tuple[int, ...]
+    """(0,) for a null dataspace."""
+    data: bytes
+    """From the values on."""
+
+    @property
+    def item_bytes(self) -> int:
+        """Bytes of an element."""
+        return int.from_bytes(self.datatype[4:8], "little")
+
+
+def attribute_message(file: FileBytes, body: bytes) -> AttributeMessage | None:
+    """The parts of an attribute message (HDF5 specification IV.A.2.m); None where its own bytes do not say."""
+    if len(body) < 8 or body[0] not in (1, 2, 3) or (body[0] > 1 and body[1] & 3):
+        return None
+    sizes = [int.from_bytes(body[at : at + 2], "little") for at in (2, 4, 6)]
+    # In version 1 each part is padded to a multiple of eight bytes; in version 3 the character set comes before the name.
+    name, datatype, dataspace = (-(-size // 8) * 8 if body[0] == 1 else size for size in sizes)
+    name_at = 9 if body[0] == 3 else 8
+    type_at = name_at + name
+    space_at = type_at + datatype
+    start = space_at + dataspace
+    if start > len(body) or datatype < 8 or dataspace < 4:
+        return None
+    return AttributeMessage(
+        name=body[name_at:type_at].partition(b"\0")[0].decode("utf-8", "surrogateescape"),
+        datatype=body[type_at:space_at],
+        shape=_shape(file, body[space_at:start]),
+        data=body[start:],
+    )
+
+
+def _shape(file: FileBytes, space: bytes) -> tuple[int, ...]:
+    """Of a dataspace message (IV.A.2.b)."""
+    version, rank = space[0], space[1]
+    if version == 2 and space[3] == 2:  # null
+        return (0,)
+    first = 8 if version == 1 else 4
+    return tuple(file.length(space, first + i * file.length_bytes) for i in range(rank))
+
+
 @dataclass(frozen=True, kw_only=True)
 class AttributeValues:
     """Where in an attribute message its values lie."""
@@ -23,32 +71,16 @@ class AttributeValues:
 
 
 def attribute_values(file: FileBytes, body: bytes) -> AttributeValues | None:
-    """Where the values of an attribute message are (HDF5 specification IV.A.2.m); None where its own bytes do not say."""
-    if len(body) < 8 or body[0] not in (1, 2, 3) or (body[0] > 1 and body[1] & 1):
+    """Where the values of an attribute message are; None where its own bytes do not say."""
+    message = attribute_message(file, body)
+    if message is None:
         return None
-    sizes = [int.from_bytes(body[at : at + 2], "little") for at in (2, 4, 6)]
-    # In version 1 each part is padded to a multiple of eight bytes; in version 3 the character set comes before the name.
-    name, datatype, dataspace = (-(-size // 8) * 8 if body[0] == 1 else size for size in sizes)
-    type_at = (9 if body[0] == 3 else 8) + name
-    space_at = type_at + datatype
-    start = space_at + dataspace
-    if start > len(body):
-        return None
-    n_elements = _n_elements(file, body[space_at:start])
+    start = len(body) - len(message.data)
     return AttributeValues(
         start=start,
-        stop=start + n_elements * int.from_bytes(body[type_at + 4 : type_at + 8], "little"),
-        are_elsewhere=body[type_at] & 15 == _VARIABLE_LENGTH,
+        stop=start + math.prod(message.shape) * message.item_bytes,
+        are_elsewhere=message.datatype[0] & 15 == _VARIABLE_LENGTH,
     )
-
-
-def _n_elements(file: FileBytes, space: bytes) -> int:
-    """Of a dataspace message (IV.A.2.b)."""
-    version, rank = space[0], space[1]
-    if version == 2 and space[3] == 2:  # null
-        return 0
-    first = 8 if version == 1 else 4
-    return math.prod(file.length(space, first + i * file.length_bytes) for i in range(rank))
 
 
 def link_target(file: FileBytes, body: bytes) -> tuple[int, int | None]:

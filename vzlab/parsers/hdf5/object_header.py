@@ -9,6 +9,9 @@ from typing import Any
 from vzlab.storage import Source
 
 CONTINUATION = 0x10
+type Message = tuple[int, int, bytes]
+"""Type, flags and data."""
+
 MAX_BLOCKS = 1000
 """Blocks of one header that are followed."""
 SPECULATIVE_BYTES = 512
@@ -90,8 +93,8 @@ def header_shape(head: bytes) -> HeaderShape | None:
     return None
 
 
-def block_messages(block: bytes, shape: HeaderShape) -> Iterator[tuple[int, int, bytes]]:
-    """Type, flags and data of each message of one block of a header."""
+def block_messages(block: bytes, shape: HeaderShape) -> Iterator[Message]:
+    """Each message of one block of a header."""
     at, prefix = 0, shape.message_prefix
     while at + prefix <= len(block):
         if shape.version == 1:
@@ -113,8 +116,8 @@ def continuation_range(file: FileBytes, body: bytes, shape: HeaderShape) -> tupl
     return (address, length) if shape.version == 1 else (address + 4, length - 8)
 
 
-def messages(file: FileBytes, address: int) -> Iterator[tuple[int, int, bytes]]:
-    """Type, flags and data of each message of an object header, block after block; none where there is no header."""
+def messages(file: FileBytes, address: int) -> Iterator[Message]:
+    """Each message of an object header, block after block; none where there is no header."""
     head = file.read(address, SPECULATIVE_BYTES)
     shape = header_shape(head)
     if shape is None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from vzlab.errors import CorruptFileError, SourceNotFoundError, VzlabError
 from vzlab.parsers.hdf5.attributes import attribute_names
+from vzlab.parsers.hdf5.header_attributes import HeaderValues, HeapCollections, header_attributes
 from vzlab.parsers.hdf5.library import h5py
-from vzlab.parsers.hdf5.object_header import FileBytes
+from vzlab.parsers.hdf5.object_header import FileBytes, Message, messages
 from vzlab.parsers.hdf5.opening import LIBRARY_ERRORS, library_message, open_hdf5
 from vzlab.parsers.hdf5.prefetching import prefetch_metadata
 from vzlab.storage import CachedSource, Source, StoreRegistry, join_url
@@ -35,15 +36,40 @@ class OpenFile:
         """Its bytes by addresses; the library takes its time to say how it wrote these."""
         return FileBytes.of(self.file_id, self.source)
 
+    @cached_property
+    def heaps(self) -> HeapCollections | None:
+        """Its values of varying length; None where somebody else in this process has it open, and may not have written all."""
+        is_shared = h5py.h5f.get_obj_count(self.file_id, h5py.h5f.OBJ_FILE) > 1
+        return None if is_shared else HeapCollections(file=self.file_bytes)
+
 
 @dataclass(kw_only=True, eq=False)
-class DatasetNode:
-    """A dataset, still open."""
+class ObjectNode:
+    """A group or dataset, still open."""
 
     key: ObjectKey
     path: str
     """The first path at which it was found, from the root of the file."""
     file: OpenFile
+
+    @cached_property
+    def header(self) -> tuple[Message, ...]:
+        """The messages of its object header."""
+        return tuple(messages(self.file.file_bytes, self.key[1]))
+
+    @cached_property
+    def header_values(self) -> HeaderValues:
+        """Values of attributes that its header has; there may be more attributes, which the library knows."""
+        heaps = self.file.heaps
+        with suppress(VzlabError):
+            return {} if heaps is None else header_attributes(self.header, heaps)
+        return {}
+
+
+@dataclass(kw_only=True, eq=False)
+class DatasetNode(ObjectNode):
+    """A dataset, still open."""
+
     dataset_id: Any
     attribute_names: list[str]
     shape: tuple[int, ...] | None
@@ -58,12 +84,9 @@ class DatasetNode:
 
 
 @dataclass(kw_only=True, eq=False)
-class GroupNode:
+class GroupNode(ObjectNode):
     """A group, with what its links lead to."""
 
-    key: ObjectKey
-    path: str
-    file: OpenFile
     group_id: Any
     attribute_names: list[str] = field(default_factory=list)
     links: dict[str, ObjectKey] = field(default_factory=dict)

@@ -123,6 +123,7 @@ class _Assembler:
             node.file.file_id,
             node.attribute_names,
             hidden=HIDDEN if scale is None else HIDDEN | _OF_SCALES,
+            known=node.header_values,
         )
         stored = self._types.get(node.key)
         dimensions = self._dimensions[node.key]
@@ -223,7 +224,9 @@ class _Assembler:
         return ManifestGroup(
             arrays=arrays,
             groups=groups,
-            attributes=read_attributes(node.group_id, node.file.file_id, node.attribute_names),
+            attributes=read_attributes(
+                node.group_id, node.file.file_id, node.attribute_names, known=node.header_values
+            ),
             unreadable=unreadable,
             max_shapes=max_shapes,
             links={link.removeprefix(NON_COORDINATE_PREFIX): told for link, told in node.told.items()},

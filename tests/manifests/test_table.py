@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 import xarray as xr
@@ -14,6 +15,7 @@ from hypothesis import given
 import vzlab as vz
 from tests.archives import write_daily_file
 from tests.manifests.test_manifest import manifests
+from vzlab.manifests.manifest import MISSING
 from vzlab.manifests.table import SCHEMA, to_arrow
 
 
@@ -51,6 +53,18 @@ def test_every_holder_of_manifests_gives_the_same_table(tmp_path: Path) -> None:
     assert rows(dataset.vzlab.to_arrow()) == rows(table)
     tree = xr.DataTree.from_dict({"/day": dataset})
     assert set(tree.vzlab.to_dataframe()["variable"]) == {f"day/{name}" for name in dataset.variables}
+
+
+def test_places_stay_integers_beside_chunks_that_lie_nowhere() -> None:
+    offset = 2**53 + 1  # which no float has
+    manifest = vz.ChunkManifest(
+        sources=["file:///a.nc"], source_index=[0, MISSING], offsets=[offset, 0], lengths=[5, 0]
+    )
+    metadata = vz.ArrayMetadata.create(shape=(10,), dtype="u1", chunks=(5,), codecs=[{"name": "bytes"}])
+    array = vz.ManifestArray(metadata=metadata, manifest=manifest)
+    frame = array.to_dataframe()
+    assert frame["offset"].tolist() == [offset, pd.NA]
+    assert frame["length"].tolist() == [5, pd.NA]
 
 
 def test_a_million_chunks_are_made_from_columns() -> None:

@@ -40,5 +40,17 @@ class Tabular:
         return to_arrow(self._manifests())
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Give all chunks as a pandas data frame, with the columns of `to_arrow`."""
-        return self.to_arrow().to_pandas()
+        """Give all chunks as a pandas data frame, with the columns of `to_arrow`; what is null there is ``<NA>``.
+
+        Examples
+        --------
+        >>> import vzlab as vz
+        >>> table = vz.open_group("archive/sst_2025-01-01.nc").to_dataframe()
+        >>> table.dtypes[["offset", "length"]].astype(str).to_dict()
+        {'offset': 'UInt64', 'length': 'UInt64'}
+        """
+        import pandas as pd
+
+        table = self.to_arrow()
+        # Without this, one chunk that lies in no file would make the offsets of all others floating numbers.
+        return table.to_pandas(types_mapper={table.schema.field("offset").type: pd.UInt64Dtype()}.get)

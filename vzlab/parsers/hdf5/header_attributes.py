@@ -120,7 +120,7 @@ def _value(message: AttributeMessage, heaps: HeapCollections) -> npt.NDArray[Any
     if kind == "number":
         return np.frombuffer(data, native, n).reshape(message.shape)
     if kind == "text":
-        values = np.frombuffer(data, native, n)
+        values: npt.NDArray[Any] = np.frombuffer(data, native, n)
         # The library ends a string at its first zero byte, numpy where nothing but zeros follow.
         return None if any(b"\0" in item for item in values.tolist()) else values.reshape(message.shape)
     step = message.item_bytes

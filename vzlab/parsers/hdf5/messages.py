@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+import struct
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from vzlab.parsers.hdf5.object_header import FileBytes
 
+_SIZES = struct.Struct("<3H")
+"""Of name, datatype and dataspace of an attribute."""
 _HARD = 0
 _VARIABLE_LENGTH = 9
 """Class of a datatype: IV.A.2.d."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AttributeMessage:
-    """An attribute message whose own bytes say all there is."""
+class AttributeMessage(NamedTuple):
+    """An attribute message whose own bytes say all there is. A tuple, since files have thousands."""
 
     name: str
     datatype: bytes
@@ -34,9 +37,10 @@ def attribute_message(file: FileBytes, body: bytes) -> AttributeMessage | None:
     """The parts of an attribute message (HDF5 specification IV.A.2.m); None where its own bytes do not say."""
     if len(body) < 8 or body[0] not in (1, 2, 3) or (body[0] > 1 and body[1] & 3):
         return None
-    sizes = [int.from_bytes(body[at : at + 2], "little") for at in (2, 4, 6)]
+    name, datatype, dataspace = _SIZES.unpack_from(body, 2)
     # In version 1 each part is padded to a multiple of eight bytes; in version 3 the character set comes before the name.
-    name, datatype, dataspace = (-(-size // 8) * 8 if body[0] == 1 else size for size in sizes)
+    if body[0] == 1:
+        name, datatype, dataspace = name + 7 & ~7, datatype + 7 & ~7, dataspace + 7 & ~7
     name_at = 9 if body[0] == 3 else 8
     type_at = name_at + name
     space_at = type_at + datatype

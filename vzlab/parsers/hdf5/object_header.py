@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ CONTINUATION = 0x10
 type Message = tuple[int, int, bytes]
 """Type, flags and data."""
 
+_PREFIXES = {1: struct.Struct("<HHB"), 2: struct.Struct("<BHB")}
+"""Type, length and flags before each message, by the version of the header."""
 MAX_BLOCKS = 1000
 """Blocks of one header that are followed."""
 SPECULATIVE_BYTES = 512
@@ -96,15 +99,9 @@ def header_shape(head: bytes) -> HeaderShape | None:
 def block_messages(block: bytes, shape: HeaderShape) -> Iterator[Message]:
     """Each message of one block of a header."""
     at, prefix = 0, shape.message_prefix
+    unpack_from = _PREFIXES[shape.version].unpack_from
     while at + prefix <= len(block):
-        if shape.version == 1:
-            kind, n_bytes, flags = (
-                int.from_bytes(block[at : at + 2], "little"),
-                int.from_bytes(block[at + 2 : at + 4], "little"),
-                block[at + 4],
-            )
-        else:
-            kind, n_bytes, flags = block[at], int.from_bytes(block[at + 1 : at + 3], "little"), block[at + 3]
+        kind, n_bytes, flags = unpack_from(block, at)
         yield kind, flags, block[at + prefix : at + prefix + n_bytes]
         at += prefix + n_bytes
 

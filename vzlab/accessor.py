@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import xarray as xr
@@ -22,57 +22,45 @@ class _VirtualAccessor(Tabular):
     def __init__(self, data: xr.Dataset | xr.DataTree) -> None:
         self._data = data
 
-    def _datasets(self) -> list[xr.Dataset]:
-        if isinstance(self._data, xr.DataTree):
-            return [node.to_dataset(inherit=False) for node in self._data.subtree]
-        return [self._data]
+    def _variables(self) -> Iterator[tuple[str, xr.Variable]]:
+        """Every variable with its path."""
+        if isinstance(self._data, xr.Dataset):
+            nodes = [("", self._data)]
+        else:
+            nodes = [(node.path.strip("/"), node.to_dataset(inherit=False)) for node in self._data.subtree]
+        for path, dataset in nodes:
+            for name, variable in dataset.variables.items():
+                yield f"{path}/{name}" if path else str(name), variable
 
-    def _virtual(self) -> list[ManifestArray]:
-        return [
-            variable._data
-            for dataset in self._datasets()
-            for variable in dataset.variables.values()
-            if isinstance(variable._data, ManifestArray)
-        ]
+    def _manifests(self) -> Iterator[tuple[str, ChunkManifest]]:
+        for path, variable in self._variables():
+            if isinstance(variable._data, ManifestArray):
+                yield path, variable._data.manifest
 
     def _check_named(self, rename: Mapping[str, str] | Callable[[str], str]) -> None:
         if callable(rename) or not rename:
             return
-        urls = {url for array in self._virtual() for url in array.manifest.urls}
+        urls = {url for _, manifest in self._manifests() for url in manifest.urls}
         if urls and urls.isdisjoint(rename):
             raise ValueError(
                 f"Found {next(iter(rename))!r} to rename, which is the url of no file here; expected whole urls, such as "
                 f"{min(urls)!r}. For a prefix give a function: rename_urls(lambda url: url.replace(old, new))"
             )
 
-    def _manifests(self) -> list[tuple[str, ChunkManifest]]:
-        nodes = (
-            [(node.path.strip("/"), node.to_dataset(inherit=False)) for node in self._data.subtree]
-            if isinstance(self._data, xr.DataTree)
-            else [("", self._data)]
-        )
-        return [
-            (f"{path}/{name}" if path else str(name), variable._data.manifest)
-            for path, dataset in nodes
-            for name, variable in dataset.variables.items()
-            if isinstance(variable._data, ManifestArray)
-        ]
-
     @property
     def n_refs(self) -> int:
         """Number of references to chunks in files."""
-        return sum(array.manifest.n_virtual for array in self._virtual())
+        return sum(manifest.n_virtual for _, manifest in self._manifests())
 
     @property
     def nbytes(self) -> int:
         """Bytes of memory that the dataset takes: references, inline chunks and loaded variables."""
         loaded = sum(
             variable.nbytes
-            for dataset in self._datasets()
-            for variable in dataset.variables.values()
+            for _, variable in self._variables()
             if not isinstance(variable._data, ManifestArray)
         )
-        return loaded + sum(array.manifest.nbytes for array in self._virtual())
+        return loaded + sum(manifest.nbytes for _, manifest in self._manifests())
 
     def inspect(self) -> Inspection:
         """What the dataset is made of; reads nothing."""

@@ -22,7 +22,7 @@ from tests.servers.http_server import HttpServer
 from tests.storage.groups import raw_array
 from vzlab.errors import CodecError, ShortReadError
 from vzlab.storage.chunk_reader import SMALL_CHUNK_BYTES
-from vzlab.storage.pipeline import ManifestPipeline
+from vzlab.storage.pipeline import PATH, ManifestPipeline
 
 
 def opened(array: vz.ManifestArray, registry: Any = None) -> zarr.Array[Any]:
@@ -153,6 +153,16 @@ def test_it_can_be_switched_off(tmp_path: Path) -> None:
         array = zarr.open_array(vz.ManifestStore(group), path="x", mode="r")
         assert type(array.async_array.codec_pipeline) is BatchedCodecPipeline
         assert array[:].sum() == 0
+
+
+def test_it_can_be_chosen_by_hand_before_any_store_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(zarr.registry._pipeline_registry, PATH, raising=False)
+    path = tmp_path / "x.bin"
+    path.write_bytes(np.arange(10, dtype="<i4").tobytes())
+    with zarr.config.set({"codec_pipeline.path": PATH}):
+        assert opened(raw_array(path.as_uri(), (10,), (5,)))[:].tolist() == list(range(10))
 
 
 def test_an_array_survives_a_pickle(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ class CachedSource(Source):
     def read(self, offset: int, length: int, *, kind: RequestKind = "range") -> bytes:
         """Read a byte range; pages that are absent are fetched with their neighbourhood."""
         if length > MAX_KEPT_BYTES or length <= 0 or offset < 0 or offset + length > self.size_bytes:
-            return self._source.read(offset, length)
+            return self._source.read(offset, length, kind=kind)
         first, last = offset // PAGE_BYTES, (offset + length - 1) // PAGE_BYTES
         if not all(page in self._pages for page in range(first, last + 1)):
             begin = offset // HEAD_BYTES * HEAD_BYTES

@@ -134,14 +134,12 @@ class ManifestStore(Inspected, Tabular, Store):
     ) -> Buffer | None:
         """The value of a key, without an event loop."""
         buffer = (prototype or default_buffer_prototype()).buffer
-        held = self._held(key)
-        if isinstance(held, bytes):
-            return buffer.from_bytes(_part(held, byte_range))
-        if held is None:
+        wanted = self._wanted(key, byte_range)
+        if wanted is None:
             return None
-        url, offset, length = held
-        if byte_range is not None:
-            offset, length = _inside(offset, length, byte_range)
+        if isinstance(wanted, bytes):
+            return buffer.from_bytes(wanted)
+        url, offset, length = wanted
         try:
             return buffer.from_bytes(self.registry.open(url).read(offset, length, kind="chunk"))
         except (VzlabError, OSError) as error:
@@ -154,14 +152,12 @@ class ManifestStore(Inspected, Tabular, Store):
         if self._supports_sync_io:
             return self.get_sync(key, prototype=prototype, byte_range=byte_range)
         buffer = (prototype or default_buffer_prototype()).buffer
-        held = self._held(key)
-        if isinstance(held, bytes):
-            return buffer.from_bytes(_part(held, byte_range))
-        if held is None:
+        wanted = self._wanted(key, byte_range)
+        if wanted is None:
             return None
-        url, offset, length = held
-        if byte_range is not None:
-            offset, length = _inside(offset, length, byte_range)
+        if isinstance(wanted, bytes):
+            return buffer.from_bytes(wanted)
+        url, offset, length = wanted
         try:
             return buffer.from_bytes(await self.registry.open(url).read_async(offset, length, kind="chunk"))
         except (VzlabError, OSError) as error:
@@ -178,6 +174,18 @@ class ManifestStore(Inspected, Tabular, Store):
             url = manifest.sources[source].url
             return url, manifest.offsets.item(index), manifest.lengths.item(index)
         return manifest.reference(index).data
+
+    def _wanted(self, key: str, byte_range: ByteRequest | None) -> bytes | tuple[str, int, int] | None:
+        """The part that is wanted of what `_held` gives."""
+        held = self._held(key)
+        if held is None or byte_range is None:
+            return held
+        if isinstance(held, bytes):
+            start, stop = _bounds(len(held), byte_range)
+            return held[start:stop]
+        url, offset, length = held
+        start, stop = _bounds(length, byte_range)
+        return url, offset + start, stop - start
 
     def _named(self, error: Exception, key: str) -> Exception:
         found = self._chunk(key)
@@ -350,23 +358,9 @@ def _chunk_keys(path: str, array: ManifestArray) -> Iterator[str]:
         yield "/".join([prefix, *map(str, index)])
 
 
-def _inside(offset: int, length: int, byte_range: ByteRequest) -> tuple[int, int]:
-    """Byte range in the source of a part of a chunk."""
-    start, stop = _bounds(length, byte_range)
-    return offset + start, stop - start
-
-
-def _part(data: bytes, byte_range: ByteRequest | None) -> bytes:
-    if byte_range is None:
-        return data
-    start, stop = _bounds(len(data), byte_range)
-    return data[start:stop]
-
-
-def _bounds(length: int, byte_range: ByteRequest | None) -> tuple[int, int]:
+def _bounds(length: int, byte_range: ByteRequest) -> tuple[int, int]:
+    """Where a part of a value of so many bytes begins and ends."""
     match byte_range:
-        case None:
-            return 0, length
         case RangeByteRequest(start, end):
             return min(start, length), min(max(start, end), length)
         case OffsetByteRequest(offset):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from vzlab.errors import first_line
 from vzlab.manifests import SourceFile
 from vzlab.storage.gate import pass_gate
 from vzlab.storage.registry import StoreRegistry
@@ -29,6 +30,12 @@ class FileFacts:
     size_bytes: int
     etag: str | None
     last_modified: datetime
+
+    def source_file(self, url: str) -> SourceFile:
+        """The file with what it is now, for a manifest."""
+        return SourceFile(
+            url=url, size_bytes=self.size_bytes, etag=self.etag, last_modified=self.last_modified
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +60,7 @@ def _state(url: str, registry: StoreRegistry) -> FileFacts | Unavailable:
     except FileNotFoundError:
         return Unavailable(state="absent", reason="it is not there")
     except Exception as error:  # noqa: BLE001 - stores raise errors of their own kinds
-        text = str(error).strip()
-        return Unavailable(state="unreachable", reason=text.splitlines()[0] if text else type(error).__name__)
+        return Unavailable(state="unreachable", reason=first_line(error))
 
 
 def file_facts(url: str, registry: StoreRegistry) -> FileFacts:

@@ -32,7 +32,7 @@ def normalize_url(location: str | os.PathLike[str]) -> str:
     if match is None:
         path = Path(text).expanduser()
         absolute = Path(os.path.abspath(path)).as_posix()  # noqa: PTH100  resolve() would follow links
-        return "file://" + quote(absolute, safe=_SAFE)
+        return "file://" + quote_key(absolute)
     scheme, rest = match.group(1).lower(), text[match.end(1) + 1 :]
     query = ""
     if scheme in {"http", "https"}:
@@ -64,7 +64,12 @@ def join_url(base: str, relative: str) -> str:
         path = relative
     else:
         path = posixpath.normpath(posixpath.join(posixpath.dirname(unquote(parts.path)), relative))
-    return f"{parts.scheme}://{parts.netloc}{quote(path, safe=_SAFE)}"
+    return f"{parts.scheme}://{parts.netloc}{quote_key(path)}"
+
+
+def quote_key(key: str) -> str:
+    """A path or key, percent-encoded as `normalize_url` leaves it."""
+    return quote(key, safe=_SAFE)
 
 
 def url_name(url: str) -> str:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import urllib3
 
 from vzlab.errors import AccessDeniedError
+from vzlab.storage.urls import quote_key
 
 _TIMEOUT = urllib3.Timeout(connect=10, read=30)
 _RETRIES = urllib3.Retry(
@@ -77,7 +78,7 @@ class PlainHttpStore:
         return await asyncio.to_thread(self.get_range, path, start=start, length=length)
 
     def _ask(self, method: str, path: str, headers: dict[str, str], most: int | None = 0) -> Any:
-        url = self._origin + quote(path, safe="/:@!$&'()*+,;=~-._") + self._query
+        url = self._origin + quote_key(path) + self._query
         response = _POOL.request(
             method,
             url,

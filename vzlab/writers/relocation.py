@@ -14,7 +14,7 @@ from vzlab.errors import WriteError
 from vzlab.manifests import ArrayMetadata, ChunkManifest, SourceFile
 from vzlab.manifests.manifest import INLINE, MISSING
 from vzlab.storage import as_registry, normalize_url
-from vzlab.storage.source_files import FileFacts, Unavailable, look_up
+from vzlab.storage.source_files import Unavailable, look_up
 from vzlab.writers.chunk_grids import with_uniform_lengths
 from vzlab.writers.execute import quiet
 from vzlab.writers.references import set_references
@@ -188,7 +188,7 @@ def _checked(
         elif facts.size_bytes < reach[old]:
             wrong.append(f"{new} ({facts.size_bytes:,} bytes, and references reach to {reach[old]:,})")
         else:
-            seen[new] = _source(new, facts)
+            seen[new] = facts.source_file(new)
     if wrong:
         more = f" and {len(wrong) - SHOWN:,} more" if len(wrong) > SHOWN else ""
         raise WriteError(
@@ -196,12 +196,6 @@ def _checked(
             "changed. Copy them there first, or say check=False."
         )
     return seen
-
-
-def _source(url: str, facts: FileFacts) -> SourceFile:
-    return SourceFile(
-        url=url, size_bytes=facts.size_bytes, etag=facts.etag, last_modified=facts.last_modified
-    )
 
 
 def _moved(

@@ -12,6 +12,7 @@ from zarr.abc.store import RangeByteRequest
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 
+from vzlab.errors import first_line
 from vzlab.manifests import ChunkManifest
 from vzlab.manifests.manifest import INLINE, MISSING
 from vzlab.storage import normalize_url
@@ -100,7 +101,7 @@ def changed_files(
     answers = dict(zip(probes, sync(_probe(store, list(probes.values()))), strict=True))
     stale = [url for url, answer in answers.items() if _is_changed(answer)]
     refused = {
-        url: str(answer).splitlines()[0]
+        url: first_line(answer)
         for url, answer in answers.items()
         if answer is not None and not _is_changed(answer)
     }

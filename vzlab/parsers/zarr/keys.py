@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import product
-from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +22,7 @@ from vzlab.manifests import SourceFile
 from vzlab.parsers.zarr_documents import ChunkKeys
 from vzlab.storage import StoreRegistry
 from vzlab.storage.source_files import FileFacts, look_up
+from vzlab.storage.urls import quote_key
 
 AT_ONCE = 32
 """Requests under way at the same time."""
@@ -191,23 +191,15 @@ class DirectoryKeys(Keys):
             names=[name for name, _, _ in facts],
             offsets=np.zeros(len(facts), np.uint64),
             lengths=np.array([found.size_bytes for _, _, found in facts], np.uint64),
-            sources=lambda rows: [_source_file(*facts[i][1:]) for i in rows.tolist()],
+            sources=lambda rows: [
+                found.source_file(url) for _, url, found in (facts[i] for i in rows.tolist())
+            ],
         )
 
     def _url_of(self, key: str) -> str:
         # In a web address the query, which may sign the request, stays at the end.
         base, mark, query = self.url.partition("?")
-        return f"{base}/{quote(key, safe=_SAFE)}{mark}{query}" if key else self.url
-
-
-_SAFE = "/:@!$&'()*+,;=~-._"
-"""As `vzlab.storage.normalize_url` leaves it."""
-
-
-def _source_file(url: str, facts: FileFacts) -> SourceFile:
-    return SourceFile(
-        url=url, size_bytes=facts.size_bytes, etag=facts.etag, last_modified=facts.last_modified
-    )
+        return f"{base}/{quote_key(key)}{mark}{query}" if key else self.url
 
 
 def possible_names(place: ArrayPlace) -> list[str]:

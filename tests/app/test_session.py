@@ -18,6 +18,7 @@ from vzlab.builder import Step
 from vzlab.storage.gate import gated
 from vzlab.webapp import App, Policy, app
 from vzlab.webapp.library import Library
+from vzlab.webapp.requests_view import RequestsView
 from vzlab.webapp.values import Look
 from vzlab.webapp.values_view import ValuesView
 from vzlab.webapp.versions_view import VersionsView
@@ -261,9 +262,13 @@ def test_versions_of_a_repository_are_gone_to(repository: Path) -> None:
 def test_what_was_just_done_is_shown_as_requests(archive: list[Path]) -> None:
     made = opened(archive[0])
     made.tabs.value = "Requests"
-    shown = made.views["Requests"].waterfalls.object  # type: ignore[attr-defined]
-    assert f"Open {archive[0]}" in shown
-    assert "request" in shown
+    view = made.views[RequestsView.name]
+    assert isinstance(view, RequestsView)
+    assert f"Open {archive[0]}" in view.latest.object
+    (waterfall,) = view.waterfall.objects
+    assert waterfall.spec["kind"] == "waterfall"
+    assert waterfall.spec["n_requests"] == len(waterfall.spec["offset"]) == made.work.recordings[0].n_requests
+    assert "Files and requests" in view.others.object
 
 
 # -- building -------------------------------------------------------------------------------------------------------

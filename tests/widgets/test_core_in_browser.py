@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import vzlab as vz
+from tests.archives import write_daily_file
 from tests.inspection.arrays import virtual_array
 from tests.render.browser import FITS, OPEN_ALL, Watched, launched, violations
 from tests.render.test_instruments import recording_of, requests
 from vzlab.inspection import inspect
+from vzlab.inspection.level import chunk_level
 from vzlab.manifests import ManifestGroup
-from vzlab.render.spec import byte_map_spec, chunk_map_spec, matrix_spec, pipeline_spec, waterfall_spec
+from vzlab.render.spec import (
+    LEVEL_CELLS,
+    byte_map_spec,
+    chunk_map_spec,
+    level_spec,
+    matrix_spec,
+    pipeline_spec,
+    waterfall_spec,
+)
+from vzlab.widgets import core
 from vzlab.widgets.core import ESM
-from vzlab.widgets.explore_export import to_page
+from vzlab.widgets.explore_export import _columns, to_page
 from vzlab.widgets.explored import open_explored
+from vzlab.widgets.explorer import Explorer
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
+FOLDER = Path(core.__file__).parent
 MAP, STRIPS, DETAIL = ".vzx-chunks .vzx-stage", ".vzx-strips", ".vzx-detail"
 
 
@@ -160,8 +175,110 @@ def test_sliders_show_one_place_and_colours_are_chosen(browser: Any, page_file: 
             ("outliers", "the middle"),
             ("size", " B"),
         ):
-            page.locator(".vzx-controls select").select_option(colour)
+            page.locator("select[name=colour]").select_option(colour)
             assert says in page.locator(".vzx-chunks .vzx-legend").inner_text()
+
+
+def test_a_page_draws_any_two_dimensions_at_any_place_of_the_others(browser: Any, tmp_path: Path) -> None:
+    array = virtual_array((2, 5, 3, 30), n_sources=3, n_missing=7, n_inline=4)
+    group = ManifestGroup(arrays={"t": array})
+    path = tmp_path / "page.html"
+    path.write_text(to_page(open_explored(group), "t"), encoding="utf-8")
+    level, time, lat, lon = Explorer(explored=open_explored(group)).spec["dims"]
+    with opened(browser, path) as watched:
+        page = watched.page
+        assert page.locator("input[type=range]").count() == 2
+        page.locator("select[name=across]").focus()
+        page.locator("select[name=across]").select_option(time)
+        assert page.evaluate("document.activeElement.name") == "across"
+        assert page.locator("select[name=down]").input_value() == lat
+        page.locator(f"input[name={level}]").fill("2")
+        page.locator(f"input[name={lon}]").fill("8")
+        page.get_by_text("chunk 7 of 30").wait_for()
+        page.locator("[data-moved]").first.wait_for(state="detached")
+        page.locator(".vzx-chunks .vzx-table summary").click()
+        cell = page.locator(".vzx-chunks table tbody tr").nth(2).locator("td").nth(4)
+        there = int(array.manifest.lengths[1, 4, 2, 7])
+        cell.get_by_text(f"{there} B" if there else "never written").wait_for()
+        page.locator(MAP).click(position={"x": 5, "y": 5})
+        assert "level 1, time 0, lat 0, lon 7" in page.locator(DETAIL).inner_text()
+        shown = page.locator(".vzx-code pre").inner_text()
+        widget = run_code(shown, group)["widget"]
+        assert (widget.drawn, widget.slices) == ([lat, time], {level: 1, lon: 7})
+        assert violations(page) == []
+        assert watched.logged == []
+
+
+FOLDED = [
+    ((2, 3), {}, None),
+    ((1, 3), {0: 1, 2: 0}, None),
+    ((3, 1), {0: 1}, [[3, 9], [1, 4]]),
+    ((0, 2), {}, [[0, 2], [1, 3]]),
+]
+
+
+@pytest.mark.parametrize(("shape", "n_sources"), [((2, 5, 3, 30), 3), ((2, 5, 3, 300), 1)])
+def test_a_page_folds_chunks_as_python_does(browser: Any, shape: tuple[int, ...], n_sources: int) -> None:
+    group = ManifestGroup(arrays={"t": virtual_array(shape, n_sources=n_sources, n_missing=70, n_inline=40)})
+    explored = open_explored(group)
+    columns = _columns(explored, explored.inspection["t"])
+    resolved = explored.array("t")
+    assert resolved is not None
+    script = (FOLDER / "fold.js").read_text(encoding="utf-8")
+    page = browser.new_page()
+    for axes, places, region in FOLDED:
+        how = {"axes": axes, "places": places, "region": region}
+        told = page.evaluate(
+            f"([columns, how]) => {{ {script}\nreturn foldLevel(columns, how); }}", [columns, how]
+        )
+        level = chunk_level(
+            resolved.array, explored.inspection["t"].dims, places=places, axes=axes, max_cells=LEVEL_CELLS,
+            source_positions=np.array(explored.inspection["t"].sources, np.int32),
+            region=None if region is None else (tuple(region[0]), tuple(region[1])),
+        )  # fmt: skip
+        expected = level_spec(level, region=region)
+        assert {name: told[name] for name in ("region", "shape", "depth")} == {
+            name: expected[name] for name in ("region", "shape", "depth")
+        }
+        n = math.prod(told["shape"])
+        for name, column in expected["cells"].items():
+            values = column if isinstance(column, list) else [column] * n
+            found = told["cells"][name]
+            assert len(found) == n
+            assert found == pytest.approx(values, abs=1e-4, nan_ok=True), (name, how)
+    page.close()
+
+
+def test_an_exported_page_begins_with_what_is_seen_and_holds_the_value_that_was_followed(
+    browser: Any, tmp_path: Path
+) -> None:
+    write_daily_file(tmp_path / "sst.nc", n_lat=40, n_lon=80)
+    widget = vz.explore(tmp_path / "sst.nc", "sst", colour="size", slices={"time": 1})
+    widget.select(1, 0, 1)
+    traced = widget.trace()
+    with opened(browser, widget.to_html(tmp_path / "page.html")) as watched:
+        page = watched.page
+        assert page.locator("select[name=colour]").input_value() == "size"
+        assert page.locator("input[name=time]").get_attribute("aria-valuetext") == "chunk 1 of 4"
+        told = page.locator(DETAIL)
+        assert "time 1, lat 0, lon 1" in told.inner_text()
+        assert str(traced.index[2]) in told.inner_text()
+        assert "Python follows" not in told.inner_text()
+        page.locator(MAP).focus()
+        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("Enter")
+        told.get_by_text("Python follows a value").wait_for()
+        code = told.locator("pre").inner_text()
+        found = run_code(code, tmp_path / "sst.nc")["trace"]
+        assert found.agrees
+        assert watched.logged == []
+
+
+def run_code(code: str, x: Any) -> dict[str, Any]:
+    """Run a program of a page, in which ``x`` is what was explored."""
+    names: dict[str, Any] = {"x": x, "vz": vz}
+    exec(code, names)
+    return names
 
 
 def test_the_table_says_what_the_picture_shows_and_selects_as_it_does(
@@ -181,7 +298,7 @@ def test_the_table_says_what_the_picture_shows_and_selects_as_it_does(
 def test_what_was_clicked_is_a_program(browser: Any, page_file: Path, group: ManifestGroup) -> None:
     with opened(browser, page_file) as watched:
         page = watched.page
-        page.locator(".vzx-controls select").select_option("state")
+        page.locator("select[name=colour]").select_option("state")
         page.locator("input[type=range]").fill("3")
         page.get_by_text("chunk 2 of 4").wait_for()
         page.locator("[data-slice]").wait_for()

@@ -134,9 +134,13 @@ def test_versions_of_a_repository_are_travelled(tmp_path: Path) -> None:
     shown = explorer(place)
     assert (shown.version, shown.spec["grid"]) == ("main", [6, 1])
     assert "two more" in shown.outline["history"]
+    assert "two more" in shown.outline["commit"]
+    assert "updated array" in shown.outline["commit"]
     shown.version = "v1"
     assert shown.wait(30)
     assert (shown.version, shown.spec["grid"], shown.busy) == ("v1", [4, 1], "")
+    assert "four rows" in shown.outline["commit"]
+    assert "new array" in shown.outline["commit"]
     listed = [option["text"] for group in shown.outline["versions"] for option in group["options"]]
     assert listed[:2] == ["main", "v1"]
     assert any("two more" in text for text in listed)
@@ -193,6 +197,29 @@ def test_a_selection_goes_along_with_its_slice(deep: Explorer) -> None:
     deep.slices = {"time": 4}
     assert deep.selection == {"variable": "t", "chunks": [[0, 2], [4, 5], [1, 2], [7, 8]]}
     assert "time 4" in deep.detail["title"]  # type: ignore[index]
+
+
+def test_any_two_dimensions_are_drawn_and_the_others_are_sliders(deep: Explorer) -> None:
+    manifest = deep._explored.tree["t"].manifest
+    level, time, lat, lon = deep.spec["dims"]
+    assert deep.spec["drawable"] == [level, time, lat, lon]
+    deep.slices = {time: 2}
+    deep.drawn = [lon, time]
+    assert deep.slices == {}  # along what is drawn no place is chosen
+    assert [each["dim"] for each in deep.spec["sliders"]] == [level, lat]
+    chunks = deep.spec["views"]["chunks"]
+    assert (chunks["axes"], chunks["dims"], chunks["grid_shape"]) == ([3, 1], [lon, time], [30, 5])
+    stored = np.reshape(chunks["cells"]["stored_bytes"], (30, 5))
+    np.testing.assert_array_equal(stored, manifest.lengths.sum(axis=(0, 2)).T)
+    deep.slices = {level: 1, lat: 0}
+    finer = ask(deep, do="level", region=[[3, 9], [1, 4]])["level"]
+    found = np.reshape(finer["cells"]["stored_bytes"], (6, 3))
+    np.testing.assert_array_equal(found, manifest.lengths[1, 1:4, 0, 3:9].T)
+    again = run(deep.code, x=deep._explored.tree)["widget"]
+    assert (again.drawn, again.slices) == ([lon, time], {level: 1, lat: 0})
+    assert again.spec["views"]["chunks"]["cells"] == deep.spec["views"]["chunks"]["cells"]
+    deep.variable = "one"
+    assert deep.drawn == deep.spec["drawable"] == []
 
 
 @pytest.mark.parametrize("grid", [(400, 300), (2, 1000), (5000,)])
@@ -296,6 +323,8 @@ def test_looking_around_asks_for_nothing(path: Path) -> None:
         ("variable", "sea", "expected one of"),
         ("slices", {"time": 9}, "time 0 to 4"),
         ("slices", {"x": 0}, "level 0 to 1"),
+        ("drawn", ["time"], "two of level, time"),
+        ("drawn", ["time", "depth"], "two of level, time"),
         ("selection", {"chunks": [[0, 1]]}, "grid (2, 5, 3, 30)"),
         ("selection", {"chunks": [[0, 1], [0, 9], [0, 1], [0, 1]]}, "grid (2, 5, 3, 30)"),
         ("version", "v9", "it has no versions"),
@@ -355,7 +384,8 @@ def test_nothing_in_hostile_names_is_markup() -> None:
 def test_signatures_in_urls_are_in_no_code(tmp_path: Path, http_server: Any) -> None:
     write_daily_file(tmp_path / "sst.nc", n_lat=40, n_lon=80)
     shown = explorer(http_server(tmp_path).url("sst.nc") + "?signature=s3cret")
-    shown.select(0, 0, 0)
+    shown.select(0, (0, 2), (0, 2))
+    assert shown.detail["requests"]["urls"][0].endswith("sst.nc")  # type: ignore[index]
     answer = ask(shown, do="trace", index=[0, 0, 0])
     for text in (shown.code, json.dumps(shown.detail), json.dumps(answer), json.dumps(shown.outline)):
         assert "s3cret" not in text

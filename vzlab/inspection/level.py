@@ -28,6 +28,7 @@ def chunk_level(
     source_positions: npt.NDArray[np.int32],
     region: tuple[Range, Range] | None = None,
     places: Mapping[int, int] | None = None,
+    axes: tuple[int | None, int] | None = None,
     max_cells: int,
 ) -> ChunkMap | None:
     """Bin a part of an array's chunk grid into cells.
@@ -43,6 +44,8 @@ def chunk_level(
         Chunks down and across; all of them if not given.
     places : mapping of int to int, optional
         By axis: the one chunk to look at along a dimension that is not drawn. Along the others a cell stands for all.
+    axes : tuple of int, optional
+        Dimensions down and across; those of `drawn_axes` if not given.
     max_cells : int
         Most cells along each side.
 
@@ -52,7 +55,7 @@ def chunk_level(
         None of one chunk alone: there is nothing to see.
     """
     grid = array.chunk_grid
-    axes = drawn_axes(grid.grid_shape)
+    axes = axes or drawn_axes(grid.grid_shape)
     ranges: list[Range] = [(0, n) for n in grid.grid_shape]
     for axis, place in (places or {}).items():
         ranges[axis] = (place, place + 1)
@@ -61,11 +64,14 @@ def chunk_level(
             ranges[axis_drawn] = part
     key = tuple(slice(start, stop) for start, stop in ranges)
     # Not `take`, which would leave out files, and count the others anew.
-    manifest = array.manifest._derive(lambda column: column[key])
-    return chunk_map(
+    manifest = array.manifest.map_columns(lambda column: column[key])
+    down, across = axes
+    in_order = (across, down) if down is not None and down > across else axes
+    found = chunk_map(
         manifest, _cut(grid, ranges), dims,
-        itemsize_bytes=array.dtype.itemsize, source_positions=source_positions, max_cells=max_cells, axes=axes,
+        itemsize_bytes=array.dtype.itemsize, source_positions=source_positions, max_cells=max_cells, axes=in_order,
     )  # fmt: skip
+    return found if found is None or in_order == axes else found.transpose()
 
 
 def _cut(grid: ChunkGrid, ranges: Sequence[Range]) -> ChunkGrid:

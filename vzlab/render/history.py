@@ -82,6 +82,25 @@ def history_card(history: History) -> Markup:
     )
 
 
+def commit_line(history: History) -> Markup:
+    """Say in a line what the version itself changed; empty where its commit is not known.
+
+    Parameters
+    ----------
+    history : History
+    """
+    commit = next((each for each in history.commits if each.id == history.snapshot_id), None)
+    if commit is None:
+        return Markup("")
+    changed = (
+        "the first"
+        if commit.parent_id is None
+        else str(commit.changes or "what it changed was not looked up")
+    )
+    said = (html.strong(_message(commit)), " ", html.dim(f"{_when(commit)}, {commit.id[:8]}"), ": ")
+    return html.callout(*said, shorten(changed, 300), tone="info")
+
+
 def _since(history: History) -> Iterator[Markup]:
     for title, changes in (
         (f"Changed since {history.since}", history.since_changes),

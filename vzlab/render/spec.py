@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
@@ -232,10 +233,12 @@ def matrix_spec(report: CompatibilityReport) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``columns`` (what may differ), ``rows`` (names of variables, "" for the dataset), and ``cells``, row by row: null where
-        all files agree, else ``severity``, ``tone``, ``sentence``, ``fix`` and ``holders`` (``value``, ``n_files``).
+        ``columns`` (what may differ), ``rows`` (names of variables, "" for the dataset, those that differ first), and
+        ``cells``, row by row: null where all files agree, else ``severity``, ``tone``, ``sentence``, ``fix`` and ``holders``
+        (``value``, ``n_files``).
     """
-    rows = list(report.variables)
+    told = dict.fromkeys(finding.variable for finding in report.findings)
+    rows = [*told, *(variable for variable in report.variables if variable not in told)]
     found = [[report.cell(variable, facet) for facet in FACETS] for variable in rows]
     return {
         **_head("matrix", report.headline),
@@ -276,7 +279,7 @@ def waterfall_spec(recording: Recording) -> dict[str, Any]:
         **_head("waterfall", sentence(recording)),
         "elapsed_s": round(recording.elapsed_s, 6),
         "n_requests": recording.n_requests,
-        "urls": list(columns.urls),
+        "urls": [_shown(url) for url in columns.urls],
         **{name: _numbers(column[:MAX_BARS], digits=6) for name, column in bars.items()},
     }
 
@@ -299,11 +302,17 @@ def planned_spec(
         **_head("waterfall", alt),
         "elapsed_s": round(elapsed_s, 6),
         "n_requests": n_requests,
-        "urls": list(urls),
+        "urls": [_shown(url) for url in urls],
         **{name: _numbers(column[:MAX_BARS], digits=6) for name, column in bars.items()},
         "is_data": [True] * len(file),
         "is_repeat": [False] * len(file),
     }
+
+
+def _shown(url: str) -> str:
+    """A url without its user and its query: a signature is not for a page, or a saved notebook."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def _head(kind: str, alt: str) -> dict[str, Any]:

@@ -15,10 +15,21 @@ from vzlab.builder.secrets import reveal
 from vzlab.errors import StepError, VzlabError
 from vzlab.render.html import callout, code_block, details, element, label
 from vzlab.storage import StoreRegistry
+from vzlab.webapp.explorer_component import picture
 from vzlab.webapp.fields import PanelFields, button
 from vzlab.webapp.style import column, html, row, styled
 from vzlab.webapp.view import View
-from vzlab.widgets.builder_calls import completed, do, error_html, html_of, line_of, result_html, step_of
+from vzlab.widgets.builder_calls import (
+    completed,
+    do,
+    error_html,
+    header_of,
+    html_of,
+    line_of,
+    matrix_of,
+    result_html,
+    step_of,
+)
 from vzlab.widgets.builder_forms import Call, Form, forms
 
 if TYPE_CHECKING:
@@ -47,7 +58,10 @@ class BuildView(View):
         }
         self.messages = {step: html(visible=False) for step in STEPS}
         self.results = {step: html() for step in STEPS}
+        self.failed: frozenset[Step] = frozenset()
+        """Steps whose error is shown."""
         self.fixes = column()
+        self.matrix = column()
         self.upload = pn.widgets.FileInput(
             label=f"Upload a file (at most {MAX_UPLOAD_BYTES >> 20} MiB)", multiple=False, **styled(width=300)
         )
@@ -103,10 +117,9 @@ class BuildView(View):
     def refresh(self) -> None:
         """Draw everything as the state is now."""
         taken = {block.step for block in self.builder.log}
-        for number, step in enumerate(STEPS, start=1):
+        for step in STEPS:
             is_open = step == self.step
-            mark = " — taken" if step in taken else ""
-            self.headers[step].label = f"{'▾' if is_open else '▸'} {number}. {TITLES[step]}{mark}"
+            self.headers[step].label = f"{'▾' if is_open else '▸'} {header_of(step, taken, self.failed)}"
             self.bodies[step].visible = is_open
         for step, name in (("look", "inspection"), ("check", "report"), ("combine", "preview"),
                            ("write", "written"), ("prove", "proved")):  # fmt: skip
@@ -114,6 +127,7 @@ class BuildView(View):
                 self.results[step].object = ""
         if self.builder.kept("report") is None:
             self.fixes.objects = []
+            self.matrix.objects = []
         self.program.object = html_of(details("The whole program", code_block(self.builder.code())))
 
     # -- inside ---------------------------------------------------------------------------------------------
@@ -146,7 +160,7 @@ class BuildView(View):
 
     def _start(self, step: Step) -> None:
         builder, app = self.builder, self.app
-        self.messages[step].visible = False
+        self._clear(step)
 
         def work(registry: StoreRegistry, tell: Callable[[str, int, int], None]) -> Any:
             options = reveal(builder.chosen_sources.storage_options)
@@ -168,7 +182,7 @@ class BuildView(View):
         self._done(step, result_html(self.builder, step, result))
 
     def _done(self, step: Step, shown: str) -> None:
-        self.messages[step].visible = False
+        self._clear(step)
         self.results[step].object = shown
         self.refresh()
 
@@ -177,9 +191,15 @@ class BuildView(View):
         text = self.builder.scrub(text)
         self.messages[step].object = html_of(error_html(text))
         self.messages[step].visible = True
+        self.failed |= {step}
         if step == "check":
             self._show_fixes()
         self.open(step)
+
+    def _clear(self, step: Step) -> None:
+        """Take an error away."""
+        self.messages[step].visible = False
+        self.failed -= {step}
 
     def _show_fixes(self) -> None:
         """A button for each way to resolve each problem."""
@@ -189,6 +209,8 @@ class BuildView(View):
             fixes = self.builder.fixes(finding)
             parts.append(row(*(button(fix.label, lambda fix=fix: self.apply(fix)) for fix in fixes)))
         self.fixes.objects = parts
+        spec = matrix_of(self.builder)
+        self.matrix.objects = [] if spec is None else [picture(spec)]
 
     def _on_upload(self, _: Any) -> None:
         data, name = self.upload.value, self.upload.filename
@@ -230,7 +252,7 @@ class BuildView(View):
             parts.append(self.upload)
         parts += [self.actions[form.step], self.messages[form.step]]
         if form.step == "check":
-            parts.append(self.fixes)
+            parts += [self.fixes, self.matrix]
         parts.append(self.results[form.step])
         if following := STEPS[STEPS.index(form.step) + 1 :]:
             parts.append(button(f"Next: {TITLES[following[0]]}", lambda: self.open(following[0])))

@@ -52,7 +52,8 @@ class ExploreView(View):
             component = self.bridge.component
             made = self._make(explored, component.variable)
             with suppress(traitlets.TraitError):  # of another variable, which was chosen meanwhile
-                made.slices, made.selection = component.slices, component.selection
+                made.drawn, made.slices = component.drawn, component.slices
+                made.selection = component.selection
             self.bridge.attach(made)
             then(made)
 

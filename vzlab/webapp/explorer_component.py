@@ -12,7 +12,7 @@ import traitlets
 from vzlab.widgets.core import ESM
 from vzlab.widgets.explorer import Explorer
 
-ASKED = ("variable", "colour", "slices", "selection", "request")
+ASKED = ("variable", "colour", "drawn", "slices", "selection", "request")
 """What a person sets."""
 TOLD = (*ASKED[:-1], "version", "outline", "spec", "detail", "code", "busy", "answer")
 """What Python sets."""
@@ -23,6 +23,7 @@ class ExplorerComponent(pn.custom.AnyWidgetComponent):
 
     variable = param.String()
     colour = param.String(allow_None=True, default=None)
+    drawn = param.List(default=[], item_type=str)
     slices = param.Dict(default={})
     selection = param.Dict(default=None, allow_None=True)
     version = param.String()
@@ -35,6 +36,21 @@ class ExplorerComponent(pn.custom.AnyWidgetComponent):
     answer = param.Dict(default={})
 
     _esm = ESM
+
+
+class PictureComponent(pn.custom.AnyWidgetComponent):
+    """One picture of the core: a matrix, or a waterfall."""
+
+    spec = param.Dict(default={})
+    chosen = param.Dict(default=None, allow_None=True)
+
+    _esm = ESM
+
+
+def picture(spec: dict[str, Any]) -> Any:
+    """Make a picture of a spec."""
+    make: Any = PictureComponent  # which has no types
+    return make(spec=spec, sizing_mode="stretch_width")
 
 
 class Bridge:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
 from typing import Any, cast
 
-from vzlab.builder import Builder, Secret, Step, call
-from vzlab.render.html import Content, Markup, callout, card, element
+from vzlab.builder import STEPS, TITLES, Builder, Secret, Step, call
+from vzlab.render.html import Content, Markup, Tone, callout, card, details, element, strong
+from vzlab.render.spec import matrix_spec
 from vzlab.storage import url_name
 from vzlab.widgets.builder_forms import Call
 
@@ -73,9 +76,31 @@ def result_html(builder: Builder, step: Step, result: Any) -> str:
     if step == "prove":
         shown = (builder.verification, builder.comparison)
         return builder.scrub("".join(each._repr_html_() for each in shown if each is not None))
+    if step == "check":
+        count, _, rest = builder.scrub(result.headline).partition(": ")
+        tone: Tone = "good" if result.compatible else "bad"
+        whole = Markup(builder.scrub(str(result._repr_html_())))
+        return html_of(
+            callout(strong(count), " ", rest, tone=tone), details("The whole report", whole, is_open=False)
+        )
     if hasattr(result, "_repr_html_"):
         return builder.scrub(str(result._repr_html_()))
     return html_of(element("pre", builder.scrub(str(result)), style=PRE))
+
+
+def matrix_of(builder: Builder) -> dict[str, Any] | None:
+    """The matrix of the last check, with no secret in it; None if there is none."""
+    report = builder.kept("report")
+    if report is None:
+        return None
+    spec: dict[str, Any] = json.loads(builder.scrub(json.dumps(matrix_spec(report))))
+    return spec
+
+
+def header_of(step: Step, taken: Collection[Step], failed: Collection[Step]) -> str:
+    """What the button of a step says: its number and title, and how it stands."""
+    stands = " — failed" if step in failed else " — taken" if step in taken else ""
+    return f"{STEPS.index(step) + 1}. {TITLES[step]}{stands}"
 
 
 def error_html(text: str) -> Markup:

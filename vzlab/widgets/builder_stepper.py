@@ -16,9 +16,21 @@ from vzlab.builder.view import to_markup
 from vzlab.errors import StepError
 from vzlab.render.html import Markup, callout, card, code_block, details, element, label
 from vzlab.widgets.background import BackgroundWork, CancelledError
-from vzlab.widgets.builder_calls import PRE, completed, do, error_html, html_of, line_of, result_html, step_of
+from vzlab.widgets.builder_calls import (
+    PRE,
+    completed,
+    do,
+    error_html,
+    header_of,
+    html_of,
+    line_of,
+    matrix_of,
+    result_html,
+    step_of,
+)
 from vzlab.widgets.builder_fields import NotebookFields
 from vzlab.widgets.builder_forms import Form, forms
+from vzlab.widgets.picture import PictureWidget
 
 _WRAP = {"flex_flow": "row wrap", "width": "100%"}
 _BUTTON = {"width": "auto", "max_width": "100%", "height": "auto"}
@@ -47,7 +59,10 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
         }
         self.messages = {step: ipywidgets.HTML() for step in STEPS}
         self.results = {step: ipywidgets.HTML(layout={"width": "100%"}) for step in STEPS}
+        self.failed: frozenset[Step] = frozenset()
+        """Steps whose error is shown."""
         self.fixes = ipywidgets.VBox()
+        self.matrix = ipywidgets.VBox(layout={"width": "100%"})
         self.upload = ipywidgets.FileUpload(description="Upload files", multiple=True, layout=_BUTTON)
         self.upload.observe(self._on_upload, "value")
         self.bodies = {step: self._body(self._forms[step]) for step in STEPS}
@@ -144,7 +159,7 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
 
     def _start(self, step: Step) -> None:
         builder = self.builder
-        self.messages[step].value = ""
+        self._clear(step)
         self._busy(True)
         self.work.start(
             lambda tell: do(builder, step, tell),
@@ -163,7 +178,7 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
             self._fail(error, step)
 
     def _done(self, step: Step, html: str) -> None:
-        self.messages[step].value = ""
+        self._clear(step)
         self.results[step].value = _within(html) if html else ""
         self._show()
 
@@ -172,9 +187,16 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
         step = cast("Step", error.step) if isinstance(error, StepError) else asked
         text = self.builder.scrub(str(error) or type(error).__name__)
         self.messages[step].value = html_of(error_html(text))
+        self.failed |= {step}
         if step == "check":
             self._show_fixes()
-        self._open(step)
+        self.step = step
+        self._show()
+
+    def _clear(self, step: Step) -> None:
+        """Take an error away."""
+        self.messages[step].value = ""
+        self.failed -= {step}
 
     def _open(self, step: Step) -> None:
         self.step = step
@@ -189,9 +211,9 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
     def _show(self) -> None:
         """Everything as the state is now."""
         taken = {block.step for block in self.builder.log}
-        for number, step in enumerate(STEPS, start=1):
+        for step in STEPS:
             is_open = step == self.step
-            self.headers[step].description = f"{number}. {TITLES[step]}{' — taken' if step in taken else ''}"
+            self.headers[step].description = header_of(step, taken, self.failed)
             self.headers[step].tooltip = "Open" if is_open else "Close the others and open this step"
             self.headers[step].button_style = "info" if is_open else ""
             self.bodies[step].layout.display = None if is_open else "none"
@@ -199,7 +221,8 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
                            ("write", "written"), ("prove", "proved")):  # fmt: skip
             if self.builder.kept(name) is None:
                 self.results[step].value = ""
-        self.fixes.children = self.fixes.children if self.builder.kept("report") is not None else ()
+        if self.builder.kept("report") is None:
+            self.fixes.children = self.matrix.children = ()
         self.program.value = html_of(
             details("The whole program", code_block(self.builder.code()), is_open=False)
         )
@@ -223,6 +246,8 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
                 buttons.append(button)
             rows.append(ipywidgets.HBox(buttons, layout=_WRAP))
         self.fixes.children = tuple(rows)
+        spec = matrix_of(self.builder)
+        self.matrix.children = () if spec is None else (PictureWidget(spec=spec),)
 
     def _result_html(self, step: Step, result: Any) -> str:
         if step == "check":
@@ -271,7 +296,7 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
             parts.append(self.upload)
         parts += [self.actions[form.step], self.messages[form.step]]
         if form.step == "check":
-            parts.append(self.fixes)
+            parts += [self.fixes, self.matrix]
         following = STEPS[STEPS.index(form.step) + 1 :]
         parts.append(self.results[form.step])
         if following:

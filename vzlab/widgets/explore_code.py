@@ -16,6 +16,7 @@ def explore_code(
     *,
     colour: str | None = None,
     slices: Mapping[str, int] | None = None,
+    drawn: Sequence[str] = (),
     chunks: Chunks | None = None,
     index: Sequence[int] | None = None,
 ) -> str:
@@ -30,6 +31,8 @@ def explore_code(
         What colours say.
     slices : mapping of str to int, optional
         Chunks that are looked at along dimensions that are not drawn.
+    drawn : sequence of str
+        Dimensions that were chosen to be drawn.
     chunks : sequence of pairs of int, optional
         The selection.
     index : sequence of int, optional
@@ -39,6 +42,7 @@ def explore_code(
     seen = explored.named(
         colour=colour if colour != default else None,
         slices=dict(slices or {}),
+        drawn=list(drawn) or None,
         selection=None if chunks is None else [list(part) for part in chunks],
         version=explored.version if explored.version != "main" else None,
     )
@@ -50,9 +54,7 @@ def explore_code(
         selection = f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
         lines.append(cost_line(explored, path, selection))
     if index is not None:
-        lines.append(
-            call("trace = vz.trace", Name(text="x"), path, Name(text=str(tuple(index))), **explored.named())
-        )
+        lines.append(trace_line(explored, path, str(tuple(index))))
     ours = "\n".join(lines)
     return f"{'import os\n\n' if 'os.environ[' in ours else ''}import vzlab as vz\n\n{ours}\n"
 
@@ -60,3 +62,8 @@ def explore_code(
 def cost_line(explored: Explored, path: str, selection: str) -> str:
     """The call that gives the cost of a selection, which is code."""
     return call("cost = vz.cost", Name(text="x"), path, Name(text=selection), **explored.named())
+
+
+def trace_line(explored: Explored, path: str, index: str) -> str:
+    """The call that follows a value, whose index is code."""
+    return call("trace = vz.trace", Name(text="x"), path, Name(text=index), **explored.named())

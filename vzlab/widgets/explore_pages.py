@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -14,7 +14,7 @@ from vzlab.inspection.history import History
 from vzlab.inspection.level import Range, chunk_level, drawn_axes, size_range
 from vzlab.inspection.words import format_count, format_shape, shorten
 from vzlab.render import html, lines
-from vzlab.render.history import history_card
+from vzlab.render.history import commit_line, history_card
 from vzlab.render.html_view import findings_callouts
 from vzlab.render.maps import colourings
 from vzlab.render.spec import LEVEL_CELLS, SCHEMA, byte_map_spec, chunk_levels_spec, level_spec, pipeline_spec
@@ -55,6 +55,9 @@ def outline(explored: Explored, history: History | None) -> dict[str, Any]:
         "history": ""
         if inspection.history is None
         else str(html.card(history_card(inspection.history), upgrade=False)),
+        "commit": ""
+        if inspection.history is None
+        else str(html.card(commit_line(inspection.history), upgrade=False)),
         "versions": [] if history is None else list(_versions(history)),
         "version": explored.version,
     }
@@ -101,7 +104,9 @@ def _versions(history: History) -> Iterator[dict[str, Any]]:
             yield {"group": title, "options": options}
 
 
-def variable_page(explored: Explored, path: str, slices: Mapping[str, int]) -> dict[str, Any]:
+def variable_page(
+    explored: Explored, path: str, slices: Mapping[str, int], drawn: Sequence[str] = ()
+) -> dict[str, Any]:
     """Give the page of a variable.
 
     Parameters
@@ -110,6 +115,8 @@ def variable_page(explored: Explored, path: str, slices: Mapping[str, int]) -> d
     path : str
     slices : mapping of str to int
         By dimension: the chunk to look at along it.
+    drawn : sequence of str
+        Dimensions down and across; the most telling ones if there are none.
     """
     inspection = explored.inspection
     variable = inspection[path]
@@ -130,10 +137,11 @@ def variable_page(explored: Explored, path: str, slices: Mapping[str, int]) -> d
         "grid_words": _grid_words(variable),
         "why_no_map": _why_no_map(variable),
         "colours": list(colours(variable)),
-        "sliders": sliders(explored, path),
+        "drawable": drawable(explored, path),
+        "sliders": sliders(explored, path, drawn),
         "facts": str(html.card(body, upgrade=False)),
         "views": {
-            "chunks": chunks_view(explored, path, slices),
+            "chunks": chunks_view(explored, path, slices, drawn),
             "bytes": byte_map_spec(inspection, path),
             "pipeline": pipeline_spec(inspection, path),
         },
@@ -154,45 +162,74 @@ def colours(variable: VariableInspection) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*best, *COLOURS]))
 
 
-def sliders(explored: Explored, path: str) -> list[dict[str, Any]]:
-    """Dimensions that are not drawn and have several chunks; none where the chunks cannot be gone through."""
+def drawable(explored: Explored, path: str) -> list[str]:
+    """Dimensions of which two can be chosen to be drawn: those of several chunks, where there are more than two."""
     variable = explored.inspection[path]
-    grid = variable.chunking.grid_shape
     if variable.chunk_map is None or explored.array(path) is None:
         return []
-    names, drawn = dim_names(variable), drawn_axes(grid)
-    return [{"dim": names[axis], "n": n} for axis, n in enumerate(grid) if n > 1 and axis not in drawn]
+    names = dim_names(variable)
+    long = [names[axis] for axis, n in enumerate(variable.chunking.grid_shape) if n > 1]
+    return long if len(long) > 2 else []
 
 
-def chunks_view(explored: Explored, path: str, slices: Mapping[str, int]) -> dict[str, Any] | None:
+def axes_of(variable: VariableInspection, drawn: Sequence[str]) -> tuple[int | None, int]:
+    """Axes down and across: those that were chosen, or the most telling ones."""
+    if not drawn:
+        return drawn_axes(variable.chunking.grid_shape)
+    names = dim_names(variable)
+    down, across = drawn
+    return names.index(down), names.index(across)
+
+
+def sliders(explored: Explored, path: str, drawn: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Dimensions that are not drawn and have several chunks; none where the chunks cannot be gone through."""
+    variable = explored.inspection[path]
+    if variable.chunk_map is None or explored.array(path) is None:
+        return []
+    names, axes = dim_names(variable), axes_of(variable, drawn)
+    grid = variable.chunking.grid_shape
+    return [{"dim": names[axis], "n": n} for axis, n in enumerate(grid) if n > 1 and axis not in axes]
+
+
+def chunks_view(
+    explored: Explored, path: str, slices: Mapping[str, int], drawn: Sequence[str] = ()
+) -> dict[str, Any] | None:
     """Give a chunk map of the whole grid at some place, in few cells; None of one chunk."""
     variable = explored.inspection[path]
     if variable.chunk_map is None:
         return None
     array = explored.array(path)
     found: ChunkMap | None = variable.chunk_map
-    if slices:
-        found = _level(explored, path, slices, None)
+    if slices or drawn:
+        found = _level(explored, path, slices, drawn, None)
     assert found is not None
     return chunk_levels_spec(
         explored.inspection,
         path,
         found.rebin(LEVEL_CELLS),
-        axes=drawn_axes(variable.chunking.grid_shape),
+        axes=axes_of(variable, drawn),
         size_range=None if array is None else size_range(array.array.manifest),
     )
 
 
 def finer_level(
-    explored: Explored, path: str, slices: Mapping[str, int], region: tuple[Range, Range]
+    explored: Explored,
+    path: str,
+    slices: Mapping[str, int],
+    region: tuple[Range, Range],
+    drawn: Sequence[str] = (),
 ) -> dict[str, Any] | None:
     """Give a part of the chunk map in more detail; None where there is none."""
-    found = _level(explored, path, slices, region)
+    found = _level(explored, path, slices, drawn, region)
     return None if found is None else level_spec(found, region=region)
 
 
 def _level(
-    explored: Explored, path: str, slices: Mapping[str, int], region: tuple[Range, Range] | None
+    explored: Explored,
+    path: str,
+    slices: Mapping[str, int],
+    drawn: Sequence[str],
+    region: tuple[Range, Range] | None,
 ) -> ChunkMap | None:
     resolved = explored.array(path)
     if resolved is None:
@@ -205,6 +242,7 @@ def _level(
         source_positions=np.array(variable.sources, dtype=np.int32),
         region=region,
         places={names.index(dim): place for dim, place in slices.items()},
+        axes=axes_of(variable, drawn),
         max_cells=LEVEL_CELLS,
     )
 

@@ -18,6 +18,7 @@ from vzlab.widgets.explore_pages import (
     chunks_view,
     colours,
     dim_names,
+    drawable,
     finer_level,
     first_variable,
     outline,
@@ -45,6 +46,8 @@ class Explorer(traitlets.HasTraits):
         What the colours of its chunk map say; what varies if not given.
     slices : mapping of str to int, optional
         By dimension that is not drawn: the chunk to look at along it.
+    drawn : pair of str, optional
+        Dimensions that the chunk map has down and across; the most telling ones if not given.
     selection : sequence of pairs of int, optional
         Selected chunks: the first along each dimension, and one behind the last.
     """
@@ -54,6 +57,9 @@ class Explorer(traitlets.HasTraits):
     slices = traitlets.Dict(help="By dimension that is not drawn: the chunk that is seen along it.").tag(
         sync=True
     )
+    drawn = traitlets.List(
+        traitlets.Unicode(), help="Dimensions down and across; the most telling ones if empty."
+    ).tag(sync=True)
     selection = traitlets.Instance(
         dict,
         allow_none=True,
@@ -83,6 +89,7 @@ class Explorer(traitlets.HasTraits):
         variable: str | None = None,
         colour: str | None = None,
         slices: Mapping[str, int] | None = None,
+        drawn: Sequence[str] | None = None,
         selection: Sequence[Sequence[int]] | None = None,
         **more: Any,
     ) -> None:
@@ -94,12 +101,13 @@ class Explorer(traitlets.HasTraits):
         super().__init__(**more)
         self.set_trait("version", explored.version)
         self._show_outline()
-        self._open(variable or first_variable(explored.inspection), colour=colour, slices=slices)
+        self._open(variable or first_variable(explored.inspection), colour=colour, slices=slices, drawn=drawn)
         if selection is not None:
             self.select(*selection)
         self.observe(lambda change: self._open(change["new"]), "variable")
         self.observe(lambda _: self._write_code(), "colour")
         self.observe(self._on_slices, "slices")
+        self.observe(self._on_drawn, "drawn")
         self.observe(self._on_selection, "selection")
         self.observe(self._on_version, "version")
         self.observe(self._on_request, "request")
@@ -169,7 +177,7 @@ class Explorer(traitlets.HasTraits):
     @traitlets.validate("slices")
     def _check_slices(self, proposal: Any) -> dict[str, int]:
         given = dict(proposal["value"])
-        known = {each["dim"]: each["n"] for each in sliders(self._explored, self.variable)}
+        known = {each["dim"]: each["n"] for each in sliders(self._explored, self.variable, self.drawn)}
         for dim, place in given.items():
             if dim not in known or not 0 <= place < known[dim]:
                 expected = (
@@ -179,6 +187,17 @@ class Explorer(traitlets.HasTraits):
                 raise traitlets.TraitError(
                     f"Found slices={given!r}; expected a chunk along each of {expected}"
                 )
+        return given
+
+    @traitlets.validate("drawn")
+    def _check_drawn(self, proposal: Any) -> list[str]:
+        given = list(proposal["value"])
+        known = drawable(self._explored, self.variable)
+        if given and (len(set(given)) != 2 or len(given) != 2 or not set(given) <= set(known)):
+            expected = (
+                f"two of {', '.join(known)}" if known else "none: there are no more than two to be drawn"
+            )
+            raise traitlets.TraitError(f"Found drawn={given!r}; expected {expected}")
         return given
 
     @traitlets.validate("selection")
@@ -217,16 +236,25 @@ class Explorer(traitlets.HasTraits):
     def _show_outline(self) -> None:
         self.outline = outline(self._explored, self._history)
 
-    def _open(self, path: str, *, colour: str | None = None, slices: Mapping[str, int] | None = None) -> None:
+    def _open(
+        self,
+        path: str,
+        *,
+        colour: str | None = None,
+        slices: Mapping[str, int] | None = None,
+        drawn: Sequence[str] | None = None,
+    ) -> None:
         """Show a variable: nothing of another's selection stays."""
         self._is_showing = True
         try:
             self._traced = None
             self.variable = path
             self.selection = self.detail = None
+            self.slices = {}
+            self.drawn = list(drawn or ())
             self.slices = dict(slices or {})
             self.colour = colour or colours(self.inspection[self.variable])[0]
-            self.spec = variable_page(self._explored, self.variable, self.slices)
+            self.spec = variable_page(self._explored, self.variable, self.slices, self.drawn)
         finally:
             self._is_showing = False
         self._write_code()
@@ -234,8 +262,7 @@ class Explorer(traitlets.HasTraits):
     def _on_slices(self, _: Any) -> None:
         if self._is_showing:
             return
-        views = {**self.spec["views"], "chunks": chunks_view(self._explored, self.variable, self.slices)}
-        self.spec = {**self.spec, "views": views}
+        self._draw()
         if chosen := self._chosen():
             # The selection goes along: the same place of another slice.
             names = dim_names(self.inspection[self.variable])
@@ -246,6 +273,26 @@ class Explorer(traitlets.HasTraits):
             ]
             self.selection = {"variable": self.variable, "chunks": moved}
         self._write_code()
+
+    def _on_drawn(self, _: Any) -> None:
+        if self._is_showing:
+            return
+        self._is_showing = True
+        try:  # along a dimension that is drawn, no place is chosen
+            self.slices = {dim: place for dim, place in self.slices.items() if dim not in self.drawn}
+        finally:
+            self._is_showing = False
+        self._draw()
+        self._write_code()
+
+    def _draw(self) -> None:
+        """Draw the chunk map anew, and nothing else of the page."""
+        chunks = chunks_view(self._explored, self.variable, self.slices, self.drawn)
+        self.spec = {
+            **self.spec,
+            "sliders": sliders(self._explored, self.variable, self.drawn),
+            "views": {**self.spec["views"], "chunks": chunks},
+        }
 
     def _on_selection(self, _: Any) -> None:
         if self._is_showing:
@@ -302,7 +349,7 @@ class Explorer(traitlets.HasTraits):
             case "level":
                 (top, bottom), (left, right) = asked["region"]
                 region = ((int(top), int(bottom)), (int(left), int(right)))
-                return {"level": finer_level(self._explored, self.variable, self.slices, region)}
+                return {"level": finer_level(self._explored, self.variable, self.slices, region, self.drawn)}
             case "byte":
                 return self._found(
                     chunk_at(self._explored, self.variable, int(asked["row"]), float(asked["at"]))
@@ -368,6 +415,7 @@ class Explorer(traitlets.HasTraits):
             self.variable,
             colour=self.colour,
             slices=self.slices,
+            drawn=self.drawn,
             chunks=self._chosen(),
             index=None if self._traced is None else self._traced.index,
         )

@@ -11,8 +11,9 @@ Its three homes are anywidget, Panel's ``AnyWidgetComponent``, and pages that ar
 ``pageHost(data)``
     A host for a page without Python.
 the default export
-    ``{render({model, el})}``, as anywidget and Panel take it: an explorer whose host is the model. Its traits are those
-    of `vzlab.widgets.explore.Explorer`.
+    ``{render({model, el})}``, as anywidget and Panel take it. Where the model's ``spec`` is that of an explorer, one is
+    drawn whose host is the model; its traits are those of `vzlab.widgets.explorer.Explorer`. A spec of any other kind is
+    drawn by itself, and what a person selects in it is set as ``chosen``.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from __future__ import annotations
 from importlib.resources import files
 
 PARTS = (
-    "dom.js", "theme.js", "colours.js", "canvas.js", "level.js", "table.js", "chunk_map.js", "byte_map.js", "diagrams.js",
-    "tree.js", "detail.js", "explorer.js", "hosts.js", "mount.js",
+    "dom.js", "theme.js", "colours.js", "canvas.js", "level.js", "fold.js", "table.js", "chunk_map.js", "byte_map.js",
+    "diagrams.js", "tree.js", "detail.js", "explorer.js", "hosts.js", "mount.js",
 )  # fmt: skip
 """Files of the module; each uses only what those before it define."""
 

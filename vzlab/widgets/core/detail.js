@@ -44,6 +44,9 @@ function detailPanel({ ask, onClear }) {
           )
         : "",
       detail.region ? traceForm(detail) : "",
+      detail.followed
+        ? h("details", { open: true }, h("summary", {}, h("b", {}, "From its bytes to a number")), ready(detail.followed))
+        : "",
     );
   }
 

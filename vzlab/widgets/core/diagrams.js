@@ -18,11 +18,15 @@ function pipelineDiagram(spec) {
   return { el, update, redraw() {}, destroy() {} };
 }
 
+const MATRIX_ROWS = 60;
+
 /** A table of variables against facets; a cell that is chosen tells its finding below. */
 function matrixDiagram(spec, { onSelect }) {
   const el = h("div", { class: "vzx-matrix" });
   const said = h("div", { class: "vzx-said", "aria-live": "polite" });
-  function tell(row, column, cell) {
+  function tell(row, column, cell, button) {
+    for (const each of el.querySelectorAll("[aria-pressed=true]")) each.setAttribute("aria-pressed", "false");
+    button.setAttribute("aria-pressed", "true");
     const holders = cell.holders.map(({ value, n_files }) => h("li", {}, `${count(n_files, "file")}: ${value}`));
     said.replaceChildren(
       h("p", {}, h("b", {}, cell.sentence)),
@@ -34,20 +38,25 @@ function matrixDiagram(spec, { onSelect }) {
   function cellOf(row, column, cell) {
     if (!cell) return "same";
     const style = `background:${tint(spec.tones, cell.tone, 0.24)}`;
-    return h("button", { type: "button", style, click: () => tell(row, column, cell) }, cell.severity);
+    const click = (event) => tell(row, column, cell, event.currentTarget);
+    return h("button", { type: "button", style, "aria-pressed": "false", click }, cell.severity);
   }
 
   function update(next) {
     spec = next;
     const n = spec.columns.length;
-    const rows = spec.rows.map((row, i) => [
+    const rows = spec.rows.slice(0, MATRIX_ROWS).map((row, i) => [
       row || "(the dataset)",
       ...spec.columns.map((column, j) => cellOf(row, column, spec.cells[i * n + j])),
     ]);
+    const more = spec.rows.length - rows.length;
+    const caption = spec.alt + (more > 0 ? `; ${count(more, "more variable")} not listed` : "");
     el.replaceChildren(
-      dataTable({ caption: spec.alt, label: "Compatibility", head: [null, ...spec.columns], rows }),
+      dataTable({ caption, label: "Compatibility", head: [null, ...spec.columns], rows }),
       said,
     );
+    const n_cells = spec.cells.filter(Boolean).length;
+    said.replaceChildren(n_cells ? h("small", {}, "Press a cell that differs: who has what, and what to do.") : "");
   }
 
   update(spec);
@@ -65,13 +74,13 @@ const REQUESTS = {
 
 /** Requests as bars along time, in lanes where they overlap. */
 function waterfallDiagram(spec, { onSelect }) {
-  let [lanes, nLanes, end] = [[], 1, 1];
+  let [lanes, nLanes, end, kept] = [[], 1, 1, null];
   const stage = h("div", {
     class: "vzx-stage vzx-waterfall",
     role: "img",
     pointermove: point,
-    click: (event) => onSelect(at(event)),
-    pointerleave: () => (status.textContent = ""),
+    click: (event) => ((kept = at(event)), point(event), onSelect(kept)),
+    pointerleave: () => (status.textContent = kept ? words(kept.request) : ""),
   });
   const drawn = picture("vzx-canvas", draw);
   stage.append(drawn.canvas);
@@ -151,7 +160,7 @@ function waterfallDiagram(spec, { onSelect }) {
   lay();
   return {
     el,
-    update: (next) => ((spec = next), lay(), drawn.redraw()),
+    update: (next) => ((spec = next), (kept = null), lay(), drawn.redraw()),
     redraw: drawn.redraw,
     destroy: drawn.destroy,
   };

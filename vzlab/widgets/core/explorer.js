@@ -13,6 +13,7 @@ function explore(container, host) {
   const version = h("select", { change: () => host.set("version", version.value) });
   const versions = h("label", { class: "vzx-version" }, "Version ", version);
   const busy = h("div", { class: "vzx-busy", role: "status" });
+  const commit = h("section", { "aria-label": "What this version changed" });
   const tree = variableTree(outline, { onOpen: (path) => host.set("variable", path) });
   const page = h("div", { class: "vzx-page" });
   const name = h("div", { class: "vzx-name" });
@@ -32,6 +33,7 @@ function explore(container, host) {
     h("style", {}, STYLE),
     h("div", { class: "vzx-head" }, h("div", {}, title, headline), versions),
     busy,
+    commit,
     main,
   );
   container.append(root);
@@ -59,6 +61,8 @@ function explore(container, host) {
         ),
       ),
     );
+    commit.hidden = !outline.commit;
+    commit.replaceChildren(ready(outline.commit));
     const found = outline.n_findings ? count(outline.n_findings, "finding") : "";
     const changed = outline.history ? "what changed between versions" : "";
     const parts = [outline.findings, outline.history].filter(Boolean).map((markup) => ready(markup));
@@ -99,18 +103,28 @@ function explore(container, host) {
   let controlled = "";
   function showControls() {
     // Made anew only for another variable: a slider must stay while it is dragged.
-    const key = JSON.stringify([spec.variable, spec.sliders, spec.colours]);
+    const axes = spec.views.chunks?.axes;
+    const key = JSON.stringify([spec.variable, spec.sliders, spec.colours, spec.drawable]);
     if (key !== controlled) {
       controlled = key;
-      controls.replaceChildren(...(spec.views.chunks ? [colourChoice(), ...spec.sliders.map(slider)] : []));
+      const shown = axes ? [colourChoice(), ...axisChoices(), ...spec.sliders.map(slider)] : [];
+      const { activeElement } = controls.getRootNode();
+      const name = controls.contains(activeElement) ? activeElement.name : null;
+      controls.replaceChildren(...shown);
+      controls.querySelector(`[name="${name && CSS.escape(name)}"]`)?.focus();
     }
-    const choice = controls.querySelector("select");
+    const choice = controls.querySelector("select[name=colour]");
     if (choice) choice.value = host.get("colour");
+    for (const [side, name] of ["down", "across"].entries()) {
+      const select = controls.querySelector(`select[name=${name}]`);
+      if (select) select.value = spec.dims[axes[side]];
+    }
     const slices = host.get("slices") ?? {};
     controls.toggleAttribute("data-slice", Object.keys(slices).length > 0);
     for (const input of controls.querySelectorAll("input[type=range]")) {
       const position = slices[input.name];
-      if (!input.matches(":active")) input.value = position === undefined ? 0 : position + 1;
+      // What a person is just moving, or moved and was not told yet, stays.
+      if (!input.matches(":active, [data-moved]")) input.value = position === undefined ? 0 : position + 1;
       saySlice(input);
     }
   }
@@ -118,14 +132,31 @@ function explore(container, host) {
   function colourChoice() {
     const select = h(
       "select",
-      { change: () => host.set("colour", select.value) },
+      { name: "colour", change: () => host.set("colour", select.value) },
       spec.colours.map((by) => h("option", { value: by }, COLOURINGS[by])),
     );
     return h("label", {}, "Colour ", select);
   }
 
+  /** Which two of several dimensions are drawn; one that is chosen twice takes the place of the other. */
+  function axisChoices() {
+    if (!spec.drawable?.length) return [];
+    const drawn = () => spec.views.chunks.axes.map((axis) => spec.dims[axis]);
+    return ["Down", "Across"].map((label, side) => {
+      const choose = () => {
+        const [before, other] = [drawn()[side], drawn()[1 - side]];
+        const pair = select.value === other ? [select.value, before] : [select.value, other];
+        host.set("drawn", side ? pair.reverse() : pair);
+      };
+      const options = spec.drawable.map((dim) => h("option", { value: dim }, dim));
+      const select = h("select", { name: label.toLowerCase(), change: choose }, options);
+      return h("label", {}, `${label} `, select);
+    });
+  }
+
   function slider({ dim, n }) {
     const change = settled(60, () => {
+      input.removeAttribute("data-moved");
       const slices = { ...(host.get("slices") ?? {}) };
       if (Number(input.value)) slices[dim] = Number(input.value) - 1;
       else delete slices[dim];
@@ -138,7 +169,7 @@ function explore(container, host) {
       max: n,
       step: 1,
       value: 0,
-      input: () => (saySlice(input), change()),
+      input: () => (input.setAttribute("data-moved", ""), saySlice(input), change()),
     });
     return h("label", { class: "vzx-slider" }, `${dim} `, input, h("output"));
   }

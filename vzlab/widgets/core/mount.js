@@ -27,7 +27,31 @@ function mount(el, spec, onSelect = () => {}, host = null) {
   };
 }
 
+/** One picture, whose spec may become another one. */
+function renderOne({ model, el }) {
+  let view = null;
+  let kind = null;
+  const onSelect = (found) => {
+    model.set("chosen", found);
+    model.save_changes();
+  };
+  const show = () => {
+    const spec = model.get("spec");
+    if (view && spec.kind === kind) return view.update(spec);
+    view?.destroy();
+    kind = spec.kind;
+    view = kind ? mount(el, spec, onSelect) : null;
+  };
+  show();
+  model.on("change:spec", show);
+  return () => {
+    model.off("change:spec", show);
+    view?.destroy();
+  };
+}
+
 function render({ model, el }) {
+  if (model.get("spec").kind !== "explorer") return renderOne({ model, el });
   const host = modelHost(model);
   const end = explore(el, host);
   return () => {

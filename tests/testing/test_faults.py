@@ -11,6 +11,7 @@ import xarray as xr
 import vzlab.testing as vt
 from tests.archives import write_daily_files
 from tests.testing.cubes import join_in_order
+from vzlab.datasets import open_virtual_datatree
 from vzlab.manifests import ManifestGroup
 from vzlab.testing.comparison import LEVELS
 from vzlab.testing.faults import FAULTS
@@ -96,6 +97,25 @@ def test_faults_are_made_in_groups_too(files: list[Path]) -> None:
     assert vt.compare(group, files[0]).passed
     assert vt.compare(vt.faults.swapped_chunks(group, "sst"), files[0]).verdict == "FAIL"
     assert vt.compare(vt.faults.lost_mask(group, "sst"), files[0]).verdict == "FAIL"
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_are_made_below_the_root_too(name: str, files: list[Path], tmp_path: Path) -> None:
+    path = tmp_path / "groups.nc"
+    with xr.open_dataset(files[0], decode_cf=False) as day:
+        whole = xr.DataTree.from_dict({"/": xr.Dataset(), "/model/ocean": day.load()})
+        whole.to_netcdf(path, engine="h5netcdf", encoding={"/model/ocean": {"sst": {"chunksizes": (1, 5, 10),
+            "zlib": True, "shuffle": True}}})  # fmt: skip
+    fault, results = FAULTS[name], []
+    for kind, x in (("group", vt_group(path)), ("tree", open_virtual_datatree(path))):
+        folder = tmp_path / kind
+        folder.mkdir()
+        wrong = fault(x, "model/ocean/sst", folder if fault.needs_folder else None)
+        results.append({finding.level for finding in vt.compare(wrong, path, exact=True).findings})
+    expected = set() if name == "wrong_file" else fault.caught_by  # there is no other file
+    # A copy that is cut loses the coordinates behind the cut as well.
+    beside = {"L1"} if name == "truncated_copy" else set()
+    assert [found - beside for found in results] == [expected, expected]
 
 
 def vt_group(file: Path) -> ManifestGroup:

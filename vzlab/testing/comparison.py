@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -55,6 +55,11 @@ class Finding:
     """How many findings of this kind there are for this variable and file; this one is the first."""
     snippet: str = ""
     """Python that shows it again; ``virtual`` stands for what was compared."""
+
+    def at_chunk(self, chunk: tuple[int, ...] | None, place: tuple[str, int | None, int | None]) -> Finding:
+        """The same of one chunk, whose bytes lie at a place: url, offset and length."""
+        source, offset, length = place
+        return replace(self, chunk=chunk, source=source, offset=offset, length=length)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,12 @@
 """Make faults on purpose in virtual datasets: to teach what goes wrong, and to test what should find it.
 
-Each fault is called with a virtual Dataset or a ManifestGroup and gives one like it with one thing wrong; files are never
-changed, only copies of them. `FAULTS` says of each which levels of a comparison catch it; the others do not claim to.
+Each fault is called with a virtual Dataset, DataTree or ManifestGroup and gives one like it with one thing wrong; files are
+never changed, only copies of them. `FAULTS` says of each which levels of a comparison catch it; the others do not claim to.
 """
 
 from __future__ import annotations
 
+import posixpath
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,21 +29,49 @@ type Columns = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site[T: (xr.Dataset, ManifestGroup)]:
+class Site[T: (xr.Dataset, xr.DataTree, ManifestGroup)]:
     """Where a fault is made."""
 
     x: T
     variable: str
+    """Name, with the path of its group before it."""
     chunk: Sequence[int] | None
     folder: Path | None
 
     @property
+    def group(self) -> str:
+        """Path of the group that has the variable; empty for the root."""
+        return posixpath.dirname(self.variable.strip("/"))
+
+    @property
+    def name(self) -> str:
+        """The variable's name in its group."""
+        return posixpath.basename(self.variable)
+
+    @property
+    def part(self) -> xr.Dataset | ManifestGroup:
+        """The group that has the variable."""
+        x: Any = self.x
+        if isinstance(x, xr.Dataset):
+            return x
+        part = x[self.group] if self.group else x
+        return part.to_dataset(inherit=False) if isinstance(part, xr.DataTree) else part
+
+    def with_part(self, part: xr.Dataset | ManifestGroup) -> T:
+        """The same with another group in the place of the one that has the variable."""
+        x: Any = self.x
+        changed: Any = part
+        if isinstance(x, ManifestGroup):
+            changed = _with_group(x, self.group, changed)
+        elif isinstance(x, xr.DataTree):
+            changed = xr.DataTree.from_dict({**_nodes(x), f"/{self.group}": changed}, name=x.name)
+        return changed  # type: ignore[no-any-return]
+
+    @property
     def array(self) -> ManifestArray:
         """The variable's virtual array."""
-        x: xr.Dataset | ManifestGroup = self.x
-        inner: Any = (
-            x.arrays[self.variable] if isinstance(x, ManifestGroup) else x[self.variable].variable._data
-        )
+        part, name = self.part, self.name
+        inner: Any = part.arrays[name] if isinstance(part, ManifestGroup) else part[name].variable._data
         if not isinstance(inner, ManifestArray):
             raise TypeError(f"{self.variable!r} holds a {type(inner).__name__}; expected references")
         return inner
@@ -55,18 +84,19 @@ class Site[T: (xr.Dataset, ManifestGroup)]:
     @property
     def attributes(self) -> Mapping[str, Any]:
         """The variable's attributes."""
-        x = self.x
-        if isinstance(x, ManifestGroup):
-            return x.arrays[self.variable].metadata.attributes
-        return x[self.variable].attrs
+        part = self.part
+        if isinstance(part, ManifestGroup):
+            return part.arrays[self.name].metadata.attributes
+        return part[self.name].attrs
 
     def with_array(self, array: ManifestArray, attributes: Mapping[str, Any] | None = None) -> T:
         """The same with another array, and with other attributes if they are given."""
-        if isinstance(self.x, ManifestGroup):
-            return replace(self.x, arrays={**self.x.arrays, self.variable: array})
-        old = self.x[self.variable].variable
+        part, name = self.part, self.name
+        if isinstance(part, ManifestGroup):
+            return self.with_part(replace(part, arrays={**part.arrays, name: array}))
+        old = part[name].variable
         kept = old.attrs if attributes is None else dict(attributes)
-        return self.x.assign({self.variable: xr.Variable(old.dims, array, kept, old.encoding)})
+        return self.with_part(part.assign({name: xr.Variable(old.dims, array, kept, old.encoding)}))
 
     def with_columns(self, change: Callable[[Columns], None]) -> T:
         """The same with references that a function changed in place."""
@@ -111,14 +141,36 @@ class Site[T: (xr.Dataset, ManifestGroup)]:
         shutil.copyfile(path, copy)
         damage(copy, entry.offset, entry.length)
         rename = {entry.source.url: normalize_url(copy)}
-        if isinstance(self.x, ManifestGroup):
-            return self.x.rename_urls(rename)
-        changed = {
-            name: xr.Variable(old.dims, old._data.rename_urls(rename), old.attrs, old.encoding)
-            for name, old in self.x.variables.items()
-            if isinstance(old._data, ManifestArray)
-        }
-        return self.x.assign(changed)
+        x: Any = self.x
+        if isinstance(x, ManifestGroup):
+            renamed: Any = x.rename_urls(rename)
+        elif isinstance(x, xr.DataTree):
+            nodes = {path: _renamed(node, rename) for path, node in _nodes(x).items()}
+            renamed = xr.DataTree.from_dict(nodes, name=x.name)
+        else:
+            renamed = _renamed(x, rename)
+        return renamed  # type: ignore[no-any-return]
+
+
+def _nodes(tree: xr.DataTree) -> dict[str, xr.Dataset]:
+    return {node.path: node.to_dataset(inherit=False) for node in tree.subtree}
+
+
+def _renamed(dataset: xr.Dataset, rename: Mapping[str, str]) -> xr.Dataset:
+    changed = {
+        name: xr.Variable(old.dims, old._data.rename_urls(rename), old.attrs, old.encoding)
+        for name, old in dataset.variables.items()
+        if isinstance(old._data, ManifestArray)
+    }
+    return dataset.assign(changed)
+
+
+def _with_group(root: ManifestGroup, path: str, group: ManifestGroup) -> ManifestGroup:
+    """A tree with another group at a path."""
+    if not path:
+        return group
+    head, _, rest = path.partition("/")
+    return replace(root, groups={**root.groups, head: _with_group(root.groups[head], rest, group)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +187,7 @@ class Fault:
     needs_folder: bool = False
     """Whether it makes a copy of a source file."""
 
-    def __call__[T: (xr.Dataset, ManifestGroup)](
+    def __call__[T: (xr.Dataset, xr.DataTree, ManifestGroup)](
         self,
         x: T,
         variable: str = "",
@@ -148,10 +200,10 @@ class Fault:
 
         Parameters
         ----------
-        x : Dataset or ManifestGroup
+        x : Dataset, DataTree or ManifestGroup
             Stays as it is.
         variable : str
-            Where the fault is made.
+            Where the fault is made: a name, or a path such as ``"ocean/sst"``.
         folder : path, optional
             Empty; for the copy of a file, of faults that are made in one.
         chunk : sequence of int, optional
@@ -242,10 +294,10 @@ def _masked(site: Site[Any]) -> Any:
 
 
 def _claimed(site: Site[Any], *, name: str = "granule_id", value: Any = "of one file") -> Any:
-    x = site.x
-    if isinstance(x, ManifestGroup):
-        return replace(x, attributes={**x.attributes, name: value})
-    return x.assign_attrs({name: value})
+    part = site.part
+    if isinstance(part, ManifestGroup):
+        return site.with_part(replace(part, attributes={**part.attributes, name: value}))
+    return site.with_part(part.assign_attrs({name: value}))
 
 
 # -- what is done to copies of files ----------------------------------------------------------------------------------

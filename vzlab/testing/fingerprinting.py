@@ -289,20 +289,16 @@ def _find(
     place = tuple(int(i) for i in np.unravel_index(flat, kept.grid.grid_shape)) if kept.shape else ()
     region = kept.grid.region(place)
     is_cut_alike = variable.grid == kept.grid
-    source, offset, length = side.reference(variable.path, place) if is_cut_alike else ("", None, None)
     box = ", ".join(f"{part.start}:{part.stop}" for part in region)
-    record.find(
-        Finding(
-            level=level,
-            variable=variable.path,
-            message=f"digest: values of [{box}] are not those that were recorded",
-            cause="values changed since the fingerprint was made, or are read otherwise",
-            index=tuple(part.start for part in region),
-            virtual_value="another digest",
-            native_value="the digest that was kept",
-            chunk=place if is_cut_alike else None,
-            source=source,
-            offset=offset,
-            length=length,
-        )
+    finding = Finding(
+        level=level,
+        variable=variable.path,
+        message=f"digest: values of [{box}] are not those that were recorded",
+        cause="values changed since the fingerprint was made, or are read otherwise",
+        index=tuple(part.start for part in region),
+        virtual_value="another digest",
+        native_value="the digest that was kept",
     )
+    if is_cut_alike:
+        finding = finding.at_chunk(place, side.reference(variable.path, place))
+    record.find(finding)

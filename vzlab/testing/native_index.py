@@ -18,7 +18,7 @@ from vzlab.testing.native_files import NativeFiles
 from vzlab.testing.oracles import NativeChunks, NativeVariable
 from vzlab.testing.record import Record
 from vzlab.testing.sampling import Block
-from vzlab.testing.virtual_side import VirtualVariable
+from vzlab.testing.virtual_side import VirtualVariable, place_of
 
 _LEVEL = "L2"
 
@@ -251,18 +251,7 @@ def _report(
     if not n:
         return
     at = block.at(int(np.argmax(wrong)))
-    entry = manifest.reference(at)
-    record.find(
-        Finding(
-            level=_LEVEL,
-            variable=variable.path,
-            message=message,
-            cause=cause,
-            file=block.file,
-            chunk=at,
-            source=entry.source.url if entry.source else f"({entry.state})",
-            offset=entry.offset if entry.source else None,
-            length=entry.length if entry.source else None,
-            n_alike=n,
-        )
+    finding = Finding(
+        level=_LEVEL, variable=variable.path, message=message, cause=cause, file=block.file, n_alike=n
     )
+    record.find(finding.at_chunk(at, place_of(manifest, at)))

@@ -19,7 +19,7 @@ from vzlab.testing.comparison import Finding
 from vzlab.testing.native_files import NativeFiles
 from vzlab.testing.native_index import check_native_index
 from vzlab.testing.record import Record
-from vzlab.testing.virtual_side import VirtualSide, VirtualVariable
+from vzlab.testing.virtual_side import VirtualSide, VirtualVariable, place_of
 
 _LEVEL = "L2"
 
@@ -196,22 +196,11 @@ def _report(
     )
     for position, n in zip(flat[first].tolist(), counts.tolist(), strict=True):
         at = tuple(int(i) for i in np.unravel_index(position, wrong.shape))
-        entry = manifest.reference(at)
-        url = entry.source.url if entry.source else "(inline)"
-        record.find(
-            Finding(
-                level=_LEVEL,
-                variable=variable.path,
-                message=message,
-                cause=cause,
-                file=url,
-                chunk=at,
-                source=url,
-                offset=entry.offset,
-                length=entry.length,
-                n_alike=n,
-            )
+        place = place_of(manifest, at)
+        finding = Finding(
+            level=_LEVEL, variable=variable.path, message=message, cause=cause, file=place[0], n_alike=n
         )
+        record.find(finding.at_chunk(at, place))
 
 
 # -- overlaps ---------------------------------------------------------------------------------------------------------

@@ -73,22 +73,17 @@ def check_stored_bytes(
     if ours == theirs:
         return
     at, virtual_value, native_value = _first_byte(ours, theirs)
-    source, offset, length = comparer.virtual.reference(path, index)
-    comparer.record.find(
-        Finding(
-            level="L3",
-            variable=path,
-            message=f"bytes: the stored bytes of the chunk differ, first at byte {at}",
-            virtual_value=virtual_value,
-            native_value=native_value,
-            file=piece.file,
-            chunk=index,
-            source=source,
-            offset=offset,
-            length=length,
-            snippet=bytes_snippet(piece, source, offset, length),
-        )
+    place = comparer.virtual.reference(path, index)
+    finding = Finding(
+        level="L3",
+        variable=path,
+        message=f"bytes: the stored bytes of the chunk differ, first at byte {at}",
+        virtual_value=virtual_value,
+        native_value=native_value,
+        file=piece.file,
+        snippet=bytes_snippet(piece, *place),
     )
+    comparer.record.find(finding.at_chunk(index, place))
 
 
 def _first_byte(ours: bytes | None, theirs: bytes | None) -> tuple[int, str, str]:

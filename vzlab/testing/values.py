@@ -362,10 +362,7 @@ class Comparer:
     ) -> Finding:
         if index is None and at is not None and variable.manifest is not None:
             index = tuple(variable.grid.locate(axis, position) for axis, position in enumerate(at))
-        source, offset, length = (
-            ("", None, None) if index is None else self.virtual.reference(variable.path, index)
-        )
-        return Finding(
+        finding = Finding(
             level=level,
             variable=variable.path,
             message=message,
@@ -374,11 +371,12 @@ class Comparer:
             virtual_value=virtual_value,
             native_value=native_value,
             file=piece.file,
-            chunk=index,
-            source=source,
-            offset=offset,
-            length=length,
             snippet=self._snippet(piece, region, decoded=level in {"L1", "L5"}),
+        )
+        return (
+            finding
+            if index is None
+            else finding.at_chunk(index, self.virtual.reference(variable.path, index))
         )
 
 

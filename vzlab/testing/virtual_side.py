@@ -114,10 +114,7 @@ class VirtualSide:
         manifest = self.variables[path].manifest
         if manifest is None or len(index) != len(manifest.grid_shape):
             return "", None, None
-        entry = manifest.reference(index)
-        if entry.source is None:
-            return f"({entry.state})", None, entry.length or None
-        return entry.source.url, entry.offset, entry.length
+        return place_of(manifest, index)
 
     def is_virtual_chunk(self, path: str, index: tuple[int, ...]) -> bool:
         """Whether a chunk is a reference into a source file."""
@@ -140,3 +137,11 @@ class VirtualSide:
         return any(
             self.is_virtual_chunk(path, corner) for corner in ((0,) * len(grid), tuple(n - 1 for n in grid))
         )
+
+
+def place_of(manifest: ChunkManifest, index: tuple[int, ...]) -> tuple[str, int | None, int | None]:
+    """Url, offset and length of a chunk; its state in brackets and no offset where it lies in no file."""
+    entry = manifest.reference(index)
+    if entry.source is None:
+        return f"({entry.state})", None, entry.length or None
+    return entry.source.url, entry.offset, entry.length

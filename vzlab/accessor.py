@@ -63,7 +63,14 @@ class _VirtualAccessor(Tabular):
         return loaded + sum(manifest.nbytes for _, manifest in self._manifests())
 
     def inspect(self) -> Inspection:
-        """What the dataset is made of; reads nothing."""
+        """What the dataset is made of; reads nothing.
+
+        Examples
+        --------
+        >>> import vzlab as vz
+        >>> vz.open_virtual_dataset("archive/sst_2025-01-01.nc").vzlab.inspect().n_chunks
+        18
+        """
         from vzlab.inspection import inspect
 
         return inspect(self._data)
@@ -81,6 +88,13 @@ class _VirtualAccessor(Tabular):
         """Write references and loaded variables to an Icechunk repository, session or store.
 
         See `vzlab.writers.write_icechunk`.
+
+        Examples
+        --------
+        >>> import vzlab as vz
+        >>> written = vz.open_virtual_dataset("archive/sst_2025-01-01.nc").vzlab.to_icechunk("cube")
+        >>> written.n_virtual, written.n_loaded
+        (18, 3)
         """
         from vzlab.writers import write_icechunk
 
@@ -98,6 +112,13 @@ class _VirtualAccessor(Tabular):
         """Write Kerchunk references as JSON or Parquet, or give them as a dictionary.
 
         See `vzlab.writers.write_kerchunk`.
+
+        Examples
+        --------
+        >>> import vzlab as vz
+        >>> refs = vz.open_virtual_dataset("archive/sst_2025-01-01.nc").vzlab.to_kerchunk(format="dict")["refs"]
+        >>> refs["sst/0.1.1"][1:]
+        [27695, 1622]
         """
         from vzlab.writers import write_kerchunk
 
@@ -117,6 +138,14 @@ class DatasetAccessor(_VirtualAccessor):
         ------
         ValueError
             If a mapping names none of the urls.
+
+        Examples
+        --------
+        >>> import vzlab as vz
+        >>> ds = vz.open_virtual_dataset("archive/sst_2025-01-01.nc")
+        >>> moved = ds.vzlab.rename_urls(lambda url: "s3://bucket/" + url.rpartition("/")[2])
+        >>> moved.sst.variable.data.manifest.urls
+        ('s3://bucket/sst_2025-01-01.nc',)
         """
         self._check_named(rename)
         return _renamed(self._data, rename)
@@ -135,6 +164,14 @@ class DataTreeAccessor(_VirtualAccessor):
         ------
         ValueError
             If a mapping names none of the urls.
+
+        Examples
+        --------
+        >>> import vzlab as vz
+        >>> tree = vz.open_virtual_datatree("archive/sst_2025-01-01.nc")
+        >>> moved = tree.vzlab.rename_urls(lambda url: "s3://bucket/" + url.rpartition("/")[2])
+        >>> moved["sst"].variable.data.manifest.urls
+        ('s3://bucket/sst_2025-01-01.nc',)
         """
         self._check_named(rename)
         return self._data.map_over_datasets(_renamed, kwargs={"rename": rename})

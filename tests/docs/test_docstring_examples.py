@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import inspect
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,22 @@ MODULES = sorted(
     for path in (ROOT / "vzlab").rglob("*.py")
     if ">>> " in path.read_text(encoding="utf-8")
 )
+
+
+@pytest.mark.slow
+def test_every_public_name_shows_how_it_is_used() -> None:
+    public = {f"vz.{name}": getattr(vzlab, name) for name in vzlab.__all__}
+    for part in ("learn", "samples", "testing"):
+        module = public[f"vz.{part}"]
+        public |= {f"vz.{part}.{name}": getattr(module, name) for name in module.__all__}
+    public = {
+        name: thing
+        for name, thing in public.items()
+        # Records that functions give back are told field by field.
+        if inspect.isfunction(thing) or (inspect.isclass(thing) and name.count(".") == 1)
+    }
+    assert len(public) > 60
+    assert [name for name, thing in public.items() if ">>> " not in (thing.__doc__ or "")] == []
 
 
 @pytest.mark.parametrize("name", MODULES)

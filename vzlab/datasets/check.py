@@ -70,6 +70,13 @@ def check_combine(
         If a glob finds nothing.
     ValueError
         If there are no sources.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> report = vz.check_combine(["archive/sst_2025-01-06.nc", "archive/sst_2025-01-07.nc"])
+    >>> report.compatible, [finding.variable for finding in report.problems]
+    (False, ['sst'])
     """
     stores = as_registry(registry, storage_options)
     items, tiling = arrange_sources(sources, stores, combine, concat_dim)

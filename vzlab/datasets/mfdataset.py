@@ -190,6 +190,13 @@ def open_virtual_mfdatatree(
     ------
     IncompatibleFilesError
         With the compatibility report of all groups as ``.report``.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> tree = vz.open_virtual_mfdatatree(["archive/sst_2025-01-01.nc", "archive/sst_2025-01-02.nc"], progress=False)
+    >>> tree.sizes["time"]
+    2
     """
     stores = as_registry(registry, storage_options)
     items, tiling = arrange_sources(urls, stores, combine, concat_dim)
@@ -309,6 +316,12 @@ def reencode_plan(
     """Tell what ``open_virtual_mfdataset(..., on_mismatch="reencode")`` would do: which chunks, how many bytes.
 
     Parameters are those of `check_combine`. Only static variables are read.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> vz.reencode_plan(["archive/sst_2025-01-06.nc", "archive/sst_2025-01-07.nc"]).n_chunks
+    9
     """
     stores = as_registry(registry, storage_options)
     items, tiling = arrange_sources(sources, stores, combine, concat_dim)

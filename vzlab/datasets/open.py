@@ -102,6 +102,23 @@ def open_virtual_datatree(
     """Open one file with all its groups; parameters are those of `open_virtual_dataset`.
 
     A name in `loadable_variables` is loaded in every group that has it.
+
+    Returns
+    -------
+    xarray.DataTree
+        With a node for each group.
+
+    Raises
+    ------
+    KeyError
+        If `loadable_variables` names what no group has.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> tree = vz.open_virtual_datatree("archive/sst_2025-01-01.nc")
+    >>> tree["sst"].shape
+    (1, 90, 180)
     """
     location = _location(url)
     stores = as_registry(registry, storage_options)
@@ -129,7 +146,36 @@ def open_manifest_store(
     registry: Any = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> ManifestStore:
-    """Any supported file as a read-only Zarr store: ``zarr.open_group(open_manifest_store(url), mode="r")``."""
+    """Any supported file as a read-only Zarr store: ``zarr.open_group(open_manifest_store(url), mode="r")``.
+
+    Parameters
+    ----------
+    url : str, path or other location
+        Of a file of any known format.
+    parser : callable, optional
+        ``(url, registry) -> ManifestGroup``; by default the one for the file's format.
+    registry : StoreRegistry, optional
+        Stores and credentials by url prefix.
+    storage_options : dict, optional
+        What opening the url needs, such as ``{"skip_signature": True, "region": "us-east-1"}``.
+
+    Returns
+    -------
+    ManifestStore
+        It reads chunks when they are asked for.
+
+    Raises
+    ------
+    UnsupportedFormatError
+        If no parser knows the file.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> import zarr
+    >>> zarr.open_group(vz.open_manifest_store("archive/sst_2025-01-01.nc"), mode="r")["sst"].shape
+    (1, 90, 180)
+    """
     stores = as_registry(registry, storage_options)
     return ManifestStore(open_group(url, parser=parser, registry=stores), stores)
 
@@ -141,7 +187,35 @@ def open_group(
     registry: Any = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> ManifestGroup:
-    """Parse one file of any known format into a `ManifestGroup`."""
+    """Parse one file of any known format into a `ManifestGroup`.
+
+    Parameters
+    ----------
+    url : str, path or other location
+        Of a file of any known format.
+    parser : callable, optional
+        ``(url, registry) -> ManifestGroup``; by default the one for the file's format.
+    registry : StoreRegistry, optional
+        Stores and credentials by url prefix.
+    storage_options : dict, optional
+        What opening the url needs, such as ``{"skip_signature": True, "region": "us-east-1"}``.
+
+    Returns
+    -------
+    ManifestGroup
+        Arrays, groups and attributes; what cannot be virtual is named in ``unreadable``.
+
+    Raises
+    ------
+    UnsupportedFormatError
+        If no parser knows the file.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> vz.open_group("archive/sst_2025-01-01.nc")["sst"].manifest.reference((0, 1, 1)).length
+    1622
+    """
     location = _location(url)
     stores = as_registry(registry, storage_options)
     return _parse(_parser(location, stores, parser, None, None), location, stores, None, None)

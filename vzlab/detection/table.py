@@ -33,7 +33,15 @@ _LINDI_MARKS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """A format of files, or of directories."""
+    """A format of files, or of directories.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> grib = next(known for known in vz.formats() if known.name == "GRIB")
+    >>> grib.extra
+    'grib'
+    """
 
     name: str
     """In words, as people call it."""

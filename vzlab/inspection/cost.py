@@ -77,7 +77,15 @@ class FileCost:
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Cost(Displayed):
-    """What reading a selection takes. Notebooks show it as HTML, terminals as text."""
+    """What reading a selection takes. Notebooks show it as HTML, terminals as text.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> cost = vz.cost("archive/sst_2025-01-01.nc", "sst", (0, 40, 80))
+    >>> cost.n_requests, cost.fetched_bytes, cost.amplification
+    (1, 1622, 811.0)
+    """
 
     _view: ClassVar = "cost"
 

@@ -241,7 +241,17 @@ class Opening:
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Inspection:
-    """What something contains. Notebooks show it as HTML, terminals as text."""
+    """What something contains. Notebooks show it as HTML, terminals as text.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> found = vz.inspect("archive/sst_2025-01-01.nc")
+    >>> found.format, found.n_chunks, found.raw_bytes
+    ('HDF5', 21, 49684)
+    >>> found.variables["sst"].dims
+    ('time', 'lat', 'lon')
+    """
 
     title: str
     kind: str

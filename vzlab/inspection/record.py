@@ -40,6 +40,14 @@ class Recording(Displayed):
     """The requests of a block. Notebooks show it as HTML, terminals as text.
 
     It fills while the block runs, and stays as it is after that.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> with vz.record("opening a file") as recording:
+    ...     ds = vz.open_virtual_dataset("archive/sst_2025-01-01.nc")
+    >>> recording.n_requests == recording.n_metadata + recording.n_data
+    True
     """
 
     _view: ClassVar = "waterfall"

@@ -66,7 +66,17 @@ class ChunkPlace:
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Trace(Displayed):
-    """One value, from its bytes to its number. Notebooks show it as HTML, terminals as text."""
+    """One value, from its bytes to its number. Notebooks show it as HTML, terminals as text.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> trace = vz.trace("archive/sst_2025-01-01.nc", "sst", (0, 40, 80))
+    >>> trace.value.shown, trace.agrees
+    ('27.52 degree_C', True)
+    >>> [step.title for step in trace.steps]
+    ['inflate', 'unshuffle', 'read as numbers']
+    """
 
     _view: ClassVar = "trace"
 

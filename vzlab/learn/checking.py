@@ -41,7 +41,14 @@ def check(name: str, answer: Any) -> None:
 
 
 def hint(name: str) -> None:
-    """Give a hint, and one that says more each time it is asked again."""
+    """Give a hint, and one that says more each time it is asked again.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> vz.learn.hint("01-first-byte")
+    … 01-first-byte: Your turn. Hint ...
+    """
     exercise = find(name)
     if exercise is None or not exercise.hints:
         says = verdict(name, ...).says if exercise is None else exercise.asks

@@ -192,6 +192,15 @@ def local_s3(
         If moto, which speaks the protocol, is not installed.
     SourceNotFoundError
         If the archive holds no file.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> archive = vz.samples.make_swath("swath")
+    >>> with vz.learn.local_s3(archive) as cloud:
+    ...     ds = vz.open_virtual_dataset(cloud.urls[0], storage_options=cloud.storage_options)
+    ...     cloud.log.count > 0
+    True
     """
     if importlib.util.find_spec("moto") is None:
         raise MissingDependencyError("moto", extra="testing", purpose="A cloud on this machine")

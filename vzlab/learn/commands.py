@@ -32,6 +32,13 @@ def terminal(command: str, folder: str | Path = ".") -> None:
     Examples
     --------
     ``vz.learn.terminal("vzlab inspect sst_2025-01-01.nc", archive.folder)``
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> vz.learn.terminal("vzlab cost archive/sst_2025-01-01.nc sst 0,40,80")
+    $ vzlab cost archive/sst_2025-01-01.nc sst 0,40,80
+    sst[0, 40, 80] ...
     """
     name, *arguments = shlex.split(command) or [""]
     # By its name, since the command line stands above the lessons.

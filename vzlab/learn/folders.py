@@ -29,6 +29,12 @@ def fresh_folder(name: str) -> Path:
         If the name is not one part of a path.
     FileExistsError
         If a folder is there that no lesson made.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> vz.learn.fresh_folder("mine").name
+    'mine'
     """
     if not name or Path(name).name != name or name in {".", ".."}:
         raise ValueError(f"Folder name {name!r}: expected one part of a path, such as '01-bytes'.")

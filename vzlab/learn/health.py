@@ -42,7 +42,14 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
-    """What is installed, and what works here."""
+    """What is installed, and what works here.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> vz.doctor().works
+    True
+    """
 
     title = "vzlab here"
     """Of its page."""
@@ -129,6 +136,12 @@ def doctor(*, full: bool = False) -> Health:
     -------
     Health
         It shows itself as text and as HTML, and names no place on this machine.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> [trial.outcome for trial in vz.doctor().trials if trial.extra == ""]
+    ['works']
     """
     required = dict(_required())
     return Health(

@@ -36,6 +36,15 @@ class ManifestArray(Inspected, Tabular, NDArrayOperatorsMixin):
     ------
     ValueError
         If the manifest's grid does not fit the metadata's.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> sst = vz.open_group("archive/sst_2025-01-01.nc")["sst"]
+    >>> sst
+    ManifestArray<shape=(1, 90, 180), dtype=int16, chunks=(1, 30, 60), 9 virtual, 0 inline, 0 missing>
+    >>> sst[:, :30].shape  # whole chunks: three references are kept
+    (1, 30, 180)
     """
 
     metadata: ArrayMetadata

@@ -27,6 +27,14 @@ class ChunkGrid:
     ------
     ValueError
         If ranks differ, a chunk length is below 1, or listed lengths do not add up to the dimension's length.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> vz.ChunkGrid(shape=(90, 100), chunks=(30, 40)).grid_shape
+    (3, 3)
+    >>> vz.ChunkGrid(shape=(90,), chunks=((31, 28, 31),)).is_regular  # months
+    False
     """
 
     shape: tuple[int, ...]

@@ -33,6 +33,15 @@ class ManifestGroup(Inspected, Tabular):
     """A Zarr group of virtual arrays and subgroups.
 
     A value without registry or file handle: it pickles small and compares equal.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> group = vz.open_group("archive/sst_2025-01-01.nc")
+    >>> sorted(group.arrays)
+    ['ice', 'lat', 'lon', 'sst', 'time']
+    >>> group.n_references
+    21
     """
 
     arrays: Mapping[str, ManifestArray] = field(default_factory=dict)

@@ -78,6 +78,16 @@ class ChunkManifest:
     ------
     ValueError
         If column shapes differ, or an index points outside its table.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> entries = {"0.0": {"url": "s3://bucket/a.nc", "offset": 100, "length": 20}}
+    >>> manifest = vz.ChunkManifest.from_dict(entries, grid_shape=(1, 2))
+    >>> manifest.reference((0, 0)).offset
+    100
+    >>> manifest.n_missing
+    1
     """
 
     def __init__(

@@ -24,6 +24,19 @@ class ArrayMetadata:
     """What ``zarr.json`` says of an array (Zarr v3 core specification, "Array metadata").
 
     Everything is held as its JSON form, so that metadata compare, pickle and print as what they are on disk.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> metadata = vz.ArrayMetadata.create(
+    ...     shape=(90, 180),
+    ...     dtype="int16",
+    ...     chunks=(30, 60),
+    ...     codecs=[{"name": "bytes", "configuration": {"endian": "little"}}],
+    ...     fill_value=-1,
+    ... )
+    >>> metadata.to_dict()["chunk_grid"]["configuration"]
+    {'chunk_shape': [30, 60]}
     """
 
     shape: tuple[int, ...]

@@ -84,6 +84,12 @@ def parser_for(format_: Format, url: Any = None) -> Callable[..., Any]:
     ------
     UnsupportedFormatError
         If there is none.
+
+    Examples
+    --------
+    >>> from vzlab.detection import detect_format
+    >>> parser_for(detect_format("archive/sst_2025-01-01.nc"), "archive/sst_2025-01-01.nc").__name__
+    'HDF5Parser'
     """
     if format_.parser is None:
         raise no_parser(format_, url)

@@ -105,6 +105,12 @@ def formats() -> FormatTable:
     -------
     FormatTable
         Shown as a table in a notebook and in a terminal.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> [known.name for known in vz.formats()][:3]
+    ['HDF5', 'netCDF-3', 'TIFF']
     """
     known = [*FORMATS, *installed_formats()]
     return FormatTable(

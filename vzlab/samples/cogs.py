@@ -39,6 +39,12 @@ def make_cogs(folder: str | Path, *, n_files: int = 3, size: int = 512, tile: in
     ------
     MissingDependencyError
         If tifffile is not installed.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> [file.name for file in vz.samples.make_cogs("scenes").files][0]
+    'T32UMD_20250504_B04.tif'
     """
     try:
         import tifffile

@@ -18,7 +18,15 @@ EPOCH = date(1981, 1, 1)
 
 @dataclass(frozen=True, kw_only=True)
 class DailyArchive:
-    """A folder of daily sea surface temperature files, one a day, as satellite archives are laid out."""
+    """A folder of daily sea surface temperature files, one a day, as satellite archives are laid out.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> archive = vz.samples.make_daily_archive("four", n_files=4, odd=2)
+    >>> archive.odd_file.name
+    'sst_2025-01-03.nc'
+    """
 
     folder: Path
     files: tuple[Path, ...]
@@ -59,6 +67,14 @@ def make_daily_archive(
     Returns
     -------
     DailyArchive
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> from datetime import date
+    >>> archive = vz.samples.make_daily_archive("leap", n_files=4, odd=3, first_day=date(2024, 2, 28))
+    >>> [file.name for file in archive.files][:2]
+    ['sst_2024-02-28.nc', 'sst_2024-02-29.nc']
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)

@@ -45,6 +45,12 @@ def make_forecast(folder: str | Path, *, n_steps: int = 4, shape: tuple[int, int
     ------
     MissingDependencyError
         If eccodes is not installed.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> [file.name for file in vz.samples.make_forecast("run").files][0]
+    'forecast_2025011500_f000.grib2'
     """
     try:
         import eccodes

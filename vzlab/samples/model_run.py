@@ -39,6 +39,12 @@ def make_model_run(
     Returns
     -------
     Archive
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> [file.name for file in vz.samples.make_model_run("run").files][0]
+    'ocean_his_0001.nc'
     """
     target = Path(folder)
     files = tuple(target / f"ocean_his_{number + 1:04}.nc" for number in range(n_files))

@@ -40,6 +40,12 @@ def make_scan(
     Returns
     -------
     Archive
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> [file.name[:22] for file in vz.samples.make_scan("scan").files][0]
+    'OR_ABI-L1b-RadC-M6C13_'
     """
     target = Path(folder)
     files = []

@@ -30,6 +30,12 @@ def make_swath(folder: str | Path, *, n_lines: tuple[int, ...] = (64, 64, 51)) -
     Returns
     -------
     Archive
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> [file.name for file in vz.samples.make_swath("orbit").files][0]
+    'SWATH_TB_20250910T032000.nc'
     """
     target = Path(folder)
     files = []

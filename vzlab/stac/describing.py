@@ -64,6 +64,13 @@ def to_stac_item(
     ------
     ValueError
         If it is not known where the dataset lies or what time it is of.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> _ = vz.open_virtual_dataset("archive/sst_2025-01-01.nc").vzlab.to_icechunk("item")
+    >>> vz.to_stac_item("item", id="sst").bbox
+    [-180.0, -89.0, 180.0, 89.0]
     """
     dataset, extents, assets = _describe(
         source, href, kind, title, version, box, begin, end, storage_options, source_options, group
@@ -117,6 +124,14 @@ def to_stac_collection(
     ------
     ValueError
         If it is not known where the dataset lies, or what place or time it is of.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> _ = vz.open_virtual_dataset("archive/sst_2025-01-01.nc").vzlab.to_icechunk("described")
+    >>> collection = vz.to_stac_collection("described", id="sst", description="Invented", license="CC0-1.0")
+    >>> sorted(collection.assets)
+    ['icechunk', 'source']
     """
     dataset, extents, assets = _describe(
         source, href, kind, title, version, box, begin, end, storage_options, source_options, group

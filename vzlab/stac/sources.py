@@ -47,6 +47,14 @@ def urls_from_stac(
         If an item has no such asset.
     ValueError
         If it is not clear which asset is meant, there are none, or assets need different options.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> _ = vz.open_virtual_dataset("archive/sst_2025-01-01.nc").vzlab.to_icechunk("cube")
+    >>> urls, options = vz.urls_from_stac(vz.to_stac_item("cube", id="sst"), asset="icechunk")
+    >>> [url.split("/")[-1] for url in urls]
+    ['cube']
     """
     given = [items] if isinstance(items, pystac.Item | pystac.Collection | pystac.Asset) else list(items)
     assets = [each if isinstance(each, pystac.Asset) else _asset(each, asset) for each in given]

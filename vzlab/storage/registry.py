@@ -66,6 +66,15 @@ class StoreRegistry:
         ``region``, ``endpoint``, ``client_options``.
     log : RequestLog, optional
         Records every request.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> registry = vz.StoreRegistry()
+    >>> registry.open("archive/sst_2025-01-01.nc").size_bytes
+    36090
+    >>> vz.open_virtual_dataset("archive/sst_2025-01-01.nc", registry=registry).sizes["lat"]
+    90
     """
 
     def __init__(

@@ -30,7 +30,18 @@ class Request:
 
 @dataclass(eq=False)
 class RequestLog:
-    """Every request made through a registry, in the order in which they ended. Safe to share between threads."""
+    """Every request made through a registry, in the order in which they ended. Safe to share between threads.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> log = vz.RequestLog()
+    >>> source = vz.StoreRegistry(log=log).open("archive/sst_2025-01-01.nc")
+    >>> source.read(1, 3)
+    b'HDF'
+    >>> [(request.offset, request.length) for request in log.requests]
+    [(1, 3)]
+    """
 
     requests: list[Request] = field(default_factory=list)
     _began: float = field(default_factory=time.perf_counter)

@@ -103,10 +103,6 @@ def compare(
 
     Examples
     --------
-    ``vz.compare("store.icechunk", "archive/*.nc").verdict``
-
-    Examples
-    --------
     >>> import vzlab as vz
     >>> file = "archive/sst_2025-01-01.nc"
     >>> vz.compare(vz.open_virtual_dataset(file), [file], progress=False).verdict
@@ -190,10 +186,27 @@ def compare(
 def assert_virtual_equal(virtual: Any, native: Any = None, **options: Any) -> Comparison:
     """Compare as `compare` does, and raise unless the verdict is PASS.
 
+    Parameters
+    ----------
+    virtual, native, **options
+        As for `compare`.
+
+    Returns
+    -------
+    Comparison
+        That passed.
+
     Raises
     ------
     VerificationError
         With the report as its message and the comparison as ``.comparison``.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> file = "archive/sst_2025-01-01.nc"
+    >>> vz.testing.assert_virtual_equal(vz.open_virtual_dataset(file), file).verdict
+    'PASS'
     """
     comparison = compare(virtual, native, **{"progress": False, **options})
     if not comparison.passed:
@@ -210,7 +223,33 @@ def read_virtual(
     registry: Any = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Values of a region as `compare` reads them on the virtual side: stored, or decoded as xarray decodes them."""
+    """Values of a region as `compare` reads them on the virtual side: stored, or decoded as xarray decodes them.
+
+    Parameters
+    ----------
+    virtual : dataset, store, path or url
+        As for `compare`.
+    variable : str
+        Its path.
+    region : tuple of slice
+        One for each dimension.
+    decoded : bool
+        Whether CF decoding is applied.
+    registry, storage_options : optional
+        As for `open_virtual_dataset`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of the region's shape.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> place = (slice(0, 1), slice(40, 41), slice(80, 81))
+    >>> int(vz.testing.read_virtual(vz.open_virtual_dataset("archive/sst_2025-01-01.nc"), "sst", place)[0, 0, 0])
+    2752
+    """
     with zarr.config.set({"array.rectilinear_chunks": True}):
         side = virtual_side(virtual, as_registry(registry, storage_options))
         if decoded or side.variables[variable].array is None:
@@ -227,7 +266,33 @@ def read_native(
     registry: Any = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Values of a region of a native file as `compare` reads them with the format's own library: stored, or decoded."""
+    """Values of a region of a native file as `compare` reads them with the format's own library: stored, or decoded.
+
+    Parameters
+    ----------
+    native : str or path
+        A file.
+    variable : str
+        Its path.
+    region : tuple of slice
+        One for each dimension.
+    decoded : bool
+        Whether CF decoding is applied.
+    registry, storage_options : optional
+        As for `open_virtual_dataset`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of the region's shape.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> place = (slice(0, 1), slice(40, 41), slice(80, 81))
+    >>> int(vz.testing.read_native("archive/sst_2025-01-01.nc", "sst", place)[0, 0, 0])
+    2752
+    """
     url = normalize_url(os.fspath(native))
     with NativeFiles.at([url], as_registry(registry, storage_options)) as files:
         return files.read(url, variable, region, decoded=decoded)

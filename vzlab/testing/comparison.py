@@ -154,7 +154,15 @@ class Bound:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Comparison(Displayed):
-    """What comparing a virtual dataset with its native files found. Made by `compare`."""
+    """What comparing a virtual dataset with its native files found. Made by `compare`.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> report = vz.compare(vz.open_virtual_dataset("archive/sst_2025-01-01.nc"), "archive/sst_2025-01-01.nc", progress=False)
+    >>> report.verdict, report.n_files, report.findings
+    ('PASS', 1, ())
+    """
 
     _view: ClassVar[str] = "comparison"
 

@@ -83,7 +83,16 @@ class VariableFingerprint:
 
 @dataclass(frozen=True, kw_only=True)
 class Fingerprint:
-    """What is kept of a dataset to verify it later. Made by `fingerprint`."""
+    """What is kept of a dataset to verify it later. Made by `fingerprint`.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> _ = vz.fingerprint("archive/sst_2025-01-01.nc").save("sst.fingerprint.json")
+    >>> kept = vz.testing.Fingerprint.load("sst.fingerprint.json")
+    >>> sorted(kept.variables)
+    ['ice', 'lat', 'lon', 'sst', 'time']
+    """
 
     subject: str
     """What it was made of, in words."""

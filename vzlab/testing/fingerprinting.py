@@ -54,6 +54,14 @@ def fingerprint(
     Examples
     --------
     ``vz.fingerprint("cube").save("cube.fingerprint.json")``
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> ds = vz.open_virtual_dataset("archive/sst_2025-01-01.nc")
+    >>> kept = vz.fingerprint(ds)
+    >>> vz.compare(ds, kept, progress=False).verdict
+    'PASS'
     """
     with zarr.config.set({"array.rectilinear_chunks": True}):
         side = virtual_side(x, as_registry(registry, storage_options))

@@ -30,7 +30,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Refresh:
-    """What refreshing references did."""
+    """What refreshing references did.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> _ = vz.open_virtual_dataset("archive/sst_2025-01-01.nc").vzlab.to_icechunk("fresh")
+    >>> vz.refresh("fresh").urls  # files that were parsed again
+    ()
+    """
 
     urls: tuple[str, ...]
     """Files whose references were made anew."""
@@ -85,6 +93,13 @@ def refresh(
     ------
     WriteError
         If a file does not fit its place any more, or its place cannot be told.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> _ = vz.open_virtual_dataset("archive/sst_2025-01-01.nc").vzlab.to_icechunk("cube")
+    >>> vz.refresh("cube").n_references  # no file changed
+    0
     """
     options = storage_options if source_options is None else source_options
     if files is not None:

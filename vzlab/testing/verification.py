@@ -43,7 +43,15 @@ class VerifiedFile:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Verification(Displayed):
-    """What verifying references against their files found. Made by `verify`."""
+    """What verifying references against their files found. Made by `verify`.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> report = vz.verify(vz.open_virtual_dataset("archive/sst_2025-01-01.nc"))
+    >>> report.verdict, report.to_virtualize
+    ('PASS', ())
+    """
 
     _view: ClassVar[str] = "verification"
 

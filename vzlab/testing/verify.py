@@ -57,10 +57,6 @@ def verify(
 
     Examples
     --------
-    ``vz.verify("cube").verdict``
-
-    Examples
-    --------
     >>> import vzlab as vz
     >>> vz.verify(vz.open_virtual_dataset("archive/sst_2025-01-01.nc")).verdict
     'PASS'

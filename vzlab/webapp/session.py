@@ -288,6 +288,12 @@ def app(x: Any = None) -> App:
     ------
     TypeError
         If it is something else.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> vz.app("archive/sst_2025-01-01.nc").tabs.options[:3]
+    ['Explore', 'Look at values', 'Compare']
     """
     made = App()
     if isinstance(x, str | os.PathLike):

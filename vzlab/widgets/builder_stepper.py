@@ -346,6 +346,13 @@ def build(
     -------
     BuilderStepper
         A widget. Its ``builder`` is the state, which is a program.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> stepper = vz.build(["archive/sst_2025-01-01.nc", "archive/sst_2025-01-02.nc"])
+    >>> stepper.builder.problems
+    ()
     """
     if len(locations) == 1 and isinstance(locations[0], Builder):
         builder = locations[0]

@@ -75,6 +75,14 @@ def chunk_prefixes(x: RepositoryLike, *, storage_options: Mapping[str, Any] | No
     x : path, url, icechunk.Storage, Repository, Session or IcechunkStore
     storage_options : mapping, optional
         For a url: ``region``, ``endpoint``, ``skip_signature``, ``access_key_id``, ... as ``obstore`` names them.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> ds = vz.open_virtual_dataset("archive/sst_2025-01-01.nc")
+    >>> _ = ds.vzlab.to_icechunk("cube")
+    >>> [prefix.split("/")[-2] for prefix in vz.chunk_prefixes("cube")]
+    ['archive']
     """
     return tuple(sorted(repository_config(x, storage_options).virtual_chunk_containers or {}))
 
@@ -100,6 +108,15 @@ def icechunk_credentials(
     -------
     dict
         For ``icechunk.Repository.open(storage, authorize_virtual_chunk_access=...)``.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> ds = vz.open_virtual_dataset("archive/sst_2025-01-01.nc")
+    >>> _ = ds.vzlab.to_icechunk("granted")
+    >>> grant = vz.icechunk_credentials("granted")
+    >>> [type(credentials).__name__ for credentials in grant.values()]
+    ['LocalFileSystemAccess']
     """
     containers = repository_config(x, storage_options).virtual_chunk_containers or {}
     return {
@@ -124,6 +141,16 @@ def open_icechunk(
     x : path, url or icechunk.Storage
     anonymous, storage_options
         As for `icechunk_credentials`.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> import xarray as xr
+    >>> ds = vz.open_virtual_dataset("archive/sst_2025-01-01.nc")
+    >>> _ = ds.vzlab.to_icechunk("opened")
+    >>> store = vz.open_icechunk("opened").readonly_session("main").store
+    >>> round(float(xr.open_zarr(store, consolidated=False).sst[0, 40, 80]), 2)
+    27.52
     """
     storage = x if isinstance(x, icechunk.Storage) else open_storage(x, storage_options)
     config = repository_config(storage)

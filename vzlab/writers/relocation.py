@@ -80,6 +80,16 @@ def relocate(
     ------
     WriteError
         If no reference is concerned, or a file is not at its new place or too short there.
+
+    Examples
+    --------
+    >>> import vzlab as vz
+    >>> from pathlib import Path
+    >>> _ = vz.open_virtual_dataset("archive/sst_2025-01-01.nc").vzlab.to_icechunk("moving")
+    >>> _ = Path("archive").rename("elsewhere")
+    >>> vz.relocate("moving", {"archive": "elsewhere"}).n_references
+    18
+    >>> _ = Path("elsewhere").rename("archive")
     """
     new_url = rename if callable(rename) else _by_prefix(rename)
     options = storage_options if source_options is None else source_options

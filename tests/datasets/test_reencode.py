@@ -90,11 +90,16 @@ def test_the_plan_says_what_will_be_done(tmp_path: Path) -> None:
     assert (plan.n_chunks, plan.stored_bytes, plan.decoded_bytes) == (16, stored, 4 * 10 * 20 * 2)
     assert "16 chunks of 1 of 3 files" in str(plan)
     assert "sst in sst_20240102.nc: 16 chunks (codecs, packing)" in str(plan)
+    assert "codecs, packing" in plan._repr_html_()
+    assert "sst_20240102.nc" in plan.to_html(tmp_path / "plan.html").read_text()
+    assert max(map(len, plan.to_text(width=60).splitlines())) <= 60
     assert json.loads(json.dumps(plan.to_dict()))["steps"][0]["like"] == "sst_20240101.nc"
 
 
 def test_equal_files_need_no_plan(tmp_path: Path) -> None:
-    assert str(reencode_plan(write_daily_files(tmp_path, n_days=2))) == "Nothing to encode again."
+    plan = reencode_plan(write_daily_files(tmp_path, n_days=2))
+    assert str(plan) == "Nothing to encode again."
+    assert "Nothing to encode again." in plan._repr_html_()
 
 
 def test_a_loss_of_precision_is_refused_unless_allowed(tmp_path: Path) -> None:

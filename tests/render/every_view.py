@@ -26,4 +26,5 @@ def every_view(folder: Path) -> dict[str, Any]:
         "compare": vz.compare(vz.open_group(first), [first]),
         "compare odd": vz.compare(vz.open_group(first), [odd]),
         "verify": vz.verify(first),
+        "plan": vz.reencode_plan(archive.files),
     }

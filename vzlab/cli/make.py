@@ -86,7 +86,7 @@ def check(
         report = check_combine(urls, parallel=where, **options)
         show(report, html, as_json)
         if plan:
-            put(str(reencode_plan(urls, parallel=where, **options)))
+            put(reencode_plan(urls, parallel=where, **options).to_text())
     raise typer.Exit(FINE if report.compatible else DIFFERENT)
 
 

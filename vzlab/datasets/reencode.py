@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from vzlab.datasets.assemble import is_virtual, manifest_array, references_of
 from vzlab.datasets.findings import CompatibilityReport
 from vzlab.datasets.repacking import Repacking
 from vzlab.datasets.signatures import Signature, signature_of
+from vzlab.display import Displayed
 from vzlab.errors import CodecError, IncompatibleArraysError, MemoryBudgetError
 from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray, ManifestGroup
 from vzlab.manifests.chunk_grid import ChunkGrid
@@ -54,9 +55,11 @@ class Reencoding:
     """Once decoded: what is written is compressed, and takes less."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReencodingPlan:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ReencodingPlan(Displayed):
     """What ``on_mismatch="reencode"`` is going to do; nothing has been read for it."""
+
+    _view: ClassVar[str] = "reencoding"
 
     files: tuple[str, ...]
     """Names of all files."""
@@ -78,28 +81,6 @@ class ReencodingPlan:
     def decoded_bytes(self) -> int:
         """Bytes of all values that are to be encoded again."""
         return sum(step.decoded_bytes for step in self.steps)
-
-    def __str__(self) -> str:
-        if not self.steps:
-            return "Nothing to encode again."
-        n_files = len({step.file for step in self.steps})
-        lines = [
-            (
-                f"{self.n_chunks:,} chunks of {n_files:,} of {len(self.files):,} files are to be encoded again: "
-                f"{self.stored_bytes:,} bytes to read, {self.decoded_bytes:,} once decoded. They become chunks of the new store."
-            )
-        ]
-        by_variable = itertools.groupby(
-            sorted(self.steps, key=lambda s: (s.variable, s.file)), key=lambda s: (s.variable, s.reasons)
-        )
-        for (variable, reasons), group in by_variable:
-            steps = list(group)
-            more = f" and {len(steps) - 1:,} more" if len(steps) > 1 else ""
-            n_chunks = sum(step.n_chunks for step in steps)
-            lines.append(
-                f"  {variable} in {self.files[steps[0].file]}{more}: {n_chunks:,} chunks ({', '.join(reasons)})"
-            )
-        return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""

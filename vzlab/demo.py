@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import icechunk
 import xarray as xr
 
 from vzlab.datasets import CompatibilityReport, check_combine, combine_virtual, open_virtual_dataset
 from vzlab.datasets.sources import expand_sources
-from vzlab.errors import IncompatibleFilesError, WriteError
+from vzlab.errors import IncompatibleFilesError, MissingDependencyError, WriteError
 from vzlab.inspection import inspect
 from vzlab.samples import make_daily_archive
 from vzlab.storage import normalize_url, url_name
@@ -46,7 +48,10 @@ def run(
     ------
     WriteError
         If the folder is there and no earlier run made it.
+    MissingDependencyError
+        If a library is not installed that the job needs.
     """
+    icechunk = _libraries(samples=not files)
     _prepare(to)
     # A local repository warns of commits at the same time, which there are none of here.
     icechunk.set_logs_filter("error")
@@ -116,6 +121,16 @@ def run(
     )  # fmt: skip
     out(f"\nReport: {page}   ({time.perf_counter() - began:.1f} s in all)")
     return all(receipt.verdict == "PASS" for _, receipt in receipts)
+
+
+def _libraries(*, samples: bool) -> Any:
+    """Give icechunk, once all is there that a later step would miss."""
+    wanted = ["icechunk", "pyarrow", *(["h5py", "h5netcdf"] if samples else [])]
+    absent = next((name for name in wanted if importlib.util.find_spec(name) is None), None)
+    if absent:
+        extra = "hdf5,icechunk,kerchunk" if samples else "icechunk,kerchunk"
+        raise MissingDependencyError(absent, extra=extra, purpose="The demo")
+    return importlib.import_module("icechunk")
 
 
 def _prepare(to: Path) -> None:

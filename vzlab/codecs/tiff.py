@@ -12,10 +12,14 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from vzlab.codecs._imagecodecs import imagecodecs
 from vzlab.codecs.numcodec import ArchiveCodec, ByteArray
 from vzlab.codecs.tiff_runs import NEXT, RUN_SAMPLES, SGILOG, THUNDERSCAN, decode_runs
-from vzlab.errors import CodecError
+from vzlab.errors import CodecError, MissingDependencyError
+
+try:
+    import imagecodecs
+except ImportError as error:
+    raise MissingDependencyError("imagecodecs", extra="tiff", purpose="Decoding TIFF") from error
 
 BYTE_COMPRESSIONS: Mapping[int, str] = {
     1: "none",
@@ -269,10 +273,10 @@ class TiffSegment(ArchiveCodec):
             return np.ascontiguousarray(samples)
         edge = self.edge or whole
         if samples.shape[0] not in (whole[0], edge[0]) or samples.shape[1] not in (whole[1], edge[1]):
-            # Writers of JPEG strips round up to whole blocks.
-            if samples.shape[0] > whole[0] and samples.shape[1] == whole[1]:
-                return np.ascontiguousarray(samples[: whole[0]])
-            raise self._misfit(samples.shape)
+            # Writers of JPEG strips round up to whole blocks, in the last strip too.
+            if samples.shape[0] < edge[0] or samples.shape[1] != whole[1]:
+                raise self._misfit(samples.shape)
+            samples = samples[: whole[0]]
         padded = np.zeros(whole, samples.dtype)
         padded[: samples.shape[0], : samples.shape[1]] = samples
         return padded

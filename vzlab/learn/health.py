@@ -188,13 +188,24 @@ def _required() -> Iterator[tuple[str, tuple[str, ...]]]:
     requirements = [Requirement(line) for line in importlib.metadata.requires("vzlab") or ()]
     for extra in TRIALS:
         names = [
-            r.name
+            name
             for r in requirements
-            if r.name != "vzlab"
-            and (r.marker is None) == (not extra)
-            and (
-                r.marker is None
-                or (r.marker.evaluate({"extra": extra}) and not r.marker.evaluate({"extra": ""}))
-            )
+            if r.name != "vzlab" and (_is_for(extra, r) if extra else r.marker is None)
+            for name in (r.name, *_of_extras(r))
         ]
         yield extra, tuple(sorted(dict.fromkeys(names), key=str.lower))
+
+
+def _is_for(extra: str, requirement: Requirement) -> bool:
+    marker = requirement.marker
+    return marker is not None and marker.evaluate({"extra": extra}) and not marker.evaluate({"extra": ""})
+
+
+def _of_extras(requirement: Requirement) -> list[str]:
+    """What the extras of another library bring, such as ``zarr[cast-value-rs]``."""
+    try:
+        lines = importlib.metadata.requires(requirement.name) or ()
+    except importlib.metadata.PackageNotFoundError:
+        return []
+    theirs = [Requirement(line) for line in lines]
+    return [r.name for extra in requirement.extras for r in theirs if _is_for(extra, r)]

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from vzlab.errors import MissingDependencyError
 from vzlab.testing import faults
 from vzlab.testing.compare import assert_virtual_equal, compare, read_native, read_virtual
 from vzlab.testing.comparison import AttributeFact, Bound, Comparison, Finding, Gap, LevelCoverage, Stratum
@@ -45,8 +46,15 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # These need pytest and hypothesis, which comparing does not.
-    if name == "ParserTests":
-        return import_module("vzlab.testing.parser_tests").ParserTests
-    if name == "strategies":
-        return import_module("vzlab.testing.strategies")
+    try:
+        if name == "ParserTests":
+            return import_module("vzlab.testing.parser_tests").ParserTests
+        if name == "strategies":
+            return import_module("vzlab.testing.strategies")
+    except ModuleNotFoundError as error:
+        if error.name in {"h5py", "hypothesis", "pytest"}:
+            raise MissingDependencyError(
+                error.name, extra="testing,hdf5", purpose=f"vzlab.testing.{name}"
+            ) from error
+        raise
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

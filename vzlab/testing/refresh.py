@@ -18,11 +18,8 @@ from vzlab.manifests import ChunkManifest, SourceFile
 from vzlab.storage import as_registry, normalize_url
 from vzlab.testing.verification import Verification
 from vzlab.testing.verify import is_kerchunk, verify
-from vzlab.writers import write_icechunk
 from vzlab.writers.contents import sources_of, take_apart
-from vzlab.writers.relocation import stored_manifests
 from vzlab.writers.sources_seen import sources_metadata
-from vzlab.writers.targets import open_target
 
 if TYPE_CHECKING:
     from icechunk import Repository, Storage
@@ -114,6 +111,10 @@ def refresh(
         read = open_file or partial(open_virtual_dataset, loadable_variables=[], storage_options=options)
         n = refresh_references(target, urls, read, as_registry(None, options))
         return Refresh(urls=urls, snapshot_id=None, n_references=n)
+    from vzlab.writers import write_icechunk
+    from vzlab.writers.relocation import stored_manifests
+    from vzlab.writers.targets import open_target
+
     with open_target(
         target,
         (),

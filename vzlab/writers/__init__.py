@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from vzlab.errors import MissingDependencyError
+
 if TYPE_CHECKING:
     from vzlab.writers.containers import chunk_prefixes, icechunk_credentials, open_icechunk
     from vzlab.writers.icechunk import IcechunkWrite, write_icechunk
@@ -38,7 +40,15 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{home}"), name)
+    try:
+        module = import_module(f"{__name__}.{home}")
+    except ModuleNotFoundError as error:
+        if error.name == "icechunk":
+            raise MissingDependencyError(
+                "icechunk", extra="icechunk", purpose="Writing and reading Icechunk"
+            ) from error
+        raise
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:

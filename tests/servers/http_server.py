@@ -54,13 +54,13 @@ class HttpServer:
 
     @property
     def requests(self) -> tuple[Request, ...]:
-        """What was asked since the start or the last `clear_requests`, in the order of the answers.
+        """What was asked since the start or the last `clear_requests`, in the order in which it came.
 
         An answer that is still being sent is waited for, so that whoever has its last byte finds it here.
         """
         with self._idle:
             self._idle.wait_for(lambda: self._n_in_flight == 0, timeout=_LOG_TIMEOUT_S)
-            return tuple(self._log)
+            return tuple(sorted(self._log, key=lambda request: request.started_s))
 
     def clear_requests(self) -> None:
         """Empty the request log, once the answers that are being sent are in it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
@@ -206,10 +206,10 @@ class CompatibilityReport(Displayed):
         finding = self.cell(variable, facet)
         return "merges" if finding is None else finding.severity
 
-    def names_of(self, holders: Holders, limit: int = 3) -> str:
-        """Names of the files of one group: a few of them in full."""
-        names = [self.files[i] for i in itertools.islice(holders, limit)]
-        rest = holders.n_files - limit
+    def names_of(self, holders: Holders) -> str:
+        """Names of the files of one group: three of them, and how many more there are."""
+        names = [self.files[i] for i in itertools.islice(holders, 3)]
+        rest = holders.n_files - 3
         return ", ".join(names) + (f" and {rest:,} more" if rest > 0 else "")
 
     def to_dict(self) -> dict[str, Any]:
@@ -236,15 +236,6 @@ class CompatibilityReport(Displayed):
                 for finding in self.findings
             ],
         }
-
-
-def group_files(values: Sequence[str], positions: Sequence[int]) -> tuple[Holders, ...]:
-    """Files grouped by value, the largest group first."""
-    members: dict[str, list[int]] = {}
-    for value, position in zip(values, positions, strict=True):
-        members.setdefault(value, []).append(position)
-    ranked = sorted(members.items(), key=lambda item: -len(item[1]))
-    return tuple(Holders.of(value, sorted(files)) for value, files in ranked)
 
 
 def _runs(positions: Iterable[int]) -> list[tuple[int, int]]:

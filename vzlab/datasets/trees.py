@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import xarray as xr
@@ -65,13 +65,6 @@ def check_trees(
         positions=tiling.positions if tiling.dims else (),
         findings=tuple(unique),
     )
-
-
-def map_groups(
-    trees: Sequence[xr.DataTree], combine: Callable[[list[xr.Dataset]], xr.Dataset]
-) -> xr.DataTree:
-    """The tree whose groups are what a function makes of the same group of every tree."""
-    return xr.DataTree.from_dict({path: combine(datasets) for path, datasets in nodes_of(trees)})
 
 
 def _paths(tree: xr.DataTree) -> frozenset[str]:

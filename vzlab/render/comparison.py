@@ -27,7 +27,7 @@ from vzlab.render.html import (
     strong,
     table,
 )
-from vzlab.render.printable import fold, printable, terminal_size
+from vzlab.render.printable import fold, printable, text_columns
 from vzlab.storage import url_name
 from vzlab.testing import Comparison, Finding, LevelCoverage
 from vzlab.testing.comparison import LEVELS, AttributeFact
@@ -46,9 +46,9 @@ MAX_ROWS = 60
 """Rows of the table of variables."""
 
 
-def to_html(comparison: Comparison, *, upgrade: bool = True) -> Markup:
+def to_html(comparison: Comparison) -> Markup:
     """The receipt as one self-contained element."""
-    return card(body(comparison), upgrade=upgrade)
+    return card(body(comparison))
 
 
 def body(comparison: Comparison) -> Markup:
@@ -232,7 +232,7 @@ def to_text(comparison: Comparison, *, width: int | None = None) -> str:
 
 def _folded(line: str, width: int | None) -> list[str]:
     indent = " " * (len(line) - len(line.lstrip()) + 2)
-    return fold(printable(line), max(width or terminal_size().columns, 40), indent)
+    return fold(printable(line), text_columns(width), indent)
 
 
 def _attributes_sentence(comparison: Comparison) -> str:

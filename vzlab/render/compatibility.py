@@ -20,7 +20,7 @@ from vzlab.render.html import (
     strong,
     table,
 )
-from vzlab.render.printable import fold, printable, terminal_size
+from vzlab.render.printable import fold, printable, text_columns
 
 TONES: dict[Severity, Tone] = {
     "merges": "good",
@@ -36,14 +36,14 @@ MAX_ROWS = 60
 """More variables than this are folded: those without a finding go first."""
 
 
-def to_html(report: CompatibilityReport, *, upgrade: bool = True) -> Markup:
+def to_html(report: CompatibilityReport) -> Markup:
     """The report as one self-contained element."""
-    return card(body(report), upgrade=upgrade)
+    return card(body(report))
 
 
 def to_text(report: CompatibilityReport, *, width: int | None = None) -> str:
     """The report as text: the gravest findings first, who has what, the code that mends."""
-    columns = width or terminal_size().columns
+    columns = text_columns(width)
     lines = [report.headline]
     for finding in sorted(report.findings, key=lambda f: SEVERITIES.index(f.severity)):
         mark = "!!" if finding.is_problem else "--"

@@ -24,7 +24,7 @@ from vzlab.render.html import (
     strong,
     table,
 )
-from vzlab.render.printable import fold, printable, terminal_size
+from vzlab.render.printable import fold, printable, text_columns
 from vzlab.storage import url_name
 
 MAX_COSTS = 20
@@ -266,7 +266,7 @@ def _each(told: Cost | CostComparison) -> Sequence[Cost]:
 def to_text(told: Cost | CostComparison, *, width: int | None = None) -> str:
     """One or several for a terminal of `width` columns; the terminal's own if not given."""
     costs = _each(told)
-    columns = max(width or terminal_size().columns, 40)
+    columns = text_columns(width)
     shown = costs[:MAX_COSTS]
     title, about = _heading(costs)
     lines = [

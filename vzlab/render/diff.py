@@ -24,7 +24,7 @@ from vzlab.render.html import (
     pill,
     table,
 )
-from vzlab.render.printable import fold, printable, terminal_size
+from vzlab.render.printable import fold, printable, text_columns
 
 BUDGET_BYTES = 100_000
 """Most bytes of HTML: variables beyond it are named."""
@@ -37,9 +37,9 @@ _NAMES_BYTES = 8_000
 _TONES: dict[str, Tone] = {"problem": "bad", "notice": "warn", "fact": "plain"}
 
 
-def to_html(found: InspectionDiff, *, upgrade: bool = True) -> Markup:
+def to_html(found: InspectionDiff) -> Markup:
     """All that differs as one self-contained element."""
-    return card(body(found), upgrade=upgrade)
+    return card(body(found))
 
 
 def body(found: InspectionDiff) -> Markup:
@@ -131,7 +131,7 @@ def to_text(found: InspectionDiff, *, width: int | None = None) -> str:
         where = {"left": found.left, "right": found.right}.get(variable.side)
         lines += ["", variable.path + (f"  {variable.about}, only in {where}" if where else "")]
         lines += _lines(variable.differences[:MAX_DIFFERENCES])
-    columns = max(width or terminal_size().columns, 40)
+    columns = text_columns(width)
     return "\n".join(
         wrapped
         for line in lines

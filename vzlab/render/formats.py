@@ -20,10 +20,10 @@ from vzlab.render.html import (
     strong,
     table,
 )
-from vzlab.render.printable import fold, printable, terminal_size
+from vzlab.render.printable import fold, printable, text_columns
 
 
-def to_html(formats: FormatTable, *, upgrade: bool = True) -> Markup:
+def to_html(formats: FormatTable) -> Markup:
     """The table as one self-contained element; options of a parser are folded under it."""
     rows: list[Sequence[Content | Cell]] = [
         [
@@ -50,13 +50,12 @@ def to_html(formats: FormatTable, *, upgrade: bool = True) -> Markup:
             join([strong("Known, and not read"), dim(f"{len(formats.refused)}")]),
             table([[name, advice] for name, advice in formats.refused]),
         ),
-        upgrade=upgrade,
     )
 
 
 def to_text(formats: FormatTable, *, width: int | None = None) -> str:
     """The table for a terminal of `width` columns; the terminal's own if not given."""
-    columns = max(width or terminal_size().columns, 40)
+    columns = text_columns(width)
     lines = []
     for format_ in formats:
         lines.append(f"{format_.name}: {format_.parser}, {_needs(format_)}")

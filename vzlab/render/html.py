@@ -252,18 +252,15 @@ def table(
     rows: Iterable[Sequence[Content | Cell]],
     *,
     header: Sequence[Content] | None = None,
-    row_headers: bool = True,
 ) -> Markup:
     """Build a table in a box of its own that scrolls when it is too wide.
 
     Parameters
     ----------
     rows
-        Cells of each row.
+        Cells of each row, of which the first names the row.
     header
         Titles of the columns.
-    row_headers
-        Whether the first cell of a row names the row.
     """
     head = []
     if header is not None:
@@ -276,7 +273,7 @@ def table(
     body = [
         element(
             "tr",
-            [_cell(cell, is_header=row_headers and position == 0) for position, cell in enumerate(row)],
+            [_cell(cell, is_header=position == 0) for position, cell in enumerate(row)],
             style="background:none",
         )
         for row in rows

@@ -18,6 +18,11 @@ def terminal_size() -> os.terminal_size:
     return shutil.get_terminal_size(_NO_TERMINAL) if sys.stdout.isatty() else _NO_TERMINAL
 
 
+def text_columns(width: int | None) -> int:
+    """Columns to write for: `width`, or those of the terminal if it is not given, and never too few for words."""
+    return max(width or terminal_size().columns, 40)
+
+
 def printable(text: str) -> str:
     """Leave out what a terminal would act on: escape sequences, carriage returns, backspaces."""
     return "".join(

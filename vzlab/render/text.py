@@ -14,11 +14,10 @@ from vzlab.inspection.words import format_count, format_dims, format_list, forma
 from vzlab.render import lines
 from vzlab.render.file_set import file_set_lines
 from vzlab.render.history import history_lines
-from vzlab.render.printable import terminal_size
+from vzlab.render.printable import printable, terminal_size, text_columns
 from vzlab.render.variable_facts import variable_facts
 
 _STYLES = {"good": "cyan", "note": "yellow", "warn": "yellow", "bad": "red", "info": "blue", "plain": "dim"}
-_BLANKS = "\n\t\N{NO-BREAK SPACE}"
 _SIGNS = {"problem": "✗", "notice": "!", "fact": "·"}
 
 
@@ -44,9 +43,8 @@ def to_text(
     color : bool
         Whether to write colours, as ANSI codes.
     """
-    size = terminal_size()
-    columns = max(width or size.columns, 40)
-    height = size.lines - 1 if max_lines is None else max_lines
+    columns = text_columns(width)
+    height = terminal_size().lines - 1 if max_lines is None else max_lines
     body = _variable_page(inspection[variable]) if variable else _overview(inspection, columns)
     # In a notebook a console would display what it captures, as an empty output of its own.
     console = Console(
@@ -64,7 +62,7 @@ def to_text(
 
 def _overview(inspection: Inspection, columns: int) -> Group:
     parts: list[RenderableType] = [
-        Text.assemble((_printable(inspection.title), "bold"), "   ", (lines.headline(inspection), "dim")),
+        Text.assemble((printable(inspection.title), "bold"), "   ", (lines.headline(inspection), "dim")),
         Text(lines.opening(inspection)),
         *(_finding(finding) for finding in inspection.findings[:4]),
     ]
@@ -81,13 +79,13 @@ def _overview(inspection: Inspection, columns: int) -> Group:
     if attributes := inspection.root.attributes:
         parts += [
             Text(""),
-            Text(f"attributes: {format_list(map(_printable, map(str, attributes)), most=8)}", style="dim"),
+            Text(f"attributes: {format_list(map(printable, map(str, attributes)), most=8)}", style="dim"),
         ]
     return Group(*parts)
 
 
 def _finding(finding: Finding) -> Padding:
-    text, consequence, remedy = map(_printable, lines.finding_sentences(finding))
+    text, consequence, remedy = map(printable, lines.finding_sentences(finding))
     style = _STYLES[lines.FINDING_TONES[finding.severity]]
     words = Text.assemble(
         (f"{_SIGNS[finding.severity]} ", style),
@@ -117,7 +115,7 @@ def _table(inspection: Inspection, columns: int) -> Table:
     for group in inspection.root.walk():
         depth = group.path.count("/") + 1 if group.path else 0
         if group.path:
-            table.add_row(Text("  " * (depth - 1) + _printable(group.name) + "/", style="bold"))
+            table.add_row(Text("  " * (depth - 1) + printable(group.name) + "/", style="bold"))
         _add_variables(table, group, "  " * depth, wide=wide, wider=wider)
     return table
 
@@ -129,15 +127,15 @@ def _add_variables(table: Table, group: GroupInspection, indent: str, *, wide: b
         for variable in shown:
             _add_variable(table, variable, indent, wide=wide, wider=wider)
         if len(shown) < len(family):
-            names = shorten(", ".join(_printable(v.name) for v in family[3:]), 30)
+            names = shorten(", ".join(printable(v.name) for v in family[3:]), 30)
             table.add_row(
                 Text(f"{indent}… {len(family) - 3:,} more alike", style="dim"), Text(names, style="dim")
             )
     for unreadable in group.unreadable:
         table.add_row(
-            Text(indent + _printable(unreadable.name), style="red"),
+            Text(indent + printable(unreadable.name), style="red"),
             Text(_shape(unreadable), style="dim"),
-            _printable(unreadable.dtype or ""),
+            printable(unreadable.dtype or ""),
             Text("loadable only" if unreadable.loadable else "unreadable", style="red"),
         )
 
@@ -147,18 +145,16 @@ def _add_variable(
 ) -> None:
     raw, stored = lines.sizes(variable)
     cells: list[RenderableType] = [
-        Text(indent + _printable(variable.name), style="bold" if variable.role == "data" else ""),
-        Text(_printable(lines.dims(variable)), style="dim"),
-        Text(_printable(lines.dtype(variable))),
+        Text(indent + printable(variable.name), style="bold" if variable.role == "data" else ""),
+        Text(printable(lines.dims(variable)), style="dim"),
+        Text(printable(lines.dtype(variable))),
         Text(lines.both_sizes(variable) if wide else stored or raw),
     ]
     if wide:
         cells.append(Text(lines.chain(variable)))
     if wider:
         marks = lines.marks(variable)
-        cells.append(
-            Text(" · ").join(Text(_printable(mark.text), style=_STYLES[mark.tone]) for mark in marks)
-        )
+        cells.append(Text(" · ").join(Text(printable(mark.text), style=_STYLES[mark.tone]) for mark in marks))
     table.add_row(*cells)
 
 
@@ -177,24 +173,17 @@ def _variable_page(variable: VariableInspection) -> Group:
         words = " ".join(filter(None, (fact.code, fact.text)))
         facts.add_row(
             fact.name,
-            Text.assemble(_printable(words), "  " if words else "", (_printable(fact.aside), "dim")),
+            Text.assemble(printable(words), "  " if words else "", (printable(fact.aside), "dim")),
         )
     parts: list[RenderableType] = [
-        Text.assemble((_printable(variable.path), "bold"), "   ", (_printable(head), "dim")),
+        Text.assemble((printable(variable.path), "bold"), "   ", (printable(head), "dim")),
         facts,
     ]
     if variable.attributes:
         attributes = Table.grid(padding=(0, 2, 0, 2))
         for key, value in variable.attributes.items():
             attributes.add_row(
-                Text(_printable(str(key)), style="dim"), Text(_printable(shorten(format_value(value), 400)))
+                Text(printable(str(key)), style="dim"), Text(printable(shorten(format_value(value), 400)))
             )
         parts += [Text("attributes", style="bold"), attributes]
     return Group(*parts)
-
-
-def _printable(text: str) -> str:
-    """Leave out what a terminal would act on: escape sequences, carriage returns, backspaces."""
-    return "".join(
-        c if c.isprintable() else " " if c in _BLANKS else "\N{REPLACEMENT CHARACTER}" for c in text
-    )

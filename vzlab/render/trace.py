@@ -27,7 +27,7 @@ from vzlab.render.html import (
     scrolling,
     strong,
 )
-from vzlab.render.printable import fold, printable, terminal_size
+from vzlab.render.printable import fold, printable, text_columns
 
 BYTES_PER_LINE = 16
 MAX_STEPS = 24
@@ -302,7 +302,7 @@ def to_text(trace: Trace, *, width: int | None = None) -> str:
             moved = [f"{move.before:,} → {move.after:,}: {move.byte:02x}" for move in step.moves[:8]]
             lines.append(f"  the value's bytes {', '.join(moved)}")
     lines += ["", *_aligned(_value_facts(trace))]
-    columns = max(width or terminal_size().columns, 40)
+    columns = text_columns(width)
     return "\n".join(
         wrapped
         for line in lines

@@ -22,7 +22,7 @@ from vzlab.render.html import (
     strong,
     table,
 )
-from vzlab.render.printable import fold, printable, terminal_size
+from vzlab.render.printable import fold, printable, text_columns
 from vzlab.testing.comparison import Finding
 from vzlab.testing.verification import Verification, VerifiedArray
 
@@ -35,9 +35,9 @@ _BLIND_SPOT = (
 )
 
 
-def to_html(verification: Verification, *, upgrade: bool = True) -> Markup:
+def to_html(verification: Verification) -> Markup:
     """The report as one self-contained element."""
-    return card(body(verification), upgrade=upgrade)
+    return card(body(verification))
 
 
 def body(verification: Verification) -> Markup:
@@ -92,7 +92,7 @@ def body(verification: Verification) -> Markup:
 
 def to_text(verification: Verification, *, width: int | None = None) -> str:
     """The report for a terminal of `width` columns; the terminal's own if not given."""
-    columns = max(width or terminal_size().columns, 40)
+    columns = text_columns(width)
     lines = [
         f"{verification.verdict}: {_sentence(verification)}",
         f"  {verification.subject}",

@@ -31,7 +31,7 @@ from vzlab.render.html import (
     table,
 )
 from vzlab.render.png import encode_png
-from vzlab.render.printable import fold, printable, terminal_size
+from vzlab.render.printable import fold, printable, text_columns
 from vzlab.storage import url_name
 
 WIDTH_PX = 640
@@ -46,9 +46,9 @@ _NAMES = ("", "metadata", "chunks", "bytes that came before")
 _PALETTE = np.array([(128, 128, 128, 20), *((*colour, 255) for colour in _COLOURS[1:])], np.uint8)
 
 
-def to_html(told: Recording | RecordingComparison, *, upgrade: bool = True) -> Markup:
+def to_html(told: Recording | RecordingComparison) -> Markup:
     """One or several as one self-contained element."""
-    return card(body(told), upgrade=upgrade)
+    return card(body(told))
 
 
 def body(told: Recording | RecordingComparison) -> Markup:
@@ -267,7 +267,7 @@ def _each(told: Recording | RecordingComparison) -> Sequence[Recording]:
 def to_text(told: Recording | RecordingComparison, *, width: int | None = None) -> str:
     """One or several for a terminal of `width` columns; the terminal's own if not given."""
     recordings = _each(told)
-    wide = max(width or terminal_size().columns, 40)
+    wide = text_columns(width)
     if len(recordings) > 1:
         lines = [_comparison(recordings), ""]
         rows = [("", [shorten(r.title, 30) for r in recordings]), *_rows(recordings)]

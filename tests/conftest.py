@@ -1,4 +1,4 @@
-"""What every test can ask for: servers on loopback, and a count of tests skipped for want of real files."""
+"""What every test can ask for: a browser, servers on loopback, and a count of tests skipped for want of real files."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ os.environ.setdefault("HDF5_VDS_PREFIX", "${ORIGIN}")
 import pytest
 
 from tests.corpus import CORPUS, SKIP_REASON, corpus_present
+from tests.render.browser import launched
 from tests.servers.http_server import HttpServer, serve_http
 from tests.servers.s3_server import S3Server, serve_s3
 
@@ -29,6 +30,13 @@ def s3(_s3_process: S3Server) -> S3Server:
     """Give the S3 server of this run, with an empty request log; each test makes its own buckets."""
     _s3_process.clear_requests()
     return _s3_process
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Give a headless Chromium, which ends with the module: two never run in one process."""
+    with launched() as started:
+        yield started
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A browser, and servers of the app."""
+"""Servers of the app."""
 
 from __future__ import annotations
 
@@ -16,15 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.render.browser import launched
 from vzlab.webapp import Settings
 from vzlab.webapp.server import served, url_of
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as started:
-        yield started
 
 
 @contextmanager

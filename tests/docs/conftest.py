@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 from tests.check import ROOT
-from tests.render.browser import launched
 
 
 @pytest.fixture(scope="session")
@@ -40,12 +39,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
             assert result.returncode == 0, result.stderr[-4000:]
             assert "WARNING" not in result.stderr
     return built
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as started:
-        yield started
 
 
 @pytest.fixture(scope="session")

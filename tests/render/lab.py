@@ -95,3 +95,9 @@ def command(page: Any, name: str, **arguments: Any) -> None:
     page.evaluate(
         "([name, args]) => window.jupyterapp.commands.execute(name, args).then(() => true)", [name, arguments]
     )
+
+
+def run_cell(page: Any, number: int) -> None:
+    """Run one of the open notebook's code cells, counted from 0."""
+    page.locator(".jp-CodeCell").nth(number).locator(".jp-InputArea-editor").click()
+    command(page, "notebook:run-cell")

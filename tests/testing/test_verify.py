@@ -14,9 +14,10 @@ import pytest
 import xarray as xr
 
 import vzlab as vz
+from tests.archives import write_daily_files
 from tests.servers.http_server import HttpServer
 from tests.servers.s3_server import S3Server
-from tests.writers.stores import array_over, daily_files, virtual_cube
+from tests.writers.stores import array_over, virtual_cube
 from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray
 from vzlab.manifests.manifest import SourceFile
 from vzlab.testing import Verification, verify
@@ -25,7 +26,7 @@ from vzlab.writers import write_icechunk, write_kerchunk
 
 @pytest.fixture
 def files(tmp_path: Path) -> list[Path]:
-    return daily_files(tmp_path / "archive", n_days=3)
+    return write_daily_files(tmp_path / "archive", n_days=3)
 
 
 def raw(folder: Path, **metadata: Any) -> ManifestArray:

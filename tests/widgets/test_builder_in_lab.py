@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.builder.archives import daily_archive, manifests_of
-from tests.render.browser import launched, violations
-from tests.render.lab import command, jupyter_lab, opened
+from tests.render.browser import violations
+from tests.render.lab import command, jupyter_lab, opened, run_cell
 from vzlab.builder import Builder
 
 nbformat = pytest.importorskip("nbformat")
@@ -26,12 +26,6 @@ FOCUSED = """() => {
     const label = now.labels && now.labels.length ? now.labels[0].textContent : "";
     return (label || now.getAttribute("aria-label") || now.textContent || "").trim();
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +58,6 @@ def tab_to(page: Any, label: str, *, back: bool = False) -> None:
 def press(page: Any, label: str, *, back: bool = False) -> None:
     tab_to(page, label, back=back)
     page.keyboard.press("Enter")
-
-
-def run_cell(page: Any, number: int) -> None:
-    page.locator(".jp-CodeCell").nth(number).locator(".jp-InputArea-editor").click()
-    command(page, "notebook:run-cell")
 
 
 def test_from_sources_to_receipt_by_keyboard_alone(browser: Any, lab: str, folder: Path) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.archives import write_daily_file
-from tests.render.browser import launched, violations
-from tests.render.lab import command, jupyter_lab, opened
+from tests.render.browser import violations
+from tests.render.lab import command, jupyter_lab, opened, run_cell
 
 nbformat = pytest.importorskip("nbformat")
 pytest.importorskip("jupyterlab")
@@ -21,12 +21,6 @@ LOOK = 'import vzlab as vz\n\nwidget = vz.explore("sst.nc", "sst")\nwidget'
 TELL = "print('seen:', widget.selection['chunks'], widget.cost.n_requests, widget.traced.agrees)"
 SET = "widget.variable = 'lat'"
 MAP = ".vzx-chunks .vzx-stage"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +38,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lab(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with jupyter_lab(folder, tmp_path_factory.mktemp("home")) as url:
         yield url
-
-
-def run_cell(page: Any, number: int) -> None:
-    page.locator(".jp-CodeCell").nth(number).locator(".jp-InputArea-editor").click()
-    command(page, "notebook:run-cell")
 
 
 def test_it_is_used_set_saved_and_there_without_a_kernel(browser: Any, lab: str, folder: Path) -> None:

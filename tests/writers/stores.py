@@ -14,7 +14,6 @@ import zarr
 from numpy.typing import NDArray
 
 import vzlab as vz
-from tests.archives import write_daily_files
 from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray
 from vzlab.storage import as_registry
 
@@ -67,10 +66,6 @@ def combine(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
         join="override",
         combine_attrs="override",
     )
-
-
-def daily_files(folder: Path, **changes: Any) -> list[Path]:
-    return write_daily_files(folder, **changes)
 
 
 def array_over(

@@ -13,7 +13,8 @@ import pytest
 import xarray as xr
 
 import vzlab as vz
-from tests.writers.stores import array_over, daily_files, read_icechunk, read_native, virtual_cube
+from tests.archives import write_daily_files
+from tests.writers.stores import array_over, read_icechunk, read_native, virtual_cube
 from vzlab.manifests import ChunkManifest
 from vzlab.writers import write_icechunk
 from vzlab.writers.batches import LEDGER, cut
@@ -39,7 +40,7 @@ def run(target: Path, how: str, point: str, files: list[Path]) -> int:
 
 @pytest.fixture
 def files(tmp_path: Path) -> list[Path]:
-    return daily_files(tmp_path / "archive", n_days=2)
+    return write_daily_files(tmp_path / "archive", n_days=2)
 
 
 def test_steps_hold_no_more_than_they_may(files: list[Path], tmp_path: Path) -> None:
@@ -75,7 +76,7 @@ def test_killed_and_run_again(point: str, files: list[Path], tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_killed_while_appending_and_run_again(tmp_path: Path) -> None:
-    files = daily_files(tmp_path / "archive", n_days=3)
+    files = write_daily_files(tmp_path / "archive", n_days=3)
     target = tmp_path / "cube"
     write_icechunk(vz.open_virtual_dataset(files[0]), target, append_dim="time")
     assert run(target, "append", "commit:3:after", files[1:]) == -signal.SIGKILL

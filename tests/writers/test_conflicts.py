@@ -17,17 +17,12 @@ import xarray as xr
 
 import vzlab as vz
 from tests.servers.s3_server import S3Server
-from tests.writers.stores import daily_files, read_icechunk, read_native
+from tests.writers.stores import read_icechunk, read_native
 from vzlab.errors import WriteError
 from vzlab.writers import write_icechunk
 from vzlab.writers.targets import Target
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> list[Path]:
-    return daily_files(tmp_path / "archive", n_days=3)
 
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, write: Any, times: int = 1) -> list[int]:

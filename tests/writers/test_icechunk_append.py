@@ -14,19 +14,15 @@ import xarray as xr
 
 import vzlab as vz
 import vzlab.writers.stored
-from tests.writers.stores import array_over, daily_files, read_icechunk, read_native, virtual_cube
+from tests.archives import write_daily_files
+from tests.writers.stores import array_over, read_icechunk, read_native, virtual_cube
 from vzlab.errors import WriteError
 from vzlab.writers import write_icechunk
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> list[Path]:
-    return daily_files(tmp_path / "archive", n_days=3)
-
-
 def odd_file(folder: Path, **changes: Any) -> Path:
     """The third day, which differs."""
-    return daily_files(folder, n_days=3, odd_days={2: changes})[2]
+    return write_daily_files(folder, n_days=3, odd_days={2: changes})[2]
 
 
 def without_index(**coordinates: xr.Variable) -> xr.Dataset:
@@ -83,7 +79,7 @@ def test_trees_append_node_by_node(files: list[Path], tmp_path: Path) -> None:
 
 
 def test_append_in_other_folders_adds_their_containers(tmp_path: Path) -> None:
-    days = [daily_files(tmp_path / f"d{i}", n_days=3)[i] for i in range(3)]
+    days = [write_daily_files(tmp_path / f"d{i}", n_days=3)[i] for i in range(3)]
     for day in days:
         write_icechunk(vz.open_virtual_dataset(day), tmp_path / "cube", append_dim="time")
     xr.testing.assert_identical(read_icechunk(tmp_path / "cube"), read_native(days))
@@ -91,7 +87,7 @@ def test_append_in_other_folders_adds_their_containers(tmp_path: Path) -> None:
 
 
 def test_chunks_of_another_compression_level_are_taken(tmp_path: Path) -> None:
-    days = daily_files(tmp_path / "archive", n_days=2, odd_days={1: {"compression_level": 9}})
+    days = write_daily_files(tmp_path / "archive", n_days=2, odd_days={1: {"compression_level": 9}})
     for day in days:
         write_icechunk(vz.open_virtual_dataset(day), tmp_path / "cube", append_dim="time")
     xr.testing.assert_identical(read_icechunk(tmp_path / "cube"), read_native(days))
@@ -224,7 +220,7 @@ def test_large_loaded_variables_are_not_read_to_be_appended_to(
 
 
 def test_loaded_values_go_behind_a_partial_last_chunk(tmp_path: Path) -> None:
-    days = daily_files(tmp_path / "archive", n_days=2, n_times=4, chunks=(3, 5, 10))
+    days = write_daily_files(tmp_path / "archive", n_days=2, n_times=4, chunks=(3, 5, 10))
     write_icechunk(vz.open_virtual_dataset(days[0]), tmp_path / "cube")
     cube = vz.open_virtual_dataset(days[1], loadable_variables=["time", "lat", "lon", "sst"])
     write_icechunk(cube, tmp_path / "cube", append_dim="time")
@@ -296,7 +292,7 @@ def test_variables_that_are_there_are_not_overwritten(files: list[Path], tmp_pat
 
 
 def test_region_replaces_whole_chunks(files: list[Path], tmp_path: Path) -> None:
-    other = daily_files(tmp_path / "other", n_days=3, scale_factor=0.01, missing_cells=False)
+    other = write_daily_files(tmp_path / "other", n_days=3, scale_factor=0.01, missing_cells=False)
     write_icechunk(virtual_cube(files), tmp_path / "cube")
     write_icechunk(vz.open_virtual_dataset(other[1]), tmp_path / "cube", region={"time": slice(4, 8)})
     xr.testing.assert_identical(read_icechunk(tmp_path / "cube"), read_native([files[0], other[1], files[2]]))

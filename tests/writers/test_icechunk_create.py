@@ -16,16 +16,12 @@ import xarray as xr
 import zarr
 
 import vzlab as vz
+from tests.archives import write_daily_files
 from tests.servers.http_server import HttpServer
-from tests.writers.stores import array_over, daily_files, read_icechunk, read_native, virtual_cube
+from tests.writers.stores import array_over, read_icechunk, read_native, virtual_cube
 from vzlab.errors import WriteError
 from vzlab.manifests import ChunkManifest, ManifestArray
 from vzlab.writers import write_icechunk
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> list[Path]:
-    return daily_files(tmp_path / "archive", n_days=3)
 
 
 def test_repository_on_disk_reads_as_the_files_do(files: list[Path], tmp_path: Path) -> None:
@@ -191,7 +187,7 @@ NAMES = ("a b.nc", "a#b.nc", "a?b.nc", "50%.nc", "%41.nc", "été 日本.nc", "a
 @pytest.mark.parametrize("folder", ["plain", "b l#n?k%41é"])
 def test_file_and_folder_names_of_every_kind(folder: str, tmp_path: Path) -> None:
     (tmp_path / folder).mkdir()
-    day = daily_files(tmp_path / "made", n_days=1)[0]
+    day = write_daily_files(tmp_path / "made", n_days=1)[0]
     native = read_native([day])
     for i, name in enumerate(NAMES):
         path = tmp_path / folder / name
@@ -202,7 +198,7 @@ def test_file_and_folder_names_of_every_kind(folder: str, tmp_path: Path) -> Non
 
 
 def test_files_over_http(http_server: Callable[..., HttpServer], tmp_path: Path) -> None:
-    path = daily_files(tmp_path / "archive", n_days=1)[0].rename(tmp_path / "archive" / "a day #1.nc")
+    path = write_daily_files(tmp_path / "archive", n_days=1)[0].rename(tmp_path / "archive" / "a day #1.nc")
     server = http_server(tmp_path / "archive")
     cube = vz.open_virtual_dataset(server.url(path.name))
     result = write_icechunk(cube, tmp_path / "cube")

@@ -10,14 +10,10 @@ import pytest
 import xarray as xr
 
 import vzlab as vz
-from tests.writers.stores import array_over, daily_files, read_icechunk, read_native, virtual_cube
+from tests.archives import write_daily_files
+from tests.writers.stores import array_over, read_icechunk, read_native, virtual_cube
 from vzlab.errors import WriteError
 from vzlab.writers import write_icechunk
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> list[Path]:
-    return daily_files(tmp_path / "archive", n_days=3)
 
 
 def numbers(folder: Path, name: str, values: Any, chunk: int) -> xr.Dataset:
@@ -29,7 +25,7 @@ def numbers(folder: Path, name: str, values: Any, chunk: int) -> xr.Dataset:
 
 
 def test_append_goes_behind_a_partial_last_chunk(tmp_path: Path) -> None:
-    days = daily_files(tmp_path / "archive", n_days=3, n_times=4, chunks=(3, 5, 10))
+    days = write_daily_files(tmp_path / "archive", n_days=3, n_times=4, chunks=(3, 5, 10))
     for day in days:
         write_icechunk(vz.open_virtual_dataset(day), tmp_path / "cube", append_dim="time")
     xr.testing.assert_identical(read_icechunk(tmp_path / "cube"), read_native(days))
@@ -61,7 +57,9 @@ def test_steps_that_are_there_are_skipped_on_request(files: list[Path], tmp_path
     xr.testing.assert_identical(read_icechunk(tmp_path / "cube"), read_native(files))
     again = write_icechunk(virtual_cube(files), tmp_path / "cube", append_dim="time", existing="skip")
     assert (again.snapshot_id, again.n_virtual, again.is_new) == (done.snapshot_id, 0, False)
-    assert str(again).startswith("Nothing was new: all of it was there already, and nothing was written. The latest")
+    assert str(again).startswith(
+        "Nothing was new: all of it was there already, and nothing was written. The latest"
+    )
 
 
 def test_skipping_does_not_reorder(files: list[Path], tmp_path: Path) -> None:
@@ -130,7 +128,7 @@ def test_later_times_do_not_go_before(files: list[Path], tmp_path: Path) -> None
 
 @pytest.mark.parametrize("region", ["auto", {"time": "auto"}], ids=["all", "one"])
 def test_coordinates_find_the_place(region: Any, files: list[Path], tmp_path: Path) -> None:
-    other = daily_files(tmp_path / "other", n_days=3, missing_cells=False)
+    other = write_daily_files(tmp_path / "other", n_days=3, missing_cells=False)
     write_icechunk(virtual_cube(files), tmp_path / "cube")
     write_icechunk(vz.open_virtual_dataset(other[1]), tmp_path / "cube", region=region)
     xr.testing.assert_identical(read_icechunk(tmp_path / "cube"), read_native([files[0], other[1], files[2]]))

@@ -13,9 +13,10 @@ import pytest
 import xarray as xr
 
 import vzlab as vz
+from tests.archives import write_daily_files
 from tests.servers.http_server import HttpServer
 from tests.servers.s3_server import S3Server
-from tests.writers.stores import combine, daily_files, read_icechunk, read_native
+from tests.writers.stores import combine, read_icechunk, read_native
 from tests.writers.test_icechunk_create import failing_dataset
 from vzlab.writers import write_icechunk
 
@@ -24,7 +25,7 @@ KEYS = ("a b.nc", "a#b.nc", "50%/a?b.nc", "été 日本.nc")
 
 @pytest.fixture
 def day(tmp_path: Path) -> Path:
-    return daily_files(tmp_path / "archive", n_days=1)[0]
+    return write_daily_files(tmp_path / "archive", n_days=1)[0]
 
 
 def test_object_keys_of_every_kind(s3: S3Server, day: Path, tmp_path: Path) -> None:
@@ -39,7 +40,7 @@ def test_object_keys_of_every_kind(s3: S3Server, day: Path, tmp_path: Path) -> N
 
 
 def test_repository_in_a_bucket_beside_its_files(s3: S3Server, tmp_path: Path) -> None:
-    days = daily_files(tmp_path / "archive", n_days=3)
+    days = write_daily_files(tmp_path / "archive", n_days=3)
     bucket = s3.bucket()
     urls = [bucket.upload(path) for path in days]
     cubes = [vz.open_virtual_dataset(url, storage_options=s3.storage_options) for url in urls]

@@ -18,19 +18,15 @@ import zarr
 import zarr.storage
 
 import vzlab as vz
+from tests.archives import write_daily_files
 from tests.servers.http_server import HttpServer
-from tests.writers.stores import array_over, daily_files, read_kerchunk, read_native, virtual_cube
+from tests.writers.stores import array_over, read_kerchunk, read_native, virtual_cube
 from tests.writers.test_icechunk_create import NAMES, failing_dataset
 from vzlab.errors import WriteError
 from vzlab.manifests import ChunkManifest, ManifestArray
 from vzlab.writers import write_kerchunk
 
 FORMATS = ("dict", "json", "parquet")
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> list[Path]:
-    return daily_files(tmp_path / "archive", n_days=3)
 
 
 def written(dataset: xr.Dataset | xr.DataTree, form: str, folder: Path, **options: Any) -> Any:
@@ -75,7 +71,7 @@ def test_byte_ranges_are_those_that_hdf5_gives(files: list[Path]) -> None:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_big_endian_data(form: str, tmp_path: Path) -> None:
-    days = daily_files(tmp_path / "archive", n_days=2, dtype=">i2")
+    days = write_daily_files(tmp_path / "archive", n_days=2, dtype=">i2")
     references = written(virtual_cube(days), form, tmp_path)
     xr.testing.assert_identical(read_kerchunk(references), read_native(days))
 
@@ -98,7 +94,7 @@ def test_groups_of_a_tree(form: str, files: list[Path], tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("name", NAMES)
 def test_file_names_of_every_kind(name: str, form: str, tmp_path: Path) -> None:
-    path = daily_files(tmp_path / "b l#n?k%41é", n_days=1)[0]
+    path = write_daily_files(tmp_path / "b l#n?k%41é", n_days=1)[0]
     path = path.rename(path.with_name(name))
     references = written(vz.open_virtual_dataset(path), form, tmp_path)
     xr.testing.assert_identical(read_kerchunk(references), read_native([path]))
@@ -404,7 +400,7 @@ def read_v3(references: Any, group: str | None = None) -> xr.Dataset:
 
 @pytest.mark.parametrize("form", ["json", "dict"])
 def test_v3_reads_as_the_files(form: Any, tmp_path: Path) -> None:
-    files = daily_files(tmp_path / "archive", n_days=2)
+    files = write_daily_files(tmp_path / "archive", n_days=2)
     cube = virtual_cube(files)
     path = tmp_path / "refs.json" if form == "json" else None
     made = write_kerchunk(cube, path, format=form, zarr_format=3)

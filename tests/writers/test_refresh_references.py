@@ -12,7 +12,8 @@ import pytest
 import xarray as xr
 
 import vzlab as vz
-from tests.writers.stores import daily_files, read_kerchunk, read_native, virtual_cube
+from tests.archives import write_daily_files
+from tests.writers.stores import read_kerchunk, read_native, virtual_cube
 from vzlab.errors import WriteError
 from vzlab.writers import write_kerchunk
 
@@ -21,11 +22,6 @@ KINDS = {
     "JSON of Zarr v3": ("refs.json", {"format": "json", "zarr_format": 3}),
     "Parquet": ("refs.parq", {"format": "parquet"}),
 }
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> list[Path]:
-    return daily_files(tmp_path / "archive", n_days=3)
 
 
 def write(cube: xr.Dataset, folder: Path, kind: str) -> Path:
@@ -43,7 +39,9 @@ def content(target: Path) -> Any:
 
 def replace_second(files: list[Path], folder: Path, **changes: Any) -> None:
     """Put a file of other bytes, and perhaps another encoding, in the place of the second."""
-    other = daily_files(folder, n_days=3, **({"missing_cells": False, "compression_level": 9} | changes))
+    other = write_daily_files(
+        folder, n_days=3, **({"missing_cells": False, "compression_level": 9} | changes)
+    )
     shutil.copyfile(other[1], files[1])
 
 

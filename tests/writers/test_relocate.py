@@ -11,16 +11,11 @@ import pytest
 import xarray as xr
 
 import vzlab as vz
+from tests.archives import write_daily_files
 from tests.servers.s3_server import S3Server
-from tests.writers.stores import array_over, daily_files, read_icechunk, read_native, virtual_cube
+from tests.writers.stores import array_over, read_icechunk, read_native, virtual_cube
 from vzlab.errors import WriteError
 from vzlab.writers import write_icechunk
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> list[Path]:
-    return daily_files(tmp_path / "archive", n_days=3)
-
 
 # -- moved -------------------------------------------------------------------------------------------------------------
 
@@ -86,7 +81,7 @@ def test_a_prefix_that_nothing_has_is_refused(files: list[Path], tmp_path: Path)
 
 def test_changed_files_alone_are_parsed_again(files: list[Path], tmp_path: Path) -> None:
     write_icechunk(virtual_cube(files), tmp_path / "cube")
-    other = daily_files(tmp_path / "other", n_days=3, missing_cells=False, compression_level=9)
+    other = write_daily_files(tmp_path / "other", n_days=3, missing_cells=False, compression_level=9)
     shutil.copyfile(other[1], files[1])
     os.utime(files[1], (2e9, 2e9))
     report = vz.verify(tmp_path / "cube")
@@ -100,7 +95,7 @@ def test_changed_files_alone_are_parsed_again(files: list[Path], tmp_path: Path)
 
 def test_a_changed_file_of_another_packing_is_refused(files: list[Path], tmp_path: Path) -> None:
     write_icechunk(virtual_cube(files), tmp_path / "cube")
-    other = daily_files(tmp_path / "other", n_days=3, odd_days={1: {"scale_factor": 0.1}})
+    other = write_daily_files(tmp_path / "other", n_days=3, odd_days={1: {"scale_factor": 0.1}})
     shutil.copyfile(other[1], files[1])
     os.utime(files[1], (2e9, 2e9))
     with pytest.raises(WriteError, match=r"scale_factor: 0.01 stored, 0.1 found"):

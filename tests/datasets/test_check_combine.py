@@ -183,6 +183,17 @@ def test_nothing_to_combine_is_said(tmp_path: Path) -> None:
         vz.check_combine(str(tmp_path / "*.nc"))
 
 
+def test_coordinates_that_were_not_loaded_are_named(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path, n_days=3)
+    (problem,) = vz.check_combine(files, loadable_variables=["lat"]).problems
+    assert problem.sentence.startswith(
+        "time and lon are not loaded, so that nothing tells how the files follow"
+    )
+    assert problem.fix.endswith("loadable_variables=['lat', 'time', 'lon'])")
+    cube = vz.open_virtual_mfdataset(files, loadable_variables=["lat", "time", "lon"])
+    assert cube.sizes["time"] == 12
+
+
 def test_datasets_that_are_open_are_combined(tmp_path: Path) -> None:
     files = write_daily_files(tmp_path, n_days=3)
     cube = combine_virtual([vz.open_virtual_dataset(file) for file in files])

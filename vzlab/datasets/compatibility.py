@@ -74,7 +74,7 @@ def check_datasets(
             column[i] = table.number_of(variable)
     repeated = same_files(keys)
     differing = () if tiling.dims else differing_dims(datasets)
-    findings = check_tiling(tiling, names, repeated, differing)
+    findings = check_tiling(tiling, names, repeated, differing, datasets[0])
     for name, column in columns.items():
         findings += _check_variable(name, column, table, datasets, tiling, registry, names, rules)
     findings += check_concat_coordinate(datasets, tiling, names, repeated)

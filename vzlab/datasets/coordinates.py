@@ -19,32 +19,47 @@ GAP = 1.5
 
 
 def check_tiling(
-    tiling: Tiling, names: Sequence[str], repeated: Sequence[Sequence[int]], differing: Sequence[str] = ()
+    tiling: Tiling,
+    names: Sequence[str],
+    repeated: Sequence[Sequence[int]],
+    differing: Sequence[str],
+    first: xr.Dataset,
 ) -> list[Finding]:
     """Whether a dimension was found, the files fill a table along all of them, and none is there twice.
 
-    `differing` are the dimensions whose coordinates differ.
+    `differing` are the dimensions whose coordinates differ; `first` shows which coordinates are loaded.
     """
     if tiling.n_files < 2:
         return []
     findings = [_same_file(group, names) for group in repeated]
     if not tiling.dims:
-        sentence = (
-            "No dimension was found along which the files follow each other: are they the same file twice?"
-        )
+        loaded = [str(name) for name in first._indexes]
+        unloaded = [str(dim) for dim in first.dims if dim in first._variables and dim not in first._indexes]
+        fix = 'vz.open_virtual_mfdataset(files, concat_dim="...", combine="nested")'
         if len(differing) > 1:
             sentence = (
                 f"{' and '.join(differing)} differ from file to file, and the files do not fill a table over them. Tiles of a "
-                "staggered grid are combined one grid at a time: leave out the variables of the others (drop_variables)."
+                "staggered grid are combined one grid at a time: leave out the variables of the others (drop_variables). Say "
+                "along which dimension they follow each other."
             )
-        fix = 'vz.open_virtual_mfdataset(files, concat_dim="...", combine="nested")'
+        elif unloaded and not differing:
+            sentence = (
+                f"{' and '.join(unloaded)} {'are' if len(unloaded) > 1 else 'is'} not loaded, so that nothing tells how the "
+                "files follow each other. Name the coordinates in loadable_variables too, or say along which dimension they follow."
+            )
+            fix = f"vz.open_virtual_mfdataset(files, loadable_variables={[*loaded, *unloaded]})"
+        else:
+            sentence = (
+                "No dimension was found along which the files follow each other: are they the same file twice? Say along which "
+                "dimension they follow each other."
+            )
         findings.append(
             Finding(
                 variable="",
                 facet="coordinates",
                 kind="no dimension",
                 severity="refused",
-                sentence=f"{sentence} Say along which dimension they follow each other.",
+                sentence=sentence,
                 fix=fix,
             )
         )

@@ -50,9 +50,10 @@ def open_virtual_dataset(
     group : str, optional
         Path of the group to open; None is the root.
     loadable_variables : collection of str, optional
-        Variables to read into memory now, decoded. None reads one-dimensional coordinates that index their dimension;
-        ``[]`` reads no data at all. A variable that no reference can say, such as one of sequences of varying length or
-        long doubles, is read only if it is named here: whole, by the format's own library. It cannot be written then.
+        Variables to read into memory now, decoded. None reads one-dimensional coordinates that index their dimension; names
+        take their place, so name these coordinates as well to keep them loaded; ``[]`` reads no data at all. A variable that
+        no reference can say, such as one of sequences of varying length or long doubles, is read only if it is named here:
+        whole, by the format's own library. It cannot be written then.
     drop_variables : collection of str, optional
         Names, or paths, of variables to leave out.
     decode_times : bool, optional

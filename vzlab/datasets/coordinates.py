@@ -45,7 +45,7 @@ def check_tiling(
         elif unloaded and not differing:
             sentence = (
                 f"{' and '.join(unloaded)} {'are' if len(unloaded) > 1 else 'is'} not loaded, so that nothing tells how the "
-                "files follow each other. Name the coordinates in loadable_variables too, or say along which dimension they follow."
+                "files follow each other. Name the coordinates in loadable_variables too, or say along which dimension."
             )
             fix = f"vz.open_virtual_mfdataset(files, loadable_variables={[*loaded, *unloaded]})"
         else:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -35,6 +36,13 @@ def tiles(folder: Path, *, n_times: int = 2, n_lats: int = 2) -> list[list[Path]
             row.append(path)
         rows.append(row)
     return rows
+
+
+@pytest.mark.parametrize("option", ["compat", "join", "on_mismatch"])
+@pytest.mark.parametrize("open_many", [vz.open_virtual_mfdataset, vz.open_virtual_mfdatatree])
+def test_an_unknown_word_is_refused_before_any_file_is_opened(open_many: Any, option: str) -> None:
+    with pytest.raises(ValueError, match=f"Found {option}='sometimes'; expected one of"):
+        open_many(["absent.nc", "absent too.nc"], **{option: "sometimes"})
 
 
 # -- sources -----------------------------------------------------------------------------------------------------------

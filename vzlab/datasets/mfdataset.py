@@ -133,10 +133,21 @@ def open_virtual_mfdataset(
     >>> dict(vz.open_virtual_mfdataset(files, progress=False).sizes)
     {'time': 2, 'lat': 90, 'lon': 180}
     """
-    stores = as_registry(registry, storage_options)
-    items, tiling = arrange_sources(urls, stores, combine, concat_dim)
     if cf not in ("attributes", "codecs"):
         raise ValueError(f"Found cf={cf!r}; expected 'attributes' or 'codecs'")
+    options = {
+        "data_vars": data_vars,
+        "coords": coords,
+        "compat": compat,
+        "join": join,
+        "combine_attrs": combine_attrs,
+        "attrs": attrs,
+        "on_mismatch": on_mismatch,
+        "allow": allow,
+    }
+    _manner(**options)  # refuses a word that it does not know, before any file is opened
+    stores = as_registry(registry, storage_options)
+    items, tiling = arrange_sources(urls, stores, combine, concat_dim)
     opening = Opening(registry=stores, options=open_options, preprocess=preprocess)
     running = Running(parallel=parallel, retries=retries, on_error=on_error, progress=progress)
     opened = open_sources(items, tiling, opening, running)
@@ -144,19 +155,12 @@ def open_virtual_mfdataset(
         opened.files,
         combine=combine,
         concat_dim=concat_dim,
-        data_vars=data_vars,
-        coords=coords,
-        compat=compat,
-        join=join,
-        combine_attrs=combine_attrs,
-        attrs=attrs,
-        on_mismatch=on_mismatch,
-        allow=allow,
         memory_bytes=memory_bytes,
         progress=progress,
         registry=stores,
         names=opened.names,
         tiling=opened.tiling,
+        **options,
     )
     return packing_as_codecs(combined) if cf == "codecs" else combined
 
@@ -198,13 +202,13 @@ def open_virtual_mfdatatree(
     >>> tree.sizes["time"]
     2
     """
+    manner, on_mismatch = _manner(**{k: v for k, v in options.items() if k != "memory_bytes"})
     stores = as_registry(registry, storage_options)
     items, tiling = arrange_sources(urls, stores, combine, concat_dim)
     opening = Opening(registry=stores, options=open_options or {}, as_tree=True)
     running = Running(parallel=parallel, retries=retries, on_error=on_error, progress=progress)
     opened = open_sources(items, tiling, opening, running)
     trees, names, tiling = opened.files, opened.names, opened.tiling
-    manner, on_mismatch = _manner(**{k: v for k, v in options.items() if k != "memory_bytes"})
     report = check_opened(
         trees, concat_dim=concat_dim, tiling=tiling, registry=stores, names=names, rules=manner.rules
     )

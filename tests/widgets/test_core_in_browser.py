@@ -370,3 +370,27 @@ def test_every_spec_is_drawn_updated_and_taken_away(
         page.evaluate("view.destroy()")
         assert page.locator(".vzx").count() == 0
         assert watched.logged == []
+
+
+@pytest.mark.parametrize(
+    ("background", "theme"),
+    [
+        ("oklch(1 0 0)", "light"),
+        ("oklch(0.2 0.01 250)", "dark"),
+        ("color(srgb 0.97 0.97 0.98)", "light"),
+        ("rgb(17 20 24 / 10%)", "light"),
+    ],
+)
+def test_the_theme_is_that_of_the_page_however_its_colour_is_written(
+    browser: Any, specs: dict[str, Any], tmp_path: Path, background: str, theme: str
+) -> None:
+    held = json.dumps(specs["pipeline"]).replace("<", "\\u003c")
+    path = tmp_path / "page.html"
+    path.write_text(
+        "<!doctype html><html lang=en><head><meta charset=utf-8><link rel=icon href='data:,'></head>"
+        f"<body style='background:{background}'><main></main>"
+        f"<script type=module>{ESM}\nmount(document.querySelector('main'), {held});</script></body></html>",
+        encoding="utf-8",
+    )
+    with Watched(browser, path.as_uri()) as watched:
+        watched.page.wait_for_selector(f".vzx[data-theme={theme}]", state="attached")

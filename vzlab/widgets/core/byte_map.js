@@ -18,6 +18,7 @@ function byteMap(spec, { onPick, onStep }) {
     tabindex: 0,
     role: "application",
     "aria-roledescription": "byte map",
+    ...OWN_KEYS,
     keydown: onKey,
     focus: () => ((isFocused = true), drawn.redraw()),
     blur: () => ((isFocused = false), drawn.redraw()),

@@ -1,5 +1,8 @@
 // A canvas that is as sharp as its screen, and drawn at most once a frame.
 
+/** What keeps a notebook from taking the arrow keys for its cells (Lumino, class CommandRegistry). */
+const OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
+
 /**
  * Make a canvas that fills its box.
  *

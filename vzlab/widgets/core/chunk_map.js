@@ -27,6 +27,7 @@ function chunkMap(spec, { onSelect, ask = null, colour = null }) {
     tabindex: 0,
     role: "application",
     "aria-roledescription": "chunk map",
+    ...OWN_KEYS,
     keydown: onKey,
     focus: () => ((isFocused = true), drawn.redraw()),
     blur: () => ((isFocused = false), drawn.redraw()),

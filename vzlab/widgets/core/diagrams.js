@@ -31,7 +31,7 @@ function matrixDiagram(spec, { onSelect }) {
     said.replaceChildren(
       h("p", {}, h("b", {}, cell.sentence)),
       h("ul", {}, holders),
-      cell.fix ? h("p", {}, cell.fix) : "",
+      cell.fix ? h("pre", { tabindex: 0, role: "region", "aria-label": "What to do" }, cell.fix) : "",
     );
     onSelect({ variable: row, facet: column });
   }

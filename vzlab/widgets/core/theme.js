@@ -1,5 +1,18 @@
 // Light or dark: whatever the page around is, notebook, app or file.
 
+let onePixel = null;
+
+/** Red, green, blue and alpha of a colour, each up to 255, however it is written: rgb, oklch, color-mix. */
+function pixelOf(colour) {
+  if (colour === "rgba(0, 0, 0, 0)") return [0, 0, 0, 0];
+  const size = { width: 1, height: 1 };
+  onePixel ??= Object.assign(document.createElement("canvas"), size).getContext("2d", { willReadFrequently: true });
+  onePixel.clearRect(0, 0, 1, 1);
+  onePixel.fillStyle = colour;
+  onePixel.fillRect(0, 0, 1, 1);
+  return onePixel.getImageData(0, 0, 1, 1).data;
+}
+
 /** Whether what is behind an element is dark: the first background that is not clear, else what the reader prefers. */
 function isDark(element) {
   for (
@@ -7,10 +20,8 @@ function isDark(element) {
     at;
     at = at.parentElement ?? at.getRootNode().host
   ) {
-    const [red, green, blue, alpha = 1] = getComputedStyle(at)
-      .backgroundColor.match(/[\d.]+/g)
-      ?.map(Number) ?? [0, 0, 0, 0];
-    if (alpha > 0.5) return 0.299 * red + 0.587 * green + 0.114 * blue < 128;
+    const [red, green, blue, alpha] = pixelOf(getComputedStyle(at).backgroundColor);
+    if (alpha > 127) return 0.299 * red + 0.587 * green + 0.114 * blue < 128;
   }
   const scheme = getComputedStyle(document.documentElement).colorScheme;
   return scheme.includes("dark") && (!scheme.includes("light") || matchMedia("(prefers-color-scheme: dark)").matches);

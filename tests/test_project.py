@@ -179,6 +179,13 @@ def test_contributing_names_every_layer_and_every_dependency() -> None:
     assert [name for name in [*layers, *sorted(dependencies)] if f"`{name}`" not in text] == []
 
 
+def test_the_modules_that_contributing_names_are_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+\.py)`", text)
+    assert len(named) > 15
+    assert [name for name in named if not any((base / name).exists() for base in (ROOT, ROOT / "vzlab"))] == []
+
+
 def committed_texts() -> list[Path]:
     listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, timeout=60)
     paths = [ROOT / name for name in listing.stdout.decode().split("\0") if name]

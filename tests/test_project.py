@@ -183,7 +183,9 @@ def test_the_modules_that_contributing_names_are_there() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     named = re.findall(r"`([\w/]+\.py)`", text)
     assert len(named) > 15
-    assert [name for name in named if not any((base / name).exists() for base in (ROOT, ROOT / "vzlab"))] == []
+    assert [
+        name for name in named if not any((base / name).exists() for base in (ROOT, ROOT / "vzlab"))
+    ] == []
 
 
 def committed_texts() -> list[Path]:

@@ -13,6 +13,7 @@ import xarray as xr
 
 import vzlab as vz
 from tests.archives import write_daily_files
+from tests.servers.s3_server import S3Server
 from tests.writers.stores import read_kerchunk, read_native, virtual_cube
 from vzlab.errors import WriteError
 from vzlab.writers import write_kerchunk
@@ -131,3 +132,21 @@ def test_references_with_generators_are_not_changed_in_part(files: list[Path], t
     os.utime(files[1], (2e9, 2e9))
     with pytest.raises(WriteError, match="generators"):
         vz.refresh(target, files=[files[1]])
+
+
+@pytest.mark.parametrize("name", ["refs.json", "refs.parq"])
+def test_references_in_a_bucket_are_made_anew(
+    name: str, s3: S3Server, files: list[Path], tmp_path: Path
+) -> None:
+    bucket = s3.bucket()
+    urls = [bucket.upload(path) for path in files]
+    target, options = bucket.url(f"references/{name}"), {"storage_options": s3.storage_options}
+    cube = vz.open_virtual_mfdataset(urls, **options)
+    cube.vzlab.to_kerchunk(target, format="json" if name.endswith("json") else "parquet", **options)
+    replace_second(files, tmp_path / "other")
+    bucket.upload(files[1])
+    done = vz.refresh(target, files=[urls[1]], **options)
+    assert done.n_references == 16
+    assert vz.verify(target, **options).verdict == "PASS"
+    opened = vz.open_manifest_store(target, **options)
+    xr.testing.assert_equal(xr.open_zarr(opened, consolidated=False, chunks=None).load(), read_native(files))

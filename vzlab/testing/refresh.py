@@ -105,7 +105,7 @@ def refresh(
         urls = (report or verify(target, branch=branch, storage_options=options)).to_virtualize
     if not urls:
         return Refresh(urls=(), snapshot_id=None, n_references=0)
-    if isinstance(target, str | os.PathLike) and is_kerchunk(os.fspath(target)):
+    if isinstance(target, str | os.PathLike) and is_kerchunk(os.fspath(target), as_registry(None, options)):
         from vzlab.testing.refresh_references import refresh_references
 
         read = open_file or partial(open_virtual_dataset, loadable_variables=[], storage_options=options)

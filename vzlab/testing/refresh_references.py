@@ -54,7 +54,7 @@ def refresh_references(
     Parameters
     ----------
     target : path or url
-        Of JSON, or path of a folder of Parquet.
+        Of JSON, or of a folder of Parquet.
     urls : sequence of str
     open_file : callable
         Gives the virtual dataset of a url.
@@ -88,11 +88,10 @@ def refresh_references(
                 )
             _check_coordinates(dataset, placed, folder, arrays, url, registry)
     location = normalize_url(target)
-    local = local_path(location)
-    if local is not None and Path(local).is_dir():
-        _rewrite_parquet(Path(local), changed)
-    else:
+    if location.endswith(".json"):
         _rewrite_json(location, changed, registry)
+    else:
+        _rewrite_parquet(location, changed, registry)
     return sum(
         int(np.count_nonzero(c.array.manifest.source_index[b] < INLINE))
         for c in changed.values()
@@ -247,16 +246,22 @@ def _flat(change: _Changed) -> Any:
     return np.flatnonzero(concerned.reshape(-1))
 
 
-def _rewrite_parquet(folder: Path, changed: Mapping[str, _Changed]) -> None:
-    """Make a copy of the folder in which the arrays concerned are written anew, and put it in the folder's place."""
-    size = json.loads((folder / ".zmetadata").read_bytes()).get("record_size")
+def _rewrite_parquet(location: str, changed: Mapping[str, _Changed], registry: StoreRegistry) -> None:
+    """Write the arrays concerned anew: in a copy that takes the folder's place, or file by file in a bucket."""
+    size = read_document(registry.open(f"{location}/.zmetadata")).get("record_size")
     if size != RECORD_SIZE:
         raise WriteError(
-            f"{folder} has {size} references in a file, and {RECORD_SIZE:,} are written. Write it anew."
+            f"{location} has {size} references in a file, and {RECORD_SIZE:,} are written. Write it anew."
         )
     entries = {path: build_entry(path, change.array, 2) for path, change in changed.items()}
-    with replacing(folder) as temporary:
-        shutil.copytree(folder, temporary)
-        for name, content in parquet_files(References(documents={}, arrays=entries, chunks={})):
-            if name != ".zmetadata":
-                (temporary / name).write_bytes(content)
+    files = parquet_files(References(documents={}, arrays=entries, chunks={}))
+    written = ((name, content) for name, content in files if name != ".zmetadata")
+    local = local_path(location)
+    if local is None:
+        for name, content in list(written):  # so that all can be said before any is written
+            put_parts(f"{location}/{name}", iter([content]), registry)
+        return
+    with replacing(Path(local)) as temporary:
+        shutil.copytree(local, temporary)
+        for name, content in written:
+            (temporary / name).write_bytes(content)

@@ -12,6 +12,7 @@ import zarr
 
 from vzlab.codecs import describe_chain
 from vzlab.datasets import open_group
+from vzlab.detection import detect_format
 from vzlab.manifests import SourceFile
 from vzlab.storage import StoreRegistry, as_registry, local_path, normalize_url
 from vzlab.storage.source_files import FileFacts, Unavailable
@@ -103,7 +104,7 @@ def _opened(
         from vzlab.writers.containers import is_repository, open_icechunk
 
         location = os.fspath(x)
-        if is_kerchunk(location):
+        if is_kerchunk(location, registry):
             return open_group(location, registry=registry), {}, f"{_KERCHUNK} {location}"
         if not is_repository(location, storage_options):
             return x, {}, ""
@@ -116,10 +117,15 @@ def _opened(
     return x.readonly_session(branch).store, seen_by_commits(x, branch), name
 
 
-def is_kerchunk(location: str) -> bool:
+def is_kerchunk(location: str, registry: StoreRegistry) -> bool:
     """Whether a path or url is that of Kerchunk references, by its name or what is in the folder."""
-    path = local_path(normalize_url(location))
-    return location.endswith(".json") or (path is not None and (Path(path) / ".zmetadata").is_file())
+    url = normalize_url(location)
+    path = local_path(url)
+    if location.endswith(".json"):
+        return True
+    if path is not None:
+        return (Path(path) / ".zmetadata").is_file()
+    return detect_format(url, registry).key == "kerchunk-parquet"
 
 
 def _check_by_store(

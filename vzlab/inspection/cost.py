@@ -27,8 +27,6 @@ SCHEMA = "vzlab-cost/1"
 LISTED_FILES = 100
 """Files that are told one by one, those with the most bytes first."""
 
-# Views stand above this module: they are found by name, when something is displayed.
-
 
 @dataclass(frozen=True, kw_only=True)
 class Prices:

@@ -22,8 +22,6 @@ from vzlab.storage.ranges import merge_ranges
 SCHEMA = "vzlab-recording/1"
 """Name and version of the JSON form."""
 
-# Views stand above this module: they are found by name, when something is displayed.
-
 
 @dataclass(frozen=True, kw_only=True)
 class FileRequests:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -38,8 +38,6 @@ WHOLE_CHUNK_BYTES = 4_000_000
 """Of a larger chunk that is not compressed, only the bytes that are shown are fetched."""
 HEAD_BYTES = 64
 """Stored bytes that are shown."""
-
-# Views stand above this module: they are found by name, when something is displayed.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,7 +263,7 @@ def _fetch(
                 ) from error
     url = reference.source.url if reference.source is not None else None
     requests = tuple(request for request in log.requests if request.url == url and request.kind == "chunk")
-    return _Fetched(**{**vars(fetched), "requests": requests})
+    return replace(fetched, requests=requests)
 
 
 def _reader(resolved: ResolvedArray, reference: ChunkReference, chunk_index: tuple[int, ...]) -> Any:
@@ -298,10 +296,9 @@ def _decode(resolved: ResolvedArray, data: bytes, shape: tuple[int, ...], place:
     )
     steps, positions = describe_steps(stages, metadata.codecs, place)
     decoded = np.asarray(stages[-1].after)
-    known = PlaceInChunk(**{**vars(place), "stored_positions": positions})
     return _Fetched(
         value=decoded[place.index],
-        place=known,
+        place=replace(place, stored_positions=positions),
         head=_head(data, positions),
         element=window_of(data, positions) if positions and max(positions) >= HEAD_BYTES else None,
         steps=steps,
@@ -316,7 +313,7 @@ def _fetch_part(
     start = max(0, place.byte_offset - 8)
     data = read(start, min(place.itemsize + 16, reference.length - start))
     own = data[place.byte_offset - start :][: place.itemsize]
-    head = read(0, min(HEAD_BYTES, reference.length)) if start >= HEAD_BYTES else read(0, HEAD_BYTES)
+    head = read(0, HEAD_BYTES)
     positions = tuple(range(place.byte_offset, place.byte_offset + place.itemsize))
     codecs = resolved.array.codecs
     endian = (codecs[0].get("configuration") or {}).get("endian", "little")
@@ -327,7 +324,7 @@ def _fetch_part(
     steps, _ = describe_steps([stage], codecs, place)
     return _Fetched(
         value=whole[place.index].astype(resolved.array.dtype),
-        place=PlaceInChunk(**{**vars(place), "stored_positions": positions}),
+        place=replace(place, stored_positions=positions),
         head=_head(head, positions),
         element=Window(start=start, data=data, marked=positions),
         steps=steps,

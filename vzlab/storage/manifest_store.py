@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from functools import cached_property
 from operator import lt
 from typing import Any
@@ -102,7 +102,7 @@ class ManifestStore(Inspected, Tabular, Store):
             if path in self._arrays:
                 content: dict[str, Any] = array_document(self._arrays[path])
             elif path in self._groups:
-                content = group_document(self._groups[path])
+                content = group_document(self._groups[path].attributes)
                 if path == "":
                     content["consolidated_metadata"] = self._consolidated()
             else:
@@ -111,7 +111,7 @@ class ManifestStore(Inspected, Tabular, Store):
         return document
 
     def _consolidated(self) -> dict[str, Any]:
-        nodes = {path: group_document(group) for path, group in self._groups.items() if path}
+        nodes = {path: group_document(group.attributes) for path, group in self._groups.items() if path}
         nodes |= {path: array_document(array) for path, array in self._arrays.items()}
         return {"kind": "inline", "must_understand": False, "metadata": nodes}
 
@@ -346,10 +346,10 @@ def array_document(array: ManifestArray) -> dict[str, Any]:
     return document
 
 
-def group_document(group: ManifestGroup) -> dict[str, Any]:
+def group_document(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """The ``zarr.json`` of a group, with attributes as strict JSON."""
-    attributes = to_zarr_attributes(group.attributes, np.dtype(object))
-    return {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+    strict = to_zarr_attributes(attributes, np.dtype(object))
+    return {"zarr_format": 3, "node_type": "group", "attributes": strict}
 
 
 def _read_by_plan() -> None:

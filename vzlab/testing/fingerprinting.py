@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -109,9 +110,7 @@ def _of_variable(
         digests=b"",
     )
     digests = dict(_digests(side, variable, kept, limit))
-    return VariableFingerprint(
-        **{**vars(kept), "digests": b"".join(digests[flat] for flat in sorted(digests))}
-    )
+    return replace(kept, digests=b"".join(digests[flat] for flat in sorted(digests)))
 
 
 def _digests(

@@ -15,6 +15,7 @@ from vzlab.cf import to_zarr_attributes
 from vzlab.datasets import is_virtual, manifest_array
 from vzlab.errors import WriteError
 from vzlab.manifests import ManifestArray, SourceFile
+from vzlab.storage.manifest_store import group_document
 
 _UNUSABLE_NAME = re.compile(r"^(|\.+|__.*|zarr\.json|\.z\w+)$|/")
 
@@ -61,8 +62,7 @@ class GroupContents:
 
     def document(self) -> dict[str, Any]:
         """The group's ``zarr.json``, in strict JSON."""
-        attributes = to_zarr_attributes(self.attributes, np.dtype(object))
-        return {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+        return group_document(self.attributes)
 
 
 def take_apart(dataset: xr.Dataset | xr.DataTree, group: str | None = None) -> tuple[GroupContents, ...]:

@@ -12,6 +12,7 @@ import xarray as xr
 
 from vzlab.errors import WriteError
 from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray
+from vzlab.manifests.manifest import INLINE
 from vzlab.storage.manifest_store import array_document
 from vzlab.writers.chunk_grids import with_listed_lengths
 from vzlab.writers.contents import GroupContents
@@ -124,8 +125,7 @@ def check_manifest(path: str, manifest: ChunkManifest) -> None:
     """Refuse references that no reader could follow."""
     if manifest.n_virtual == 0:
         return
-    virtual = manifest.source_index < np.uint32(0xFFFFFFFE)
-    empty = virtual & (manifest.lengths == 0)
+    empty = (manifest.source_index < INLINE) & (manifest.lengths == 0)
     if empty.any():
         index = tuple(int(i) for i in np.argwhere(empty)[0])
         raise WriteError(

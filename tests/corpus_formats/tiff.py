@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from tests.corpus import CorpusEntry
+from tests.corpus_outcomes import Loaded
 from vzlab.datasets import open_group
 from vzlab.errors import VzlabError
+from vzlab.manifests import UnreadableVariable
+from vzlab.parsers import TIFFParser
 from vzlab.storage import as_registry, read_array
 
 MAX_BYTES = 1 << 28
@@ -17,10 +20,11 @@ def found(entry: CorpusEntry) -> dict[str, Any]:
     """Values, or the reason of refusal, of each page of the main chain."""
     group = open_group(entry.location)
     pages: dict[str, Any] = {}
-    for _, part in group.walk():
-        for variable in part.unreadable.values():
+    for path, part in group.walk():
+        for name, variable in part.unreadable.items():
             if "tiff_subifd" not in variable.attributes:
-                pages[str(variable.attributes["tiff_page"])] = variable.reason
+                number = str(variable.attributes["tiff_page"])
+                pages[number] = _loaded(entry, f"{path}/{name}".strip("/"), variable)
     for _, array in group.walk_arrays():
         attributes = array.metadata.attributes
         if "tiff_page" in attributes and "tiff_subifd" not in attributes and array.nbytes <= MAX_BYTES:
@@ -29,3 +33,13 @@ def found(entry: CorpusEntry) -> dict[str, Any]:
             except VzlabError as error:
                 pages[str(attributes["tiff_page"])] = str(error)
     return pages
+
+
+def _loaded(entry: CorpusEntry, path: str, variable: UnreadableVariable) -> Loaded | str:
+    """Values that tifffile or GDAL loads, or the reason of refusal."""
+    if not variable.loadable:
+        return variable.reason
+    try:
+        return Loaded(values=TIFFParser().load(entry.location, None, path), reason=variable.reason)
+    except VzlabError:
+        return variable.reason

@@ -73,6 +73,15 @@ def test_a_constant_field_and_a_spectral_one(edition: int, tmp_path: Path) -> No
     np.testing.assert_array_equal(read_array(array, as_registry(None)), decode(spectral))
 
 
+def test_a_reduced_grid_of_edition_1_has_the_values_of_its_grid(tmp_path: Path) -> None:
+    # For such grids eccodes counts what section 4 holds, of which a header alone has next to nothing.
+    message = make_message("gg_sfc_grib1", np.random.default_rng(1).normal(280, 10, 13280))
+    group = GRIBParser()(write(tmp_path, message))
+    (array,) = [a for _, a in group.walk_arrays() if a.manifest.n_virtual]
+    assert array.shape == (13280,)
+    np.testing.assert_array_equal(read_array(array, as_registry(None)), decode(message))
+
+
 def cube_messages() -> list[bytes]:
     """Two days, three steps, two levels, without one of them."""
     places = list(itertools.product([20200101, 20200102], [0, 6, 12], [500, 850]))

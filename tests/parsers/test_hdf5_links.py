@@ -47,6 +47,20 @@ def test_soft_links_in_a_circle_end(tmp_path: Path) -> None:
     assert list(group.unreadable) == ["loop"]
 
 
+def test_a_link_of_a_kind_of_its_own_is_told_and_the_rest_stays(tmp_path: Path) -> None:
+    path = tmp_path / "user_defined.h5"
+    with h5py.File(path, "w") as file:
+        file["x"] = np.arange(3)
+        file["mine"] = h5py.ExternalLink("other.h5", "/x")
+    # HDF5 specification IV.A.2.g, link message: its type, 64 for external links and 65 to 255 for those of users.
+    content = path.read_bytes()
+    assert content.count(b"\x40\x04mine") == 1
+    path.write_bytes(content.replace(b"\x40\x04mine", b"\xbb\x04mine"))
+    group = parse(path)
+    assert paths(group) == {"x"}
+    assert "link of a kind of its own (187)" in group.unreadable["mine"].reason
+
+
 def test_an_object_with_several_names_is_one_object_under_each(tmp_path: Path) -> None:
     path = tmp_path / "names.h5"
     with h5py.File(path, "w") as file:

@@ -146,6 +146,16 @@ def test_a_streamed_file_has_as_many_records_as_fit(tmp_path: Path, kind: str) -
         assert_values_equal(read(streamed[name], name), read(array, name))
 
 
+def test_a_name_ends_at_a_nul(tmp_path: Path) -> None:
+    path = tmp_path / "renamed.nc"
+    with netCDF4.Dataset(path, "w", format=KINDS[0]) as file:
+        file.createDimension("x", 5)
+        file.createVariable("abc", "i2", ("x",))[:] = range(5)
+    # As the library renames in place: the length of the name stays.
+    path.write_bytes(path.read_bytes().replace(b"\0\0\0\3abc", b"\0\0\0\3yy\0"))
+    assert list(assert_same_as_netcdf4(path).arrays) == ["yy"]
+
+
 def test_padding_after_the_last_value_may_lack(tmp_path: Path) -> None:
     path = tmp_path / "short.nc"
     with netCDF4.Dataset(path, "w", format=KINDS[0]) as file:

@@ -99,3 +99,11 @@ def test_overviews_lie_on_the_same_ground(tmp_path: Path) -> None:
         file.build_overviews([2])
     tree = vz.open_virtual_datatree(path)
     np.testing.assert_allclose(tree["overview_1"]["x_overview_1"][:2], [500_010, 500_030])
+
+
+def test_geokeys_that_hold_several_numbers_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "towgs84.tif"
+    write(path, crs="+proj=utm +zone=33 +ellps=bessel +towgs84=598.1,73.7,418.2,0.2,0.05,-2.5,6.7 +units=m")
+    mapping = TIFFParser()(path)["spatial_ref"]
+    found = mapping.metadata.attributes["GeogTOWGS84GeoKey"]
+    np.testing.assert_allclose(found, [598.1, 73.7, 418.2, 0.2, 0.05, -2.5, 6.7])

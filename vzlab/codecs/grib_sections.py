@@ -120,6 +120,8 @@ def header_only(message: Bytes, field: Field) -> bytes:
     if not data[0] & 128:
         # Octet 4, flags: a grid in simple packing, since groups are not there to be counted.
         data[0] &= ~(64 | 16)
+        # Octet 11, bits of a value: none, or eccodes counts the values that are here, and not those of the grid.
+        data[7] = 0
     body = bytes(product) + grid + (len(data) + 3).to_bytes(3, "big") + bytes(data) + END
     return b"GRIB" + (8 + len(body)).to_bytes(3, "big") + b"\x01" + body
 

@@ -338,6 +338,8 @@ def _tell_link(group: GroupNode, name: bytes, kind: int, known: GroupNode | Data
 
 
 def _describe_link(group_id: Any, name: bytes, kind: int) -> str:
+    if kind not in (_h5l.TYPE_SOFT, _h5l.TYPE_EXTERNAL):
+        return f"link of a kind of its own ({kind}), which only the program that made it can follow"
     target = group_id.links.get_val(name)
     if kind == _h5l.TYPE_EXTERNAL:
         filename, path = (part.decode("utf-8", "replace") for part in target)
@@ -346,7 +348,7 @@ def _describe_link(group_id: Any, name: bytes, kind: int) -> str:
 
 
 def _explain(group_id: Any, name: bytes, kind: int, error: Exception) -> str:
-    where = "" if kind == _h5l.TYPE_EXTERNAL else ", which leads nowhere"
+    where = ", which leads nowhere" if kind == _h5l.TYPE_SOFT else ""
     article = "An" if kind == _h5l.TYPE_EXTERNAL else "A"
     return f"{article} {_describe_link(group_id, name, kind)}{where}: {library_message(error)}"
 

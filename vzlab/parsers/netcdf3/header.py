@@ -179,6 +179,8 @@ class _Cursor:
 
     def name(self, what: str) -> str:
         raw = self.padded(self.count(f"the length of the name of {what}"), f"the name of {what}")
+        # A name that was made shorter in place keeps its length and ends with a NUL, as C has it.
+        raw = raw.partition(b"\0")[0]
         if not raw:
             raise self.corrupt(f"{what} has an empty name")
         return _decoded(raw)

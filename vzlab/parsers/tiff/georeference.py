@@ -46,6 +46,7 @@ _KEY_NAMES = {
     2057: "EllipsoidSemiMajorAxisGeoKey",
     2058: "EllipsoidSemiMinorAxisGeoKey",
     2059: "EllipsoidInvFlatteningGeoKey",
+    2062: "GeogTOWGS84GeoKey",
     _PROJECTED: "ProjectedCRSGeoKey",
     _PROJECTED_CITATION: "ProjectedCitationGeoKey",
     3074: "ProjectionGeoKey",
@@ -127,7 +128,7 @@ def grid_mapping(georeference: Georeference) -> ManifestArray:
         attributes["grid_mapping_name"] = "latitude_longitude"
     if (code := _epsg(keys)) is not None:
         attributes["epsg_code"] = f"EPSG:{code}"
-    attributes |= keys
+    attributes |= {name: list(key) if isinstance(key, tuple) else key for name, key in keys.items()}
     if georeference.transform is not None:
         attributes["GeoTransform"] = " ".join(repr(number) for number in georeference.transform)
     metadata = ArrayMetadata.create(
@@ -191,7 +192,8 @@ def _read_keys(page: Any) -> dict[int, Any]:
         elif count == 1:
             keys[int(key)] = float(held[offset]) if tag == _DOUBLES else int(held[offset])
         else:
-            keys[int(key)] = [float(number) for number in held[offset : offset + count]]
+            # A tuple, since places are compared by hash.
+            keys[int(key)] = tuple(float(number) for number in held[offset : offset + count])
     return keys
 
 

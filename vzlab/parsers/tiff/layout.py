@@ -32,6 +32,7 @@ MAX_CHUNKS = 100_000_000
 
 _PLAIN_BITS = frozenset({8, 16, 32, 64, 128})
 _JPEGS = frozenset(code for code, name in IMAGE_COMPRESSIONS.items() if name == "jpeg")
+_OLD_JPEG, _JPEG = 6, 7
 _COMPLEX_INTEGER = 5
 _ZSTD = frozenset({34926, 50000})
 _DEFLATE = frozenset({8, 32946})
@@ -146,17 +147,23 @@ def _segments(page: Any, name: str) -> Segments:
         raise UnvirtualizableError(
             f"It has {n_segments} strips or tiles; at most {MAX_CHUNKS} can be referenced."
         )
-    if min(len(page.dataoffsets), len(page.databytecounts)) < n_segments:
+    offsets, lengths = _numbers(page.dataoffsets), _numbers(page.databytecounts)
+    if min(len(offsets), len(lengths)) < n_segments:
         raise CorruptFileError(
-            f"Page {name!r} lists {len(page.dataoffsets)} offsets and {len(page.databytecounts)} byte counts of strips or "
+            f"Page {name!r} lists {len(offsets)} offsets and {len(lengths)} byte counts of strips or "
             f"tiles; its dimensions need {n_segments}. The file is damaged."
         )
     return Segments(
         shape=(n_planes if page.planarconfig != 1 else contiguous, length, width),
         chunk_shape=(contiguous, rows, columns),
-        offsets=np.asarray(page.dataoffsets[:n_segments], np.uint64).reshape(grid),
-        lengths=np.asarray(page.databytecounts[:n_segments], np.uint64).reshape(grid),
+        offsets=offsets[:n_segments].reshape(grid),
+        lengths=lengths[:n_segments].reshape(grid),
     )
+
+
+def _numbers(values: Any) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    """Values of a tag; those of type BYTE come as bytes."""
+    return np.atleast_1d(np.asarray(list(values) if isinstance(values, bytes) else values, np.uint64))
 
 
 def _manifest(segments: Segments, source_file: SourceFile) -> ChunkManifest:
@@ -236,6 +243,8 @@ def _cut(segments: Segments, expected: Any) -> Segments:
 def _codec(page: Any, segments: Segments, dtype: np.dtype[Any]) -> CodecJSON:
     """What turns a stored strip or tile into samples."""
     compression, predictor = int(page.compression), int(page.predictor)
+    if compression == _OLD_JPEG and _holds_whole_stream(page, segments):
+        compression = _JPEG
     is_image = compression in IMAGE_COMPRESSIONS
     if not is_image and compression not in BYTE_COMPRESSIONS:
         raise UnsupportedCodecError(
@@ -274,6 +283,12 @@ def _codec(page: Any, segments: Segments, dtype: np.dtype[Any]) -> CodecJSON:
             configuration["jpeg_header"] = base64.b64encode(page.jpegheader).decode()
     TiffSegment(**configuration)
     return {"name": TiffSegment.codec_id, "configuration": configuration}
+
+
+def _holds_whole_stream(page: Any, segments: Segments) -> bool:
+    """Whether the one strip is the stream that JPEGInterchangeFormat (513) points to, tables and all (TIFF 6.0, section 22)."""
+    begins = _numbers(page.tags.valueof(513, ()))
+    return segments.offsets.size == 1 and begins.size == 1 and bool((segments.offsets == begins).all())
 
 
 def _check_runs(page: Any, dtype: np.dtype[Any], n_bands: int) -> None:

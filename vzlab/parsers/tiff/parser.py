@@ -13,6 +13,7 @@ from vzlab.errors import CorruptFileError, UnvirtualizableError, VzlabError
 from vzlab.manifests import ManifestArray, ManifestGroup, SourceFile, UnreadableVariable
 from vzlab.parsers.base import LoadedVariable, Parser
 from vzlab.parsers.tiff.attributes import read_page_attributes, read_texts
+from vzlab.parsers.tiff.gdal import read_with_gdal
 from vzlab.parsers.tiff.georeference import Georeference, coordinates, grid_mapping, read_georeference
 from vzlab.parsers.tiff.layout import has_bands, page_shape, read_page
 from vzlab.parsers.tiff.opening import LIBRARY_ERRORS, open_tiff, read_pages
@@ -70,30 +71,38 @@ class TIFFParser(Parser):
             return replace(root, attributes=read_texts(nodes[0].page), format=_format(file))
 
     def load_variable(self, url: str | os.PathLike[str], registry: Any, path: str) -> LoadedVariable:
-        """Read a page with tifffile, bands first."""
+        """Read a page with tifffile, or with GDAL where that cannot and rasterio is installed; bands come first."""
         source = as_registry(registry).open(os.fspath(url))
         with open_tiff(source) as file:
             nodes = {node.path: node for node in arrange_pages(read_pages(file, source), source)}
             if path not in nodes:
                 raise KeyError(f"{source.url} has no page {path!r}; here are {', '.join(nodes)}")
-            page = nodes[path].page
-            if int(np.prod(page_shape(page), dtype=object)) * 8 > MAX_LOAD_BYTES:
+            node = nodes[path]
+            if int(np.prod(page_shape(node.page), dtype=object)) * 8 > MAX_LOAD_BYTES:
                 raise UnvirtualizableError(
-                    f"Page {path!r} of {source.url} is too large to load: {page_shape(page)}."
+                    f"Page {path!r} of {source.url} is too large to load: {page_shape(node.page)}."
                 )
-            try:
-                values = np.asarray(page.asarray())
-            except LIBRARY_ERRORS as error:
-                raise UnvirtualizableError(
-                    f"tifffile cannot read page {path!r} of {source.url}: {error}."
-                ) from error
-            if page.axes == "YXS":
-                values = np.moveaxis(values, -1, 0)
             return LoadedVariable(
-                values=values,
-                attributes=read_page_attributes(page, number=nodes[path].number),
+                values=_load(node, source),
+                attributes=read_page_attributes(node.page, number=node.number),
                 dimension_names=None,
             )
+
+
+def _load(node: PageNode, source: Source) -> np.ndarray[Any, Any]:
+    """Values of a page, bands first."""
+    page = node.page
+    try:
+        # Of samples that it has no type for, tifffile gives an empty array.
+        values = None if page.dtype is None else np.asarray(page.asarray())
+        why = "it has no data type for its samples"
+    except LIBRARY_ERRORS as error:
+        values, why = None, str(error)
+    if values is not None:
+        return np.moveaxis(values, -1, 0) if page.axes == "YXS" else values
+    if node.sub is not None:
+        raise UnvirtualizableError(f"tifffile cannot read page {node.path!r} of {source.url}: {why}.")
+    return read_with_gdal(source, node.number, why)
 
 
 def _series_group(file: Any, source: Source, registry: StoreRegistry) -> ManifestGroup:

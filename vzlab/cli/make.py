@@ -15,6 +15,7 @@ from vzlab.cli.shared import (
     FINE,
     Anonymous,
     AsJson,
+    Branch,
     ConcatDim,
     Group,
     HtmlFile,
@@ -153,10 +154,6 @@ def _where(parallel: str | None, scheduler: str | None) -> Iterator[Any]:
         yield client
 
 
-Repository = Annotated[str, typer.Argument(help="An Icechunk repository: path or url.")]
-Branch = Annotated[str, typer.Option("--branch", help="Of the repository.")]
-
-
 @app.command()
 def refresh(
     repository: Annotated[
@@ -174,7 +171,7 @@ def refresh(
 
 @app.command()
 def relocate(
-    repository: Repository,
+    repository: Annotated[str, typer.Argument(help="An Icechunk repository: path or url.")],
     old: Annotated[str, typer.Argument(help="How the urls of the files begin now.")],
     new: Annotated[str, typer.Argument(help="How they shall begin.")],
     branch: Branch = "main",

@@ -11,9 +11,11 @@ from vzlab.cli.shared import (
     FINE,
     Anonymous,
     AsJson,
+    File,
     Group,
     HtmlFile,
     Options,
+    Variable,
     app,
     as_storage_options,
     read_selection,
@@ -23,7 +25,7 @@ from vzlab.cli.shared import (
 
 @app.command()
 def inspect(
-    url: Annotated[str, typer.Argument(help="A file: path or url.")],
+    url: File,
     html: HtmlFile = None,
     as_json: AsJson = False,
     group: Group = None,
@@ -47,7 +49,7 @@ def formats(html: HtmlFile = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def diff(
-    left: Annotated[str, typer.Argument(help="A file: path or url.")],
+    left: File,
     right: Annotated[str, typer.Argument(help="Another one.")],
     html: HtmlFile = None,
     as_json: AsJson = False,
@@ -65,8 +67,8 @@ def diff(
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def trace(
-    url: Annotated[str, typer.Argument(help="A file: path or url.")],
-    variable: Annotated[str, typer.Argument(help="Name of a variable, or path in its groups.")],
+    url: File,
+    variable: Variable,
     index: Annotated[
         str, typer.Argument(help="Position of the value, such as 0,3,-1; nothing for a scalar.")
     ] = "",
@@ -92,8 +94,8 @@ def trace(
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def cost(
-    url: Annotated[str, typer.Argument(help="A file: path or url.")],
-    variable: Annotated[str, typer.Argument(help="Name of a variable, or path in its groups.")],
+    url: File,
+    variable: Variable,
     selection: Annotated[
         list[str],
         typer.Argument(help="What to read, such as 0,:,10:20; several are compared.", metavar="SELECTION..."),

@@ -20,6 +20,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+File = Annotated[str, typer.Argument(help="A file: path or url.")]
+Virtual = Annotated[str, typer.Argument(help="Icechunk repository, Kerchunk references, or a file.")]
+Variable = Annotated[str, typer.Argument(help="Name of a variable, or path in its groups.")]
+Branch = Annotated[str, typer.Option("--branch", help="Of a repository.")]
 Urls = Annotated[list[str], typer.Argument(help="Files: paths, globs or urls.", metavar="URL...")]
 Anonymous = Annotated[bool, typer.Option("--anonymous", help="Read buckets without credentials.")]
 Options = Annotated[

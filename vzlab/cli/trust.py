@@ -10,8 +10,10 @@ import typer
 from vzlab.cli.shared import (
     Anonymous,
     AsJson,
+    Branch,
     HtmlFile,
     Options,
+    Virtual,
     app,
     as_storage_options,
     show,
@@ -20,7 +22,7 @@ from vzlab.cli.shared import (
 
 @app.command()
 def compare(
-    virtual: Annotated[str, typer.Argument(help="Icechunk repository, Kerchunk references, or a file.")],
+    virtual: Virtual,
     native: Annotated[
         list[str] | None,
         typer.Argument(help="The original files: paths or globs; none takes those that are referred to."),
@@ -55,8 +57,8 @@ def compare(
 
 @app.command()
 def verify(
-    dest: Annotated[str, typer.Argument(help="Icechunk repository, Kerchunk references, or a file.")],
-    branch: Annotated[str, typer.Option("--branch", help="Of a repository.")] = "main",
+    dest: Virtual,
+    branch: Branch = "main",
     html: HtmlFile = None,
     as_json: AsJson = False,
     anonymous: Anonymous = False,

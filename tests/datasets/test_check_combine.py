@@ -33,6 +33,14 @@ def test_equal_files_have_no_findings(tmp_path: Path) -> None:
         ({"scale_factor": 0.1}, "packing, fill", "silently wrong elsewhere"),
         ({"add_offset": 0.0}, "packing, fill", "silently wrong elsewhere"),
         ({"scale_factor": None, "add_offset": None}, "packing, fill", "silently wrong elsewhere"),
+        ({"attributes": {"missing_value": np.int16(-5)}}, "packing, fill", "silently wrong elsewhere"),
+        ({"attributes": {"_Unsigned": "true"}}, "packing, fill", "silently wrong elsewhere"),
+        (
+            {"attributes": {"valid_range": np.array([0, 9], "i2")}},
+            "packing, fill",
+            "silently wrong elsewhere",
+        ),
+        ({"compression_level": None}, "codecs", "needs re-encoding"),
         ({"units": "degree_C"}, "units", "silently wrong elsewhere"),
         ({"dtype": "<i4"}, "shape, dtype", "needs re-encoding"),
         ({"n_lat": 12}, "shape, dtype", "refused"),
@@ -115,6 +123,19 @@ def test_a_variable_missing_from_some_files_is_refused(tmp_path: Path) -> None:
     # The third day would be another variable of the same cube, with no values on the first two days.
     assert [(finding.variable, finding.severity) for finding in report.problems] == [("time", "refused")]
     assert "hold different variables" in report.problems[0].sentence
+
+
+@pytest.mark.parametrize("calendars", [("noleap", "standard"), ("noleap", "360_day")])
+def test_loaded_times_of_several_calendars_are_refused(calendars: tuple[str, str], tmp_path: Path) -> None:
+    odd, usual = calendars
+    files = write_daily_files(tmp_path, n_days=3, calendar=usual)
+    write_daily_file(files[1], DailyFile(first_day=1, calendar=odd))
+    (problem,) = vz.check_combine(files).problems
+    assert problem.sentence.startswith(
+        f"time of sst_20240102.nc counts dates of the calendar {odd}, and of the others"
+    )
+    with pytest.raises(IncompatibleFilesError, match=f"dates of the calendar {odd}"):
+        vz.open_virtual_mfdataset(files, on_mismatch="reencode")
 
 
 def test_times_in_several_units_are_decoded_first(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -133,6 +133,12 @@ def _check_line(
     datasets: Sequence[xr.Dataset], dim: str, line: Sequence[int], names: Sequence[str]
 ) -> list[Finding]:
     indexes = [index_of(datasets[i], dim) for i in line]
+    members: dict[str, list[int]] = {}
+    for i, index in zip(line, indexes, strict=True):
+        if len(index):
+            members.setdefault(_kind_of_labels(index), []).append(i)
+    if len(members) > 1:
+        return [_of_several_kinds(dim, members, names)]
     values = np.concatenate([np.asarray(index) for index in indexes])
     owner = np.repeat(np.asarray(line), [len(index) for index in indexes])
     if len(values) < 2:
@@ -157,6 +163,32 @@ def _check_line(
         kind: Kind = "disorder" if _apart(indexes) else "overlap"
         findings.append(_wrong(dim, values, owner, pair, names, len(backwards), kind))
     return findings or _gaps(dim, values, steps, owner, names)
+
+
+def _kind_of_labels(index: Any) -> str:
+    """In words, so that labels of one kind can be put in order."""
+    if index.dtype.kind == "O":
+        calendar = getattr(index[0], "calendar", None)
+        return "text" if calendar is None else f"dates of the calendar {calendar}"
+    return {"M": "dates of the standard calendar", "U": "text", "S": "text"}.get(index.dtype.kind, "numbers")
+
+
+def _of_several_kinds(dim: str, members: Mapping[str, Sequence[int]], names: Sequence[str]) -> Finding:
+    """Labels that have no order among them."""
+    ranked = sorted(members.items(), key=lambda item: -len(item[1]))
+    (most, _), (odd, files) = ranked[0], ranked[-1]
+    more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
+    return Finding(
+        variable=dim,
+        facet="units",
+        kind="units",
+        severity="refused",
+        sentence=f"{dim} of {names[files[0]]}{more} counts {odd}, and of the others {most}: these have no order among them, and "
+        "no reader could follow one coordinate of both.",
+        holders=tuple(Holders.of(kind, sorted(held)) for kind, held in ranked),
+        short=" and ".join(kind for kind, _ in ranked),
+        fix="# combine the files of each kind for themselves",
+    )
 
 
 def _apart(indexes: Sequence[Any]) -> bool:

@@ -88,7 +88,8 @@ def signature_of(variable: xr.Variable) -> Signature:
             virtual=False,
             dims=dims,
             shape=variable.shape,
-            dtype=_dtype_words(variable.dtype),
+            # Dates of other calendars are objects; that they have no order is told where labels are compared.
+            dtype="dates" if encoded and variable.dtype.kind in "MO" else _dtype_words(variable.dtype),
             chunks=(),
             partial=(),
             decoding="",

@@ -172,7 +172,10 @@ def _places_along(datasets: Sequence[xr.Dataset], dim: str) -> list[int]:
     long = [index for index in indexes if len(index) > 1]
     down = bool(long) and all(index[0] > index[-1] for index in long)
     firsts = [index[0] for index in indexes]
-    places = {label: place for place, label in enumerate(sorted(set(firsts), reverse=down))}
+    try:
+        places = {label: place for place, label in enumerate(sorted(set(firsts), reverse=down))}
+    except TypeError:  # labels of several kinds, such as dates of two calendars, have no order
+        return [0] * len(datasets)
     return [places[label] for label in firsts]
 
 

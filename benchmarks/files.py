@@ -17,7 +17,7 @@ import numpy.typing as npt
 type Index = Literal["v1 B-tree", "fixed array", "extensible array", "v2 B-tree"]
 """How HDF5 finds chunks; the first is what every file has that was not made with ``libver="latest"``."""
 
-type Layout = Literal["contiguous", "raw 4 KB", "raw 40 KB", "deflate 256 KB"]
+type Layout = Literal["contiguous", "raw 4 KB", "raw 40 KB", "raw 256 KB", "deflate 256 KB", "zstd 256 KB"]
 
 INDICES: tuple[Index, ...] = ("v1 B-tree", "fixed array", "extensible array", "v2 B-tree")
 
@@ -25,7 +25,9 @@ CHUNK_ELEMENTS: dict[Layout, int | None] = {
     "contiguous": None,
     "raw 4 KB": 1_024,
     "raw 40 KB": 10_240,
+    "raw 256 KB": 65_536,
     "deflate 256 KB": 65_536,
+    "zstd 256 KB": 65_536,
 }
 """Chunk lengths of a one-dimensional array of 4-byte floats."""
 
@@ -116,6 +118,10 @@ class Files:
             options: dict[str, Any] = {} if chunk is None else {"chunks": (chunk,)}
             if layout.startswith("deflate"):
                 options |= {"compression": "gzip", "compression_opts": 4, "shuffle": True}
+            if layout.startswith("zstd"):
+                import hdf5plugin  # registers its filters
+
+                options |= dict(hdf5plugin.Zstd(clevel=3), shuffle=True)
             with h5py.File(path, "w") as file:
                 file.create_dataset("x", data=smooth(n_bytes // 4), **options)
 

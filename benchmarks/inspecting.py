@@ -52,6 +52,15 @@ def cases(scale: Scale, files: Files) -> Iterator[Case]:
             repeats=scale.slow_repeats,
         )
 
+    yield Case(
+        topic=TOPIC,
+        title=f"HTML of {what} in 100 files, size",
+        contestants={"vzlab": partial(_html_size, partial(_many_chunks, n_chunks))},
+        unit="bytes",
+        goal=Goal(at_most=1e5, any_size=True),
+        repeats=1,
+    )
+
     for title, make in (
         ("HTML of 1,000 chunks", partial(_many_chunks, 1_000)),
         (f"HTML of {what} in 100 files", partial(_many_chunks, n_chunks)),
@@ -67,6 +76,11 @@ def _draw(make: Callable[[], ManifestGroup]) -> Measure:
     found = vz.inspect(make())
     require(len(found._repr_html_().encode()) <= 100_000, "the view is too large for a notebook")
     return timed(found._repr_html_)
+
+
+def _html_size(make: Callable[[], ManifestGroup]) -> Measure:
+    found = vz.inspect(make())
+    return lambda: float(len(found._repr_html_().encode()))
 
 
 def _inspect_made(make: Callable[[], ManifestGroup]) -> Measure:

@@ -30,7 +30,8 @@ def cases(scale: Scale, files: Files) -> Iterator[Case]:
         topic=TOPIC,
         title="A file of 250 KB with 7 variables, CPU",
         contestants=_contestants(lambda: _small(files, n_files), cpu=True, per=n_files),
-        goal=Goal(at_most=6e-3, any_size=True),
+        # 6 ms where VirtualiZarr takes 17.8 ms: attributes make the times of files differ, and the ratio less.
+        goal=Goal(at_most=1 / 3, times="VirtualiZarr"),
     )
     yield Case(
         topic=TOPIC,

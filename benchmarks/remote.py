@@ -32,7 +32,7 @@ NOTE = (
     f"A server on this machine, in a process of its own, answers over HTTP {LATENCY_S * 1e3:.0f} ms after it was asked, at "
     f"{BANDWIDTH / 1e6:.0f} MB/s a connection; every measurement makes connections of its own. `whole file` fetches it in parts "
     "of 8 MB, 32 at once, and reads its metadata or values with h5py. kerchunk reads ahead 5 MB through fsspec. Several files "
-    "are parsed by as many threads."
+    "are parsed by as many threads; `one by one` is vzlab without them. `metadata` is all of a file that is no data."
 )
 PART_BYTES = 8 * 2**20
 AT_ONCE = 32
@@ -47,22 +47,31 @@ def cases(scale: Scale, files: Files) -> Iterator[Case]:
     n_files = min(AT_ONCE, scale.n_files)
     n, apart = scale.n_scattered, scale.bytes_apart
     one = partial(files.array, scale.array_bytes, "raw 40 KB")
-    yield from _rows("one variable", lambda: [one()], _parsers(n_variables=1), repeats=scale.slow_repeats)
+    yield from _rows(
+        "one variable",
+        lambda: [one()],
+        _parsers(n_variables=1),
+        goal=_in_rounds(3),
+        repeats=scale.slow_repeats,
+    )
     yield from _rows(
         f"{n} datasets, {apart / 1e6:.2g} MB apart",
         lambda: [files.scattered(n, apart)],
         _parsers(n_variables=n),
-        goal=Goal(at_most=0.45),
+        goal=_in_rounds(5),
+        bytes_goal=Goal(at_most=3, times="metadata"),
     )
     yield from _rows(
         f"{n} datasets of a paged file",
         lambda: [files.scattered(n, apart // 10, page_bytes=2**16)],
         _without_kerchunk(_parsers(n_variables=n)),
+        goal=_in_rounds(5),
     )
     yield from _rows(
         f"{n_files} files of 7 variables",
         lambda: [files.small(number) for number in range(n_files)],
-        _without_kerchunk(_parsers(n_variables=7)),
+        _without_kerchunk(_parsers(n_variables=7)) | {"one by one": _one_by_one(7)},
+        goal=Goal(at_most=1 / 8, times="one by one") if n_files == AT_ONCE else None,
         repeats=scale.slow_repeats,
     )
     chunks = partial(files.array, scale.n_far_chunks * 40 * 2**10, "raw 40 KB")
@@ -81,6 +90,7 @@ def _rows(
     jobs: dict[str, Job],
     *,
     goal: Goal | None = None,
+    bytes_goal: Goal | None = None,
     repeats: int = 1,
 ) -> Iterator[Case]:
     """Three rows of one set of measurements."""
@@ -90,15 +100,28 @@ def _rows(
         contestants: dict[str, Contestant] = {
             name: partial(_trial, unit, name, job, paths, seen) for name, job in jobs.items()
         }
+        if unit == "bytes" and bytes_goal is not None:
+            contestants["metadata"] = lambda: partial(_metadata_bytes, paths()[0])
         yield Case(
             topic=TOPIC,
             title=what + tail,
             contestants=contestants,
             unit=unit,
-            goal=goal if unit == "s" else None,
+            goal={"s": goal, "bytes": bytes_goal}.get(unit),
             repeats=repeats if unit == "s" else 1,
             warm_up=False,
         )
+
+
+def _in_rounds(n: int) -> Goal:
+    """Half as long again as so many rounds of requests, one after another, take."""
+    return Goal(at_most=1.5 * n * LATENCY_S)
+
+
+def _metadata_bytes(path: Path) -> float:
+    """All of a file that is no chunk."""
+    with h5py.File(path) as file:
+        return float(path.stat().st_size - sum(x.id.get_storage_size() for x in file.values()))
 
 
 def _trial(
@@ -133,24 +156,34 @@ def _server(folder: Path) -> FarServer:
 
 
 def _parsers(*, n_variables: int) -> dict[str, Job]:
-    def job(parse: Callable[[FarServer, Path], int]) -> Job:
-        def ready(server: FarServer, paths: list[Path]) -> Callable[[], int]:
-            def work() -> int:
-                with ThreadPoolExecutor(len(paths)) as pool:
-                    found = list(pool.map(partial(parse, server), paths))
-                require(found == [n_variables] * len(paths), f"found {found} variables")
-                return len(found)
-
-            return work
-
-        return ready
-
-    return {
-        "vzlab": job(_parse_vzlab),
-        "VirtualiZarr": job(_parse_virtualizarr),
-        "kerchunk": job(_parse_kerchunk),
-        "whole file": job(_parse_whole),
+    parsers = {
+        "vzlab": _parse_vzlab,
+        "VirtualiZarr": _parse_virtualizarr,
+        "kerchunk": _parse_kerchunk,
+        "whole file": _parse_whole,
     }
+    return {name: partial(_parse_all, parse, n_variables) for name, parse in parsers.items()}
+
+
+def _one_by_one(n_variables: int) -> Job:
+    return partial(_parse_all, _parse_vzlab, n_variables, threads=False)
+
+
+def _parse_all(
+    parse: Callable[[FarServer, Path], int],
+    n_variables: int,
+    server: FarServer,
+    paths: list[Path],
+    *,
+    threads: bool = True,
+) -> Callable[[], int]:
+    def work() -> int:
+        with ThreadPoolExecutor(len(paths) if threads else 1) as pool:
+            found = list(pool.map(partial(parse, server), paths))
+        require(found == [n_variables] * len(paths), f"found {found} variables")
+        return len(found)
+
+    return work
 
 
 def _without_kerchunk(jobs: dict[str, Job]) -> dict[str, Job]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -12,9 +12,9 @@ import icechunk
 import xarray as xr
 import zarr
 
-from benchmarks import references
+from benchmarks import memory, references
 from benchmarks.files import Files
-from benchmarks.harness import Case, Contestant, Goal, Measure, require, wall
+from benchmarks.harness import Case, Contestant, Goal, Measure, Unit, require, wall
 from benchmarks.references import PREFIX, Columns, columns_of_files
 from benchmarks.scale import Scale
 from vzlab.writers import write_icechunk
@@ -23,7 +23,8 @@ TOPIC = "Write references"
 NOTE = (
     "One variable with references into 100 files. Icechunk writes to a repository in memory; `set` is all before the commit. "
     "The column icechunk is its own bulk call, given columns and lists of urls that are ready: the least there is. Kerchunk "
-    "references go to a temporary folder; VirtualiZarr writes Parquet through kerchunk."
+    "references go to a temporary folder; VirtualiZarr writes Parquet through kerchunk. Memory is what a process grows by "
+    "at most; ten commits are each of a million references."
 )
 
 MOST_S = {"set": 0.4, "json": 1.5, "parquet": 0.4}
@@ -40,7 +41,7 @@ def cases(scale: Scale, _files: Files) -> Iterator[Case]:
     formats: tuple[Format, ...] = ("json", "parquet")
     for n_chunks in scale.n_chunks:
         parts = partial(columns_of_files, n_chunks, scale.n_manifests)
-        setters = {"vzlab": _vzlab, "icechunk": _bulk_call, "VirtualiZarr": _virtualizarr}
+        setters = {"vzlab": _vzlab, "icechunk": bulk_call, "VirtualiZarr": _virtualizarr}
         for step in steps:
             contestants: dict[str, Contestant] = {
                 name: partial(_icechunk, step, setter, parts) for name, setter in setters.items()
@@ -81,6 +82,45 @@ def cases(scale: Scale, _files: Files) -> Iterator[Case]:
                 warm_up=n_chunks < 1_000_000,
             )
 
+    if max(scale.n_chunks) >= 1_000_000:
+        yield from _in_a_process_of_their_own(scale)
+
+
+def _in_a_process_of_their_own(scale: Scale) -> Iterator[Case]:
+    """Memory of a million references, and ten million in commits of a million."""
+
+    def rows(n_references: int, work: memory.Work, names: Sequence[str]) -> dict[Unit, dict[str, Contestant]]:
+        return {
+            unit: {name: partial(_one_measurement, name, n_references, work, unit) for name in names}
+            for unit in ("s", "bytes")
+        }
+
+    most = max(scale.n_chunks)
+    ours = Goal(at_most=1.3, times="icechunk")
+    alone = {"repeats": 1, "warm_up": False}
+    yield Case(
+        topic=TOPIC,
+        title=f"Icechunk, {most:,} references: memory of set",
+        contestants=rows(most, "set", ["vzlab", "icechunk", "VirtualiZarr"])["bytes"],
+        unit="bytes",
+        goal=Goal(at_most=100e6),
+        **alone,
+    )
+    many = rows(10 * most, "batches", ["vzlab", "icechunk"])
+    what = f"Icechunk, {10 * most:,} references, 10 commits on disk"
+    yield Case(topic=TOPIC, title=what, contestants=many["s"], goal=ours, **alone)
+    yield Case(
+        topic=TOPIC, title=f"{what}: memory", contestants=many["bytes"], unit="bytes", goal=ours, **alone
+    )
+
+
+def _one_measurement(name: str, n_references: int, work: memory.Work, unit: Unit) -> Measure:
+    def measure() -> float:
+        taken = memory.taken(name, n_references, work)
+        return taken.seconds if unit == "s" else float(taken.n_bytes)
+
+    return measure
+
 
 def _goal(what: str, n_chunks: int) -> Goal | None:
     """Of a million references, the number that it is set for."""
@@ -91,15 +131,26 @@ def _goal(what: str, n_chunks: int) -> Goal | None:
 # -- Icechunk ----------------------------------------------------------------------------------------------------------
 
 
-def _repository() -> icechunk.Repository:
-    """A new one in memory."""
+def repository_in(storage: icechunk.Storage, *, rows_split: int | None = None) -> icechunk.Repository:
+    """A new one that may refer to the files, its manifests split after so many rows of chunks."""
     config = icechunk.RepositoryConfig.default()
     local = icechunk.local_filesystem_store(PREFIX.removeprefix("file://"))
     config.set_virtual_chunk_container(icechunk.VirtualChunkContainer(PREFIX, local, name="archive"))
-    return icechunk.Repository.create(icechunk.in_memory_storage(), config=config)
+    if rows_split is not None:
+        along = {icechunk.ManifestSplitDimCondition.DimensionName("time"): rows_split}
+        splitting = icechunk.ManifestSplittingConfig.from_dict(
+            {icechunk.ManifestSplitCondition.AnyArray(): along}
+        )
+        config.manifest = icechunk.ManifestConfig(splitting=splitting)
+    return icechunk.Repository.create(storage, config=config)
 
 
-def _session() -> icechunk.Session:
+def _repository() -> icechunk.Repository:
+    """A new one in memory."""
+    return repository_in(icechunk.in_memory_storage())
+
+
+def session_in_memory() -> icechunk.Session:
     """Of a new repository in memory."""
     return _repository().writable_session("main")
 
@@ -110,7 +161,7 @@ def _icechunk(
     set_references = setter(parts())
 
     def changed() -> icechunk.Session:
-        session = _session()
+        session = session_in_memory()
         set_references(session)
         return session
 
@@ -119,7 +170,7 @@ def _icechunk(
     kind = changed().chunk_type("/x", last)
     require(kind == icechunk.ChunkType.virtual, f"the last chunk is {kind}")
     if step == "set":
-        return wall(set_references, _session)
+        return wall(set_references, session_in_memory)
     return wall(lambda session: session.commit("Write references"), changed)
 
 
@@ -170,7 +221,8 @@ def _vzlab(parts: list[Columns]) -> SetReferences:
     return lambda session: write_icechunk(dataset, session)
 
 
-def _bulk_call(parts: list[Columns]) -> SetReferences:
+def bulk_call(parts: list[Columns]) -> SetReferences:
+    """Icechunk's own call, one for each file."""
     urls = [[columns.url] * columns.offsets.size for columns in parts]
     grids = [columns.offsets.shape for columns in parts]
     rows = sum(grid[0] for grid in grids)

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from obstore.store import MemoryStore
 
-from vzlab.errors import UnreachableChunkError
+from vzlab.errors import ShortReadError, UnreachableChunkError
 from vzlab.storage import CachedSource, RequestLog, Source, StoreRegistry
 from vzlab.storage.cached_source import MAX_KEPT_BYTES
 from vzlab.storage.rows import read_rows
+from vzlab.storage.source import LONG_READ_BYTES
 
 DATA = np.random.default_rng(0).integers(0, 256, 3 * 2**20, "u1").tobytes()
 RANGES = [
@@ -90,3 +91,20 @@ def test_rows_are_the_same_near_and_far(tmp_path: Path, kind: str) -> None:
     rows = read_rows(source(kind, tmp_path, RequestLog()), offsets, 300)
     whole = np.frombuffer(DATA + bytes(300), np.uint8)
     np.testing.assert_array_equal(rows, [whole[at : at + 300] for at in offsets])
+
+
+@pytest.mark.parametrize("n_missing", [0, 1, 2**24])
+def test_a_long_range_of_a_file_is_read_whole_or_refused(tmp_path: Path, n_missing: int) -> None:
+    n_bytes = LONG_READ_BYTES + 12_345
+    values = np.random.default_rng(0).integers(0, 256, n_bytes, dtype=np.uint8)
+    (tmp_path / "x").write_bytes(values[: n_bytes - n_missing].tobytes())
+    log = RequestLog()
+    source = StoreRegistry(log=log).open(str(tmp_path / "x"))
+    found = np.zeros(n_bytes - 7, np.uint8)
+    if n_missing > 0:
+        with pytest.raises(ShortReadError, match=f"asked for {n_bytes - 7} bytes at 7"):
+            source.read_into(7, memoryview(found))
+    else:
+        source.read_into(7, memoryview(found))
+        np.testing.assert_array_equal(found, values[7:])
+        assert len(log) == 1

@@ -171,7 +171,7 @@ class ChunkReader:
         n_threads = 1 if sum(lengths) < SMALL_CHUNK_BYTES * len(wanted) else os.cpu_count() or 1
         step = len(wanted) if n_threads == 1 else max(1, len(wanted) // (4 * n_threads))
         runs = [range(start, min(start + step, len(wanted))) for start in range(0, len(wanted), step)]
-        _run(read_some, runs, n_threads)
+        _run(read_some, runs, min(n_threads, len(runs)))
 
     def _read_remote(
         self,

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vzlab.errors import ShortReadError, SourceNotFoundError, UnreachableChunkError, first_line
-from vzlab.manifests.manifest import SourceFile
+from vzlab.manifests import SourceFile
 from vzlab.storage.request_log import RequestKind, RequestLog, logs_of, timed
 
 HEAD_BYTES = 65_536
@@ -23,6 +23,9 @@ HEAD_BYTES = 65_536
 
 AT_ONCE = 32
 """Threads that read many ranges of one source."""
+
+LONG_READ_BYTES = 16 * 2**20
+"""A file's range of no less is read by all cores into a buffer: most of the time goes into memory that is new."""
 
 RANGES_A_CALL = 10
 """Ranges that obstore asks for at once in one call."""
@@ -186,20 +189,33 @@ class LocalSource(Source):
 
     def read_into(self, offset: int, target: memoryview, *, kind: RequestKind = "range") -> None:
         """Read as many bytes as a buffer has into it, without a copy between."""
-        n_read = 0
+        parts = [(offset, target)]
+        if len(target) >= LONG_READ_BYTES:
+            step = -(-len(target) // (os.cpu_count() or 1))
+            parts = [(offset + at, target[at : at + step]) for at in range(0, len(target), step)]
         try:
             with self._timed(offset, len(target), kind):
-                while n_read < len(target):  # preadv stops at 2 GiB on Linux
-                    n_more = os.preadv(self._descriptor, [target[n_read:]], offset + n_read)
-                    if not n_more:
-                        break
-                    n_read += n_more
+                if len(parts) == 1:
+                    n_read = self._fill(*parts[0])
+                else:
+                    with ThreadPoolExecutor(len(parts)) as pool:
+                        n_read = sum(pool.map(self._fill, *zip(*parts, strict=True)))
         except (OSError, OverflowError, ValueError) as error:
             raise self._unreachable(error, offset, len(target)) from error
         if n_read != len(target):
             raise ShortReadError(
                 f"{self.url}: asked for {len(target)} bytes at {offset}, got {n_read}. {_REPLACED}"
             )
+
+    def _fill(self, offset: int, target: memoryview) -> int:
+        """Read into a buffer, and say how many bytes there were."""
+        n_read = 0
+        while n_read < len(target):  # preadv stops at 2 GiB on Linux
+            n_more = os.preadv(self._descriptor, [target[n_read:]], offset + n_read)
+            if not n_more:
+                break
+            n_read += n_more
+        return n_read
 
 
 class ObjectSource(Source):

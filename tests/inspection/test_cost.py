@@ -20,8 +20,7 @@ from tests.archives import DailyFile, write_daily_file, write_daily_files
 from tests.inspection.arrays import BYTES, virtual_array
 from vzlab.inspection import Cost, compare_costs, cost
 from vzlab.inspection.touched import touch_chunks
-from vzlab.manifests import ArrayMetadata, ChunkGrid, ChunkManifest, ManifestArray
-from vzlab.manifests.manifest import SourceFile
+from vzlab.manifests import ArrayMetadata, ChunkGrid, ChunkManifest, ManifestArray, SourceFile
 from vzlab.storage import read_array
 from vzlab.storage.pipeline import ZARRS_OWN
 from vzlab.storage.ranges import merge_ranges

@@ -18,8 +18,7 @@ from tests.archives import write_daily_files
 from tests.servers.http_server import HttpServer
 from tests.servers.s3_server import S3Server
 from tests.writers.stores import array_over, virtual_cube
-from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray
-from vzlab.manifests.manifest import SourceFile
+from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray, SourceFile
 from vzlab.testing import Verification, verify
 from vzlab.writers import write_icechunk, write_kerchunk
 

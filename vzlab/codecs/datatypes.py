@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-type CodecJSON = dict[str, Any]
-"""One Zarr v3 codec: ``{"name": ..., "configuration": {...}}``."""
+type CodecJSON = Mapping[str, Any]
+"""A codec as Zarr v3 writes it: ``{"name": ..., "configuration": {...}}``."""
 
 type Endian = Literal["little", "big"]
 

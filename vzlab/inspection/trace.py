@@ -27,7 +27,7 @@ from vzlab.inspection.resolve import ResolvedArray, resolve_array
 from vzlab.inspection.subjects import name_dtype
 from vzlab.inspection.value_steps import DecodedValue, ValueStep, decode_value
 from vzlab.manifests.codec_axes import is_uncompressed
-from vzlab.manifests.manifest import ChunkReference, ChunkState
+from vzlab.manifests.references import ChunkReference, ChunkState
 from vzlab.storage import Request, RequestLog, url_name
 from vzlab.storage.chunk_reader import name_failure
 

@@ -3,8 +3,9 @@
 from vzlab.manifests.array import ManifestArray
 from vzlab.manifests.chunk_grid import ChunkGrid
 from vzlab.manifests.group import ManifestGroup, UnreadableVariable
-from vzlab.manifests.manifest import ChunkManifest, ChunkReference, SourceFile
+from vzlab.manifests.manifest import ChunkManifest
 from vzlab.manifests.metadata import ArrayMetadata
+from vzlab.manifests.references import ChunkReference, SourceFile
 
 __all__ = [
     "ArrayMetadata",

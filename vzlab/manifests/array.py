@@ -333,7 +333,15 @@ class ManifestArray(Inspected, Tabular, NDArrayOperatorsMixin):
         )
 
     def transpose(self, axes: Sequence[int] | None = None) -> ManifestArray:
-        """Permute axes; stored bytes stay as they are behind a ``transpose`` codec."""
+        """Permute axes; stored bytes stay as they are behind a ``transpose`` codec.
+
+        Raises
+        ------
+        ValueError
+            If the axes are not those of the array, each once.
+        VirtualArrayError
+            If the codec chain depends on the order of the axes.
+        """
         order = list(range(self.ndim))[::-1] if axes is None else list(normalize_axis_tuple(axes, self.ndim))
         if len(order) != self.ndim:
             raise ValueError(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from vzlab.codecs import CodecJSON
 from vzlab.errors import VirtualArrayError
 
-type CodecChain = tuple[Mapping[str, Any], ...]
+type CodecChain = tuple[CodecJSON, ...]
 
 _SHAPELESS_SERIALIZERS = frozenset({"bytes", "vlen-utf8", "vlen-bytes"})
 _SHAPELESS_FILTERS = frozenset({"scale_offset", "cast_value"})
 
 
-def is_uncompressed(codecs: Sequence[Mapping[str, Any]]) -> bool:
+def is_uncompressed(codecs: Sequence[CodecJSON]) -> bool:
     """Whether stored bytes are the elements of the chunk in C order and nothing else."""
     return len(codecs) == 1 and codecs[0]["name"] == "bytes"
 
@@ -24,9 +25,15 @@ def crop_codec(stored_shape: Sequence[int]) -> dict[str, Any]:
 
 
 def insert_axis(codecs: CodecChain, axis: int, ndim: int) -> CodecChain:
-    """The chain for chunks that gained a length-1 axis; `ndim` is the rank before."""
+    """The chain for chunks that gained a length-1 axis; `ndim` is the rank before.
+
+    Raises
+    ------
+    VirtualArrayError
+        If the chain depends on the rank.
+    """
     head, rest = _split_head(codecs, "expand_dims")
-    changed: list[Mapping[str, Any]] = []
+    changed: list[CodecJSON] = []
     for codec in head:
         if codec["name"] == "transpose":
             order = [i + (i >= axis) for i in _order(codec, ndim)]
@@ -38,9 +45,15 @@ def insert_axis(codecs: CodecChain, axis: int, ndim: int) -> CodecChain:
 
 
 def drop_axis(codecs: CodecChain, axis: int, ndim: int) -> CodecChain:
-    """The chain for chunks that lost a length-1 axis; `ndim` is the rank before."""
+    """The chain for chunks that lost a length-1 axis; `ndim` is the rank before.
+
+    Raises
+    ------
+    VirtualArrayError
+        If the chain depends on the rank, or chunks are stored longer along the axis.
+    """
     head, rest = _split_head(codecs, "indexing with an integer")
-    changed: list[Mapping[str, Any]] = []
+    changed: list[CodecJSON] = []
     for codec in head:
         if codec["name"] == "transpose":
             changed.append(_transpose([i - (i > axis) for i in _order(codec, ndim) if i != axis]))
@@ -59,6 +72,11 @@ def permute_axes(codecs: CodecChain, axes: Sequence[int]) -> CodecChain:
     """The chain for chunks transposed by `axes`, whose stored bytes stay as they are.
 
     Zarr's ``transpose`` codec with ``order`` stores ``chunk.transpose(order)``.
+
+    Raises
+    ------
+    VirtualArrayError
+        If the chain depends on the order of the axes.
     """
     head, rest = _split_head(codecs, "transpose")
     if any(codec["name"] != "transpose" for codec in head):
@@ -90,7 +108,7 @@ def _split_head(codecs: CodecChain, operation: str) -> tuple[CodecChain, CodecCh
     )
 
 
-def _order(codec: Mapping[str, Any], ndim: int) -> list[int]:
+def _order(codec: CodecJSON, ndim: int) -> list[int]:
     order = codec["configuration"]["order"]
     if order == "C":
         return list(range(ndim))
@@ -103,7 +121,7 @@ def _transpose(order: Sequence[int]) -> dict[str, Any]:
     return {"name": "transpose", "configuration": {"order": list(order)}}
 
 
-def _without_identity(codecs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _without_identity(codecs: Sequence[CodecJSON]) -> list[CodecJSON]:
     return [
         codec
         for codec in codecs

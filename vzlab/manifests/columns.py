@@ -10,7 +10,13 @@ import numpy.typing as npt
 
 
 def as_column[T: np.generic](values: npt.ArrayLike, dtype: type[T]) -> npt.NDArray[T]:
-    """A read-only view of the values as a column, not copied if the type is right."""
+    """A read-only view of the values as a column, not copied if the type is right.
+
+    Raises
+    ------
+    ValueError
+        If a value is negative.
+    """
     column = np.asarray(values)
     if column.dtype != dtype:
         if column.size and column.dtype.kind == "i" and int(column.min()) < 0:

@@ -8,8 +8,9 @@ from typing import Any
 
 from vzlab.display import Inspected
 from vzlab.manifests.array import ManifestArray
-from vzlab.manifests.manifest import ChunkManifest, SourceFile
+from vzlab.manifests.manifest import ChunkManifest
 from vzlab.manifests.metadata import same_json
+from vzlab.manifests.references import SourceFile
 from vzlab.manifests.tabular import Tabular
 
 

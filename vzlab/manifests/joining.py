@@ -90,7 +90,13 @@ def expand_dims(array: ManifestArray | npt.NDArray[Any], axis: int) -> Any:
 
 
 def broadcast_to(array: ManifestArray, shape: Sequence[int]) -> ManifestArray:
-    """Repeat along new leading axes and along axes of length 1, each repetition referring to the same bytes."""
+    """Repeat along new leading axes and along axes of length 1, each repetition referring to the same bytes.
+
+    Raises
+    ------
+    ValueError
+        If another axis would have to change its length.
+    """
     shape = tuple(int(n) for n in shape)
     for _ in range(len(shape) - array.ndim):
         array = array[None]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +13,7 @@ import numpy.typing as npt
 from vzlab.errors import UnvirtualizableError
 from vzlab.manifests.columns import as_column, held_bytes, total, unrepeated
 from vzlab.manifests.inline import Chunk, as_chunks, memory_of, parts_of
+from vzlab.manifests.references import ChunkReference, SourceFile
 
 MISSING = 0xFFFFFFFF
 """Source index of a chunk that was never written."""
@@ -24,37 +23,6 @@ INLINE = 0xFFFFFFFE
 
 MAX_CHUNKS = 1 << 59
 """Chunks of one array: numpy numbers no more elements of eight bytes."""
-
-type ChunkState = Literal["virtual", "inline", "missing"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SourceFile:
-    """A file or object that chunks lie in, as it was when it was parsed."""
-
-    url: str
-    """Absolute url, percent-encoded."""
-    size_bytes: int | None = None
-    """Length of the whole file."""
-    etag: str | None = None
-    """Entity tag that the object store gave, quotes and all."""
-    last_modified: datetime | None = None
-    """Time of the last change, with its time zone."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ChunkReference:
-    """One chunk's entry in a manifest."""
-
-    state: ChunkState
-    source: SourceFile | None = None
-    """Where its bytes lie, if it is virtual."""
-    offset: int = 0
-    """First byte within the source."""
-    length: int = 0
-    """Number of bytes."""
-    data: bytes | None = None
-    """The bytes themselves, if it is inline."""
 
 
 class ChunkManifest:
@@ -205,6 +173,11 @@ class ChunkManifest:
             or to bytes. Chunks that are not named are missing.
         grid_shape : sequence of int
             Number of chunks along each dimension.
+
+        Raises
+        ------
+        ValueError
+            If a chunk does not lie in the grid.
 
         Examples
         --------

@@ -12,11 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from vzlab.codecs import CodecJSON
 from vzlab.errors import UnsupportedDataTypeError
 from vzlab.manifests.chunk_grid import ChunkGrid, DimensionChunks
-
-type CodecDict = Mapping[str, Any]
-"""A codec as Zarr v3 writes it: ``{"name": ..., "configuration": {...}}``."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,7 +42,7 @@ class ArrayMetadata:
     """Zarr data type, such as ``"int16"``, or a mapping for one with parameters."""
     chunks: tuple[DimensionChunks, ...]
     """Chunk length, or every chunk length, of each dimension."""
-    codecs: tuple[CodecDict, ...]
+    codecs: tuple[CodecJSON, ...]
     """The codec chain in encoding order."""
     fill_value: Any
     """JSON form of the value that a missing chunk reads as."""
@@ -69,7 +67,7 @@ class ArrayMetadata:
         shape: Sequence[int],
         dtype: np.dtype[Any] | str,
         chunks: Sequence[DimensionChunks],
-        codecs: Sequence[CodecDict],
+        codecs: Sequence[CodecJSON],
         fill_value: Any = None,
         attributes: Mapping[str, Any] | None = None,
         dimension_names: Sequence[str | None] | None = None,
@@ -128,7 +126,7 @@ class ArrayMetadata:
         *,
         shape: Sequence[int],
         chunks: Sequence[DimensionChunks],
-        codecs: Sequence[CodecDict] | None = None,
+        codecs: Sequence[CodecJSON] | None = None,
     ) -> ArrayMetadata:
         """The same kind of array in another shape; names of dimensions do not survive a change of rank."""
         names = self.dimension_names if len(shape) == self.ndim else None

@@ -120,6 +120,8 @@ def expand_key(key: Any, shape: Sequence[int]) -> tuple[list[AxisIndexer], list[
     VirtualArrayError
         For boolean masks of more than one dimension and for pointwise indexing with several arrays of several
         dimensions, which no chunk reference can express.
+    IndexError
+        If there are more indices than dimensions, or a mask is of another length than its axis.
     """
     ndim = len(shape)
     parts = list(key) if isinstance(key, tuple) else [key]

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from vzlab.codecs import bytes_codecs
+from vzlab.codecs import CodecJSON, bytes_codecs
 from vzlab.errors import CorruptFileError
 from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray
-from vzlab.manifests.metadata import CodecDict
 from vzlab.storage import Source
 
 MIN_CHUNK_BYTES = 65_536
@@ -33,7 +32,7 @@ class Block:
     """With the byte order of the file."""
     stored_itemsize: int | None = None
     """Bytes of an element as stored, if not those of `dtype`."""
-    codecs: Sequence[CodecDict] | None = None
+    codecs: Sequence[CodecJSON] | None = None
     """The codec chain; None is the plain one of `dtype`."""
 
     @property

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from vzlab.codecs import CodecJSON
 from vzlab.errors import CorruptFileError, UnsupportedFormatError, UnvirtualizableError
 from vzlab.manifests import ManifestArray, ManifestGroup, UnreadableVariable
-from vzlab.manifests.metadata import CodecDict
 from vzlab.parsers.base import LoadedVariable, Parser
 from vzlab.parsers.contiguous import MIN_CHUNK_BYTES, Block, block_array
 from vzlab.storage import Source, StoreRegistry, as_registry, read_array
@@ -170,7 +170,7 @@ def _dimension_names(tensors: Mapping[str, _Tensor]) -> dict[str, tuple[str, ...
     return names
 
 
-def _float_codecs(size: int, exponent_bits: int, mantissa_bits: int, specials: str) -> tuple[CodecDict, ...]:
+def _float_codecs(size: int, exponent_bits: int, mantissa_bits: int, specials: str) -> tuple[CodecJSON, ...]:
     configuration = {
         "elementsize": size,
         "sign": exponent_bits + mantissa_bits,

@@ -17,7 +17,6 @@ from vzlab.codecs import CodecJSON, Hdf5Filter, bytes_codecs, codecs_from_filter
 from vzlab.errors import UnvirtualizableError
 from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray, SourceFile
 from vzlab.manifests.chunk_grid import DimensionChunks
-from vzlab.manifests.metadata import CodecDict
 from vzlab.parsers.base import check_bounds
 from vzlab.parsers.hdf5.chunk_index import read_chunk_index
 from vzlab.parsers.hdf5.datatypes import StoredType, encode_fill, stored_type
@@ -35,7 +34,7 @@ _h5d = h5py.h5d
 MAX_CHUNKS = 100_000_000
 """A variable whose grid has more chunks is refused: its manifest would take 2 GB, written chunks or not."""
 
-type Prepared = tuple[tuple[DimensionChunks, ...], tuple[CodecDict, ...], ChunkManifest, str]
+type Prepared = tuple[tuple[DimensionChunks, ...], tuple[CodecJSON, ...], ChunkManifest, str]
 """Chunk shape, codecs, manifest, and what decoded the chunk index."""
 
 
@@ -92,7 +91,7 @@ def read_array_layout(
     fill = layout.fill_value
     data_type: Any = stored.data_type
     chunks: tuple[DimensionChunks, ...]
-    codecs: tuple[CodecDict, ...]
+    codecs: tuple[CodecJSON, ...]
     if stored.handling == "text":
         data_type, fill, chunks, codecs, manifest = inline_text(layout.node)
         decoder = ""

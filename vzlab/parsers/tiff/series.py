@@ -12,7 +12,7 @@ import numpy as np
 from vzlab.codecs import CodecJSON, bytes_codecs
 from vzlab.errors import CorruptFileError, UnvirtualizableError
 from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray, SourceFile
-from vzlab.manifests.metadata import CodecDict, same_json
+from vzlab.manifests.metadata import same_json
 from vzlab.parsers.base import check_bounds
 from vzlab.parsers.tiff.layout import read_page, stored_dtype
 
@@ -68,7 +68,7 @@ def read_series(
     return ManifestArray(metadata=metadata, manifest=_stacked(planes, outer)), names
 
 
-def _behind(codecs: tuple[CodecDict, ...], n_outer: int) -> tuple[CodecDict, ...]:
+def _behind(codecs: tuple[CodecJSON, ...], n_outer: int) -> tuple[CodecJSON, ...]:
     """A page's codecs for chunks that have more dimensions in front."""
     if not n_outer or codecs[0]["name"] != "transpose":
         return codecs

@@ -30,7 +30,7 @@ def main(browser: str = "/usr/bin/chromium") -> None:
         chromium = playwright.chromium.launch(executable_path=browser, args=ARGUMENTS)
         for name, view in views.items():
             page_file = Path(folder) / f"{name}.html"
-            page_file.write_text(to_page(view), encoding="utf-8")
+            page_file.write_text(to_page(view).replace(folder, ""), encoding="utf-8")
             for scheme in ("light", "dark"):
                 page = chromium.new_page(
                     viewport={"width": 860, "height": 400}, color_scheme=scheme, device_scale_factor=1.5

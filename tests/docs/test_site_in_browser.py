@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,6 +36,14 @@ def test_search_finds_a_word_without_a_network(browser: Any, address: str) -> No
         result = watched.page.locator(".md-search-result__link[href*='glossary']").first
         result.wait_for(state="attached", timeout=20_000)
         assert watched.elsewhere == []
+
+
+def test_search_works_from_a_disk(browser: Any, site: Path) -> None:
+    with Watched(browser, (site / "index.html").as_uri()) as watched:
+        watched.page.get_by_role("textbox", name="Search").press_sequentially("rectilinear", delay=50)
+        result = watched.page.locator(".md-search-result__link[href*='glossary']").first
+        result.wait_for(state="attached", timeout=20_000)
+        assert watched.logged == []
 
 
 def test_outputs_of_a_notebook_keep_their_own_style(browser: Any, address: str) -> None:

@@ -1,4 +1,4 @@
-"""The JSON Schema of an inspection's JSON form, made from the model that it is the form of."""
+"""The JSON Schema of a JSON form, made from the model that it is the form of: an inspection, or another document."""
 
 from __future__ import annotations
 
@@ -33,15 +33,11 @@ _NEVER_WRITTEN = frozenset({"slicer"})
 
 def inspection_schema() -> dict[str, Any]:
     """Give the schema of `Inspection.to_dict`: JSON Schema, draft 2020-12, with what each field means."""
-    definitions: dict[str, Any] = {}
-    root = _of_dataclass(Inspection, definitions)
     totals = {
         name: {"type": ["integer", "null"]}
         for name in ("n_variables", "n_groups", "n_chunks", "raw_bytes", "stored_bytes", "file_bytes")
     }
-    root["properties"] = {
-        "schema": {"const": SCHEMA},
-        **root["properties"],
+    derived = {
         "totals": {
             "type": "object",
             "properties": totals,
@@ -49,10 +45,28 @@ def inspection_schema() -> dict[str, Any]:
             "additionalProperties": False,
         },
     }
-    root["required"] = ["schema", *root["required"], "totals"]
+    return document_schema(Inspection, SCHEMA, derived)
+
+
+def document_schema(kind: type, name: str, derived: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the schema of the fields of a dataclass, with its name in `schema`, and what is `derived` from the fields.
+
+    Parameters
+    ----------
+    kind : type
+        A dataclass.
+    name : str
+        Of the schema, with its number: ``"vzlab-inspection/1"``.
+    derived : mapping
+        Schemas of further properties by their names.
+    """
+    definitions: dict[str, Any] = {}
+    root = _of_dataclass(kind, definitions)
+    root["properties"] = {"schema": {"const": name}, **root["properties"], **derived}
+    root["required"] = ["schema", *root["required"], *derived]
     return {
         "$schema": _DIALECT,
-        "title": SCHEMA,
+        "title": name,
         **root,
         "$defs": {name: definitions[name] for name in sorted(definitions)},
     }

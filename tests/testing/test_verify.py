@@ -12,8 +12,10 @@ import icechunk
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 
 import vzlab as vz
+import vzlab.testing as vt
 from tests.archives import write_daily_files
 from tests.servers.http_server import HttpServer
 from tests.servers.s3_server import S3Server
@@ -220,9 +222,22 @@ def test_codecs_that_few_know_are_named(files: list[Path], tmp_path: Path) -> No
 
 def test_a_store_without_references_is_not_passed(tmp_path: Path) -> None:
     xr.Dataset({"v": ("x", np.arange(3))}).to_zarr(tmp_path / "plain", consolidated=False)
-    found = verify(tmp_path / "plain")
+    found = verify(zarr.open_group(tmp_path / "plain", mode="r"))
     assert (found.verdict, found.exit_code) == ("UNVERIFIED", 1)
     assert "does not say where its chunks lie" in found.gaps[0].reason
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_chunks_of_a_plain_store_are_looked_at(zarr_format: Any, tmp_path: Path, capfd: Any) -> None:
+    plain, alone = tmp_path / "plain", tmp_path / "alone"
+    xr.Dataset({"v": ("x", np.arange(3))}).to_zarr(plain, zarr_format=zarr_format, consolidated=zarr_format == 2)
+    zarr.create_array(alone, data=np.arange(3), zarr_format=zarr_format)
+    for store in (plain, alone):
+        found = verify(store)
+        assert (found.verdict, found.n_references) == ("PASS", 1)
+        assert "Kerchunk" not in found.subject
+        assert vt.compare(store, store).passed
+    assert capfd.readouterr().err == "", "nobody is warned of a repository that is none"
 
 
 def test_report_is_text_json_and_a_page(files: list[Path], tmp_path: Path) -> None:

@@ -13,11 +13,12 @@ import numpy as np
 import xarray as xr
 
 from vzlab.datasets import is_virtual, manifest_array, open_virtual_dataset
+from vzlab.detection import detect_format
 from vzlab.errors import WriteError
 from vzlab.manifests import ChunkManifest, SourceFile
 from vzlab.storage import as_registry, normalize_url
 from vzlab.testing.verification import Verification
-from vzlab.testing.verify import is_kerchunk, verify
+from vzlab.testing.verify import verify
 from vzlab.writers.contents import sources_of, take_apart
 from vzlab.writers.sources_seen import sources_metadata
 
@@ -105,11 +106,14 @@ def refresh(
         urls = (report or verify(target, branch=branch, storage_options=options)).to_virtualize
     if not urls:
         return Refresh(urls=(), snapshot_id=None, n_references=0)
-    if isinstance(target, str | os.PathLike) and is_kerchunk(os.fspath(target), as_registry(None, options)):
+    stores = as_registry(None, options)
+    if isinstance(target, str | os.PathLike) and detect_format(normalize_url(target), stores).key.startswith(
+        "kerchunk"
+    ):
         from vzlab.testing.refresh_references import refresh_references
 
         read = open_file or partial(open_virtual_dataset, loadable_variables=[], storage_options=options)
-        n = refresh_references(target, urls, read, as_registry(None, options))
+        n = refresh_references(target, urls, read, stores)
         return Refresh(urls=urls, snapshot_id=None, n_references=n)
     from vzlab.writers import write_icechunk
     from vzlab.writers.relocation import stored_manifests

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import zarr
@@ -14,7 +13,7 @@ from vzlab.codecs import describe_chain
 from vzlab.datasets import open_group
 from vzlab.detection import detect_format
 from vzlab.manifests import SourceFile
-from vzlab.storage import StoreRegistry, as_registry, local_path, normalize_url
+from vzlab.storage import StoreRegistry, as_registry, normalize_url
 from vzlab.storage.source_files import FileFacts, Unavailable
 from vzlab.testing.comparison import Finding
 from vzlab.testing.record import Record
@@ -101,12 +100,13 @@ def _opened(
     """What to look at, what its commits say that files were, and its name."""
     name = ""
     if isinstance(x, str | os.PathLike):
-        from vzlab.writers.containers import is_repository, open_icechunk
+        from vzlab.writers.containers import open_icechunk
 
         location = os.fspath(x)
-        if is_kerchunk(location, registry):
+        format_key = detect_format(normalize_url(location), registry).key
+        if format_key.startswith("kerchunk"):
             return open_group(location, registry=registry), {}, f"{_KERCHUNK} {location}"
-        if not is_repository(location, storage_options):
+        if format_key != "icechunk":
             return x, {}, ""
         name = f"Icechunk repository {location}"
         x = open_icechunk(location, storage_options=storage_options)
@@ -115,17 +115,6 @@ def _opened(
     from vzlab.writers.sources_seen import sources_seen as seen_by_commits
 
     return x.readonly_session(branch).store, seen_by_commits(x, branch), name
-
-
-def is_kerchunk(location: str, registry: StoreRegistry) -> bool:
-    """Whether a path or url is that of Kerchunk references, by its name or what is in the folder."""
-    url = normalize_url(location)
-    path = local_path(url)
-    if location.endswith(".json"):
-        return True
-    if path is not None:
-        return (Path(path) / ".zmetadata").is_file()
-    return detect_format(url, registry).key == "kerchunk-parquet"
 
 
 def _check_by_store(

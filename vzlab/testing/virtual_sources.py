@@ -17,7 +17,7 @@ import zarr.abc.store
 from vzlab.datasets import dataset_to_group, is_virtual, open_group
 from vzlab.detection import detect_format
 from vzlab.manifests import ChunkGrid, ManifestArray, ManifestGroup
-from vzlab.storage import ManifestStore, StoreRegistry, local_path, normalize_url
+from vzlab.storage import ManifestStore, StoreRegistry, normalize_url
 from vzlab.testing.decoding import decode_variable, open_decoded
 from vzlab.testing.virtual_side import VirtualSide, VirtualVariable
 from vzlab.writers.stored_references import chunk_manifest
@@ -68,9 +68,6 @@ def _of_location(location: str, registry: StoreRegistry) -> VirtualSide:
 
         repository = open_icechunk(url, storage_options=registry.storage_options)
         return _of_store(repository.readonly_session("main").store, f"Icechunk repository {location}")
-    path = local_path(url)
-    if format_key == "zarr" and path is not None:
-        return _of_zarr(zarr.open_group(path, mode="r"), description=f"Zarr group {location}")
     made_of = "Kerchunk references" if format_key.startswith("kerchunk") else "references made of"
     side = _of_group(open_group(url, registry=registry), registry, f"{made_of} {location}")
     if format_key not in _REFERENCES:

@@ -104,7 +104,7 @@ def test_groups(tmp_path: Path) -> None:
         assert builder.target.to is not None
         assert list(manifests_of(builder.target.to)) == ["ocean/t"]
     assert one.run("write")
-    with pytest.raises(Exception, match="no group /sea"):
+    with pytest.raises(StepError, match="no group /sea"):
         _ = sources.choose(group=["sea"], concat_dim="time").cube
 
 

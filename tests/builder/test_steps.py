@@ -266,6 +266,7 @@ def test_work_ends_when_progress_raises_and_goes_on_later(files: list[Path]) -> 
 
     with pytest.raises(KeyboardInterrupt):
         builder.run("combine", stop)
+    assert list(builder.kept("opened")) == list(builder.files[:2])
     assert builder.preview.n_files == 4
 
 

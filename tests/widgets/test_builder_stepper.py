@@ -13,6 +13,7 @@ import vzlab as vz
 from tests.builder.archives import daily_archive, manifests_of
 from vzlab.builder import STEPS, Builder, Step, call
 from vzlab.widgets import BuilderStepper
+from vzlab.widgets.background import BackgroundWork
 
 
 @pytest.fixture
@@ -104,6 +105,44 @@ def test_an_error_is_shown_at_the_step_that_caused_it(archive: list[Path], tmp_p
     click(empty, "write")
     assert open_steps(empty) == ["sources"]
     assert "first" in empty.messages["sources"].value
+
+
+def test_a_step_that_failed_says_so_until_it_is_taken_again(archive: list[Path], tmp_path: Path) -> None:
+    stepper = vz.build()
+    fill(stepper, "sources", locations=str(tmp_path / "nowhere.nc"))
+    click(stepper, "sources")
+    assert stepper.headers["sources"].description == "1. Sources — failed"
+    assert "nowhere.nc" in stepper.messages["sources"].value
+    fill(stepper, "sources", locations="\n".join(map(str, archive)))
+    click(stepper, "sources")
+    assert stepper.headers["sources"].description == "1. Sources — taken"
+    assert stepper.messages["sources"].value == ""
+
+
+def test_a_check_shows_its_matrix_to_be_pointed_at(archive: list[Path]) -> None:
+    stepper = vz.build(archive)
+    click(stepper, "check")
+    (matrix,) = stepper.matrix.children
+    assert matrix.spec["kind"] == "matrix"
+    assert matrix.spec["alt"] == stepper.builder.report.headline
+    fill(stepper, "sources", locations=str(archive[0]))
+    click(stepper, "sources")
+    assert stepper.matrix.children == ()
+
+
+def test_thousands_of_files_are_told_of_some_times_a_second_and_at_the_end() -> None:
+    told: list[int] = []
+    work = BackgroundWork(lambda _, done, __: told.append(done))
+
+    def long(tell: Any) -> None:
+        for done in range(5_001):
+            tell("Open files", done, 5_000)
+
+    work.start(long, lambda *_: None)
+    assert work.wait(30)
+    assert told[0] == 0
+    assert told[-1] == 5_000
+    assert len(told) < 500
 
 
 def test_work_is_done_beside_the_kernel_and_can_be_cancelled(

@@ -68,9 +68,11 @@ def cube(builder: Builder, progress: work.Progress) -> Any:
 
 def _opened(builder: Builder, progress: work.Progress) -> list[Any]:
     """Every file as references; only those that are not open yet are opened."""
-    known = builder.kept("opened") or {}
+    known = dict(builder.kept("opened") or {})
     files = builder.files
     if not known.keys() >= set(files):
-        known = work.opened_files(builder, known, progress)
-        builder.keep("opened", known)
+        try:
+            work.open_files(builder, known, progress)
+        finally:
+            builder.keep("opened", known)
     return [known[url] for url in files]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from vzlab.datasets import CompatibilityReport
     from vzlab.inspection import Inspection
     from vzlab.testing import Comparison, Verification
+
+_TELLS_EVERY_S = 0.5
 
 type Progress = Callable[[str, int, int], None]
 """Told of what is done, how much of it is done, and of how much (0 if that is not known). What it raises ends the work."""
@@ -109,8 +111,8 @@ def inspection_of(builder: Builder, number: int) -> Inspection:
         return inspect(files[number], registry=registry_of(builder), **_parser(builder))
 
 
-def opened_files(builder: Builder, known: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-    """Each file as references, those that are known already left as they are."""
+def open_files(builder: Builder, found: dict[str, Any], progress: Progress) -> None:
+    """Open each file as references that is not among those found, and put it there: what was opened stays if this is ended."""
     choices = builder.choices
     open_file = open_virtual_datatree if choices.is_tree else open_virtual_dataset
     options = {**choices.opening(), **_parser(builder), "registry": registry_of(builder)}
@@ -124,17 +126,19 @@ def opened_files(builder: Builder, known: Mapping[str, Any], progress: Progress)
                 with at("choose", builder, url_name(url)):
                     raise error from None
 
-    missing = [url for url in dict.fromkeys(builder.files) if url not in known]
-    found = dict(known)
-    progress("Open files", len(found), len(found) + len(missing))
+    missing = [url for url in dict.fromkeys(builder.files) if url not in found]
+    total = len(found) + len(missing)
+    progress("Open files", len(found), total)
     pool = ThreadPoolExecutor(OPENED_AT_ONCE)
     try:
-        for url, opened in zip(missing, pool.map(open_one, missing), strict=True):
-            found[url] = opened
-            progress("Open files", len(found), len(known) + len(missing))
+        for url, opening in [(url, pool.submit(open_one, url)) for url in missing]:
+            # Whoever asked may want an end while one file far away does not come.
+            while not wait([opening], timeout=_TELLS_EVERY_S).done:
+                progress("Open files", len(found), total)
+            found[url] = opening.result()
+            progress("Open files", len(found), total)
     finally:
-        pool.shutdown(cancel_futures=True)
-    return found
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def report_of(builder: Builder, opened: list[Any]) -> CompatibilityReport:

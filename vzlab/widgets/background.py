@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
+
+_TELLS_EVERY_S = 0.1
+"""Progress of one kind is passed on no more often, but for its end: of thousands of files, most would be seen by nobody."""
 
 
 class CancelledError(Exception):
@@ -24,6 +28,7 @@ class BackgroundWork:
         self._on_progress = on_progress
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
+        self._told = ("", 0.0)
 
     @property
     def is_running(self) -> bool:
@@ -45,6 +50,7 @@ class BackgroundWork:
         if self.is_running:
             raise RuntimeError("Something is under way: wait for it, or cancel it")
         self._stop.clear()
+        self._told = ("", 0.0)
 
         def run() -> None:
             try:
@@ -70,4 +76,8 @@ class BackgroundWork:
     def _tell(self, text: str, done: int, total: int) -> None:
         if self._stop.is_set():
             raise CancelledError
+        last, told_at = self._told
+        if text == last and done < total and time.monotonic() - told_at < _TELLS_EVERY_S:
+            return
+        self._told = (text, time.monotonic())
         self._on_progress(text, done, total)

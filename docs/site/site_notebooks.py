@@ -12,6 +12,7 @@ from vzlab.learn.notebooks import without_solutions
 
 _FORMS = ("text/html", "image/svg+xml", "image/png", "text/markdown", "text/plain")
 """Forms of an output, the best first."""
+_WIDGET = "application/vnd.jupyter.widget-view+json"
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -93,6 +94,8 @@ def _shown(output: dict[str, Any]) -> str:
     form = next((form for form in _FORMS if form in data), None)
     if form is None:
         return ""
+    if form == "text/plain" and _WIDGET in data:
+        return "<p>A widget stands here in a running notebook: <code>vzlab lab</code> starts one.</p>"
     value = "".join(data[form])
     if form in {"text/html", "image/svg+xml"}:
         # A shadow root keeps the site's styles for tables and details out; colour and font are inherited.

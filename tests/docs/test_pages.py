@@ -119,3 +119,10 @@ def test_a_solution_is_folded_away(made: dict[str, ModuleType]) -> None:
 @pytest.mark.parametrize("path", sorted((DOCS / "site").glob("*.py")), ids=lambda path: path.stem)
 def test_what_makes_pages_says_its_job(path) -> None:
     assert (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").strip()
+
+
+def test_a_widget_of_a_notebook_is_said_to_be_one(made: dict[str, ModuleType]) -> None:
+    path = ROOT / "notebooks" / "08-see-it.ipynb"
+    page = made["notebooks"].fill_outputs(made["notebooks"].notebook_page(path), path)
+    assert "A widget stands here" in page
+    assert "BuilderStepper(" not in page

@@ -230,7 +230,9 @@ def test_a_store_without_references_is_not_passed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("zarr_format", [2, 3])
 def test_chunks_of_a_plain_store_are_looked_at(zarr_format: Any, tmp_path: Path, capfd: Any) -> None:
     plain, alone = tmp_path / "plain", tmp_path / "alone"
-    xr.Dataset({"v": ("x", np.arange(3))}).to_zarr(plain, zarr_format=zarr_format, consolidated=zarr_format == 2)
+    xr.Dataset({"v": ("x", np.arange(3))}).to_zarr(
+        plain, zarr_format=zarr_format, consolidated=zarr_format == 2
+    )
     zarr.create_array(alone, data=np.arange(3), zarr_format=zarr_format)
     for store in (plain, alone):
         found = verify(store)

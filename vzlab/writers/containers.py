@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from vzlab.errors import MissingDependencyError, WriteError
-from vzlab.storage import local_path, normalize_url
+from vzlab.storage import normalize_url
 from vzlab.storage.gate import pass_gate
 from vzlab.storage.icechunk_storage import SCHEMES, open_storage
 from vzlab.storage.options import AzureOptions, GcsOptions, S3Options
@@ -54,17 +54,6 @@ def repository_config(
     except icechunk.NotFoundError as error:
         raise FileNotFoundError(f"No Icechunk repository at {x}") from error
     return icechunk.RepositoryConfig.default() if config is None else config
-
-
-def is_repository(location: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> bool:
-    """Whether there is an Icechunk repository at a path or url; asks only where there can be one."""
-    url = normalize_url(location)
-    if SCHEMES.get(urlsplit(url).scheme) not in {"file", "s3", "gcs", "azure"}:
-        return False
-    path = local_path(url)
-    if path is not None and not os.path.isdir(path):  # noqa: PTH112 - Icechunk would make the folder
-        return False
-    return icechunk.Repository.exists(open_storage(location, storage_options))
 
 
 def chunk_prefixes(x: RepositoryLike, *, storage_options: Mapping[str, Any] | None = None) -> tuple[str, ...]:

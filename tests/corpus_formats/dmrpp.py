@@ -38,7 +38,8 @@ def _read(array: ManifestArray) -> Any:
         values = read_array(array, as_registry(None))
     except VzlabError as error:
         return str(error)
-    return values
+    # A scalar text is bytes, as in HDF5.
+    return np.asarray(values.item().encode()) if values.dtype.kind == "T" and values.ndim == 0 else values
 
 
 def _records(group: ManifestGroup) -> Any:

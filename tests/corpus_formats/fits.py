@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -37,14 +38,17 @@ def _attempt(read: Any) -> Any:
 
 
 def scaled(array: ManifestArray) -> Any:
-    """Values as astropy scales them: small integers to float32, others to float64."""
+    """Pixels as astropy scales them: small integers to float32, others to float64; so too where some are blank."""
     values = read_array(array, as_registry(None))
     attributes = array.metadata.attributes
-    if not {"scale_factor", "add_offset"} & set(attributes):
-        return values
     wide = np.float32 if values.dtype.kind in "iu" and values.dtype.itemsize <= 2 else np.float64
     if values.dtype.kind == "f":
         wide = values.dtype.type
+    told = {"scale_factor", "add_offset"} | ({"_FillValue"} if values.dtype.kind in "iu" else set())
+    return _scaled(values, attributes, wide) if told & set(attributes) else values
+
+
+def _scaled(values: Any, attributes: Mapping[str, Any], wide: Any) -> Any:
     missing = values == attributes["_FillValue"] if "_FillValue" in attributes else None
     result = values.astype(wide)
     result *= wide(attributes.get("scale_factor", 1))
@@ -66,7 +70,11 @@ def records(table: ManifestGroup) -> Any:
 
 
 def _column(array: ManifestArray) -> Any:
-    values = scaled(array)
+    """Cells; astropy scales those of tables to float64, and null ones too."""
+    values = read_array(array, as_registry(None))
+    attributes = {key: v for key, v in array.metadata.attributes.items() if key != "_FillValue"}
+    if {"scale_factor", "add_offset"} & set(attributes):
+        values = _scaled(values, attributes, np.float64)
     if values.dtype.kind != "S":
         return values
     texts = np.char.decode(values, "ascii", "replace")

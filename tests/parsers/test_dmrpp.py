@@ -214,6 +214,60 @@ def test_inline_values_of_every_kind(tmp_path: Path) -> None:
     assert read(array_of(group, "scalar")).item() == "Grüße"
 
 
+@pytest.mark.parametrize(
+    ("pad", "strpad"), [("space_pad", h5py.h5t.STR_SPACEPAD), ("null_term", h5py.h5t.STR_NULLTERM)]
+)
+@pytest.mark.parametrize("fill", ["", "unsupported-string"])
+def test_texts_lose_their_padding_as_in_hdf5(pad: str, strpad: int, fill: str, tmp_path: Path) -> None:
+    stored = b"Parting" + (b"is so  " if pad == "space_pad" else b"swe\0et.")
+    kind = h5py.h5t.C_S1.copy()
+    kind.set_size(7)
+    kind.set_strpad(strpad)
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        space = h5py.h5s.create_simple((2,))
+        dataset = h5py.h5d.create(file.id, b"x", kind, space)
+        dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, np.frombuffer(stored, "S7"), mtype=kind)
+        place, expected = dataset.get_offset(), file["x"][...]
+    body = (
+        f'<String name="x"><Dim size="2"/><dmrpp:chunks fillValue="{fill}"><dmrpp:chunk offset="{place}" nBytes="14"/>'
+        f'</dmrpp:chunks><dmrpp:FixedLengthStringArray string_length="7" pad="{pad}"/></String>'
+    )
+    assert_values_equal(
+        read(array_of(parse(document(tmp_path, body), data_url=str(tmp_path / "data.h5")), "x")), expected
+    )
+
+
+def test_what_hdf5_never_fills_reads_as_zero(tmp_path: Path) -> None:
+    path = tmp_path / "data.h5"
+    with h5py.File(path, "w") as file:
+        x = file.create_dataset("x", (4,), "i4", chunks=(2,), fillvalue=-99, fill_time="never")
+        x[:2] = [1, 2]
+        place = x.id.get_chunk_info(0).byte_offset
+    body = (
+        '<Int32 name="x"><Dim size="4"/><dmrpp:chunks fillValue="-99"><dmrpp:chunkDimensionSizes>2</dmrpp:chunkDimensionSizes>'
+        f'<dmrpp:chunk offset="{place}" nBytes="8" chunkPositionInArray="[0]"/></dmrpp:chunks></Int32>'
+    )
+    group = parse(document(tmp_path, body), data_url=str(path))
+    assert read(array_of(group, "x")).tolist() == [1, 2, 0, 0]
+
+
+def test_fill_values_of_members_that_are_arrays(tmp_path: Path) -> None:
+    raw(tmp_path, np.arange(4, dtype="i2").tobytes())
+
+    def body(fill: str, n: int) -> str:
+        return (
+            f'<Structure name="x"><Int16 name="a"/><Int16 name="b"><Dim size="3"/></Int16><Dim size="{n}"/>'
+            f'<dmrpp:chunks fillValue="{fill}"><dmrpp:chunkDimensionSizes>1</dmrpp:chunkDimensionSizes>'
+            '<dmrpp:chunk offset="0" nBytes="8" chunkPositionInArray="[0]"/></dmrpp:chunks></Structure>'
+        )
+
+    alike = parse(document(tmp_path, body("-1 7 7 7", 2)))
+    assert read(array_of(alike, "x/b")).tolist() == [[1, 2, 3], [7, 7, 7]]
+    whole = parse(document(tmp_path, body("-1 7 8 9", 1)))
+    assert read(array_of(whole, "x/b")).tolist() == [[1, 2, 3]]
+    assert "one fill value: not so b" in parse(document(tmp_path, body("-1 7 8 9", 2))).unreadable["x"].reason
+
+
 def test_a_structure_with_array_members_is_a_group(tmp_path: Path) -> None:
     dtype = np.dtype(
         {"names": ["a", "b"], "formats": ["<i2", ("<f4", (3,))], "offsets": [0, 4], "itemsize": 20}
@@ -288,8 +342,20 @@ def test_fill_values(tmp_path: Path, kind: str, text: str, expected: Any) -> Non
         '<Int32 name="x"><dmrpp:chunks compressionType="szip"><dmrpp:chunk offset="0" nBytes="4"/></dmrpp:chunks></Int32>',
         '<String name="x"><Dim size="2"/><dmrpp:chunks><dmrpp:chunk offset="0" nBytes="32"/></dmrpp:chunks></String>',
         '<String name="x"><dmrpp:chunks><dmrpp:chunk offset="0" nBytes="16"/></dmrpp:chunks></String>',
+        (
+            '<Byte name="x"><Dim size="2"/><dmrpp:chunks><dmrpp:chunkDimensionSizes>1</dmrpp:chunkDimensionSizes>'
+            '<dmrpp:chunk offset="0" nBytes="1" chunkPositionInArray="[0,0]"/></dmrpp:chunks></Byte>'
+        ),
     ],
-    ids=["no-place", "opaque", "flagged", "szip", "strings-of-unknown-length", "reference-to-a-string"],
+    ids=[
+        "no-place",
+        "opaque",
+        "flagged",
+        "szip",
+        "strings-of-unknown-length",
+        "reference-to-a-string",
+        "positions-of-another-rank",
+    ],
 )
 def test_one_bad_variable_is_refused_by_name_and_the_rest_stays(tmp_path: Path, body: str) -> None:
     raw(tmp_path, bytes([5, 0, 0, 0]) + bytes(8) + bytes([1, 0, 0, 0]))

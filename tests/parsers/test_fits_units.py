@@ -196,6 +196,32 @@ def test_text_tables_are_read_as_numbers(tmp_path: Path) -> None:
             np.testing.assert_array_equal(read(group, f"T/{name}"), file["T"].data[name])
 
 
+def test_blank_cells_of_text_tables_are_no_values(tmp_path: Path) -> None:
+    path = tmp_path / "blank.fits"
+    columns = [
+        fits.Column("a", "I4", array=[11, 22], ascii=True),
+        fits.Column("b", "F8.3", array=[1.5, 2.5], ascii=True),
+    ]
+    fits.HDUList([fits.PrimaryHDU(), fits.TableHDU.from_columns(columns, name="T")]).writeto(path)
+    path.write_bytes(path.read_bytes().replace(b"  22", b"    ").replace(b"   2.500", b" " * 8))
+    group = FITSParser()(path)
+    with fits.open(path) as file:
+        for name in ("a", "b"):
+            np.testing.assert_array_equal(read(group, f"T/{name}"), file["T"].data[name])
+
+
+def test_a_compressed_image_keeps_the_name_that_it_had(tmp_path: Path) -> None:
+    path = tmp_path / "names.fits"
+    unit = fits.CompImageHDU(RANDOM.integers(0, 9, (8, 8)).astype("i2"))
+    fits.HDUList([fits.PrimaryHDU(), unit]).writeto(path)
+    with fits.open(path, disable_image_compression=True) as file:
+        table = file[1]
+        table.header["EXTNAME"] = "COMPRESSED_IMAGE"
+        table.header.append(("EXTNAME", "ccd00"))
+        fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / "twice.fits")
+    assert list(FITSParser()(tmp_path / "twice.fits").arrays) == ["ccd00"]
+
+
 def test_random_groups_are_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "groups.fits"
     data = fits.GroupData(np.zeros((10, 1, 2, 3), "f4"), parnames=["u"], pardata=[np.arange(10)], bitpix=-32)

@@ -131,7 +131,7 @@ class FitsColumn(ArchiveCodec):
     dtype : str, optional
         What text is read as.
     null : str, optional
-        Text that stands for no value: NaN, or 0 for integers.
+        Text that stands for no value, as blanks do: NaN, or 0 for integers.
     """
 
     codec_id: ClassVar[str] = "vzlab.fits_column"
@@ -161,9 +161,10 @@ class FitsColumn(ArchiveCodec):
         texts = np.char.strip(np.ascontiguousarray(stored).view(f"S{self.width}"), b" \0")
         dtype = np.dtype(self.dtype)
         texts = np.char.replace(np.char.replace(texts, b"D", b"E"), b"d", b"e")
+        absent = texts == b""
         if self.null is not None:
-            absent = (texts == self.null.strip().encode()) | (texts == b"")
-            texts = np.where(absent, b"nan" if dtype.kind == "f" else b"0", texts)
+            absent |= texts == self.null.strip().encode()
+        texts = np.where(absent, b"nan" if dtype.kind == "f" else b"0", texts)
         return np.ascontiguousarray(texts.astype(dtype)).view(np.uint8)
 
     def _encode(self, plain: ByteArray) -> ByteArray | bytes:

@@ -201,7 +201,7 @@ class ChunkReader:
     def _read_joined(
         self, source: SourceFile, offsets: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
     ) -> bytes:
-        _check_inline(int(lengths.sum()), "lie in linked blocks that hold no whole rows")
+        check_inline(int(lengths.sum()), "lie in linked blocks that hold no whole rows")
         opened = self.registry.open(source.url)
         return b"".join(opened.read(at, n) for at, n in zip(offsets.tolist(), lengths.tolist(), strict=True))
 
@@ -270,8 +270,9 @@ class ChunkReader:
             return np.zeros(1, np.int64)
         starts = _integers(" ".join(texts).translate(_SEPARATORS), "chunkPositionInArray")
         if starts.size != len(pieces) * len(grid):
-            raise CorruptFileError(
-                f"Its {len(pieces)} chunks have {starts.size} positions; expected {len(grid)} for each."
+            # Documents are edited by hand: the rest of this one may be sound.
+            raise UnvirtualizableError(
+                f"Its {len(pieces)} chunks have {starts.size} positions; expected {len(grid)} for each. The document is wrong."
             )
         starts = starts.reshape(len(pieces), len(grid))
         places, rest = np.divmod(starts, np.array(chunk_shape))
@@ -310,7 +311,7 @@ class ChunkReader:
         at, source_index, offsets = at[first], source_index[first], offsets[first]
         repeated = np.concatenate([[False], at[1:] == at[:-1]])
         apart = np.isin(at, at[repeated])
-        _check_inline(int(lengths[apart].sum()), "lie in chunks of several ranges apart from each other")
+        check_inline(int(lengths[apart].sum()), "lie in chunks of several ranges apart from each other")
         parts: dict[int, list[bytes]] = {}
         for place, number, offset, length in zip(
             at[apart].tolist(),
@@ -334,7 +335,7 @@ class ChunkReader:
     ) -> dict[int, bytes]:
         """Chunks that skipped filters, as the whole pipeline would store them."""
         odd = np.flatnonzero(masks)
-        _check_inline(
+        check_inline(
             len(odd) * math.prod(chunk_shape) * self.dtype.itemsize, "lie in chunks that skipped filters"
         )
         held = {}
@@ -384,7 +385,8 @@ def _merge(
     return offsets[first], np.add.reduceat(lengths, first)
 
 
-def _check_inline(n_bytes: int, why: str) -> None:
+def check_inline(n_bytes: int, why: str) -> None:
+    """Refuse to hold more than `MAX_INLINE_BYTES` of a variable."""
     if n_bytes > MAX_INLINE_BYTES:
         raise UnvirtualizableError(
             f"{n_bytes / 2**20:.0f} MiB of it {why}: too many to hold in the manifest (at most {MAX_INLINE_BYTES / 2**20:.0f})."

@@ -125,7 +125,7 @@ def _whole(number: float) -> int:
 
 
 def fill_record(text: str, dtype: np.dtype[Any]) -> dict[str, Any]:
-    """Fill value of each member: one text for each, or one for all.
+    """Fill value of each member: one text for each element or member, or one for all; without members of several values.
 
     Raises
     ------
@@ -134,10 +134,15 @@ def fill_record(text: str, dtype: np.dtype[Any]) -> dict[str, Any]:
     """
     names = dtype.names or ()
     texts = text.split()
+    counts = [math.prod(dtype[name].shape) for name in names]
+    if len(texts) != sum(counts):
+        counts = [1] * len(names)
     if len(texts) == 1:
         texts *= len(names)
-    if len(texts) != len(names):
+    if len(texts) != sum(counts):
         raise CorruptFileError(
             f"Its fill value has {len(texts)} parts {text!r}; expected {len(names)}, one for each member."
         )
-    return {name: fill_number(part, dtype[name].base) for name, part in zip(names, texts, strict=True)}
+    ends = np.cumsum(counts).tolist()
+    parts = {name: set(texts[end - n : end]) for name, n, end in zip(names, counts, ends, strict=True)}
+    return {name: fill_number(min(own), dtype[name].base) for name, own in parts.items() if len(own) == 1}

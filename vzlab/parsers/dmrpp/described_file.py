@@ -22,7 +22,7 @@ def without_strangers(group: ManifestGroup) -> ManifestGroup:
     """The tree with every variable refused of which a local HDF5 file has the first chunk elsewhere.
 
     A document that was made for another version of its file leads to other bytes, and nothing else would say so. One chunk
-    of each variable is looked up, in files of this machine alone.
+    of each variable is looked up, in files of this machine alone. What HDF5 never fills reads as 0, whatever the document says.
     """
     if find_spec("h5py") is None:
         return group
@@ -50,9 +50,10 @@ def _is_hdf5(path: Path) -> bool:
 def _checked(group: ManifestGroup, files: dict[str, Any], path: str) -> ManifestGroup:
     arrays, unreadable = {}, dict(group.unreadable)
     for name, array in group.arrays.items():
-        reason = _strange(array, files, str(array.metadata.attributes.get("fullnamepath", path + name)))
+        full = str(array.metadata.attributes.get("fullnamepath", path + name))
+        reason = _strange(array, files, full)
         if reason is None:
-            arrays[name] = array
+            arrays[name] = _as_filled(array, files, full)
         else:
             unreadable[name] = UnreadableVariable(
                 reason=reason,
@@ -64,6 +65,22 @@ def _checked(group: ManifestGroup, files: dict[str, Any], path: str) -> Manifest
             )
     groups = {name: _checked(below, files, f"{path}{name}/") for name, below in group.groups.items()}
     return replace(group, arrays=arrays, groups=groups, unreadable=unreadable)
+
+
+def _as_filled(array: ManifestArray, files: dict[str, Any], name: str) -> ManifestArray:
+    """With 0 for what was never written, where the file says that its fill value is never written either."""
+    import h5py
+
+    if not array.manifest.n_missing or array.dtype.kind not in "iuf" or len(files) != 1:
+        return array
+    (file,) = files.values()
+    try:
+        creation = file[name].id.get_create_plist()
+    except (KeyError, OSError, RuntimeError, AttributeError, ValueError):
+        return array
+    if creation.get_fill_time() != h5py.h5d.FILL_TIME_NEVER:
+        return array
+    return replace(array, metadata=replace(array.metadata, fill_value=array.dtype.type(0).item()))
 
 
 def _strange(array: ManifestArray, files: dict[str, Any], name: str) -> str | None:

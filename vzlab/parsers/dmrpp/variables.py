@@ -14,7 +14,7 @@ from vzlab.codecs import bytes_codecs
 from vzlab.errors import CorruptFileError, UnsupportedDataTypeError, UnvirtualizableError, VzlabError
 from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray, ManifestGroup, UnreadableVariable
 from vzlab.parsers.dmrpp.attributes import read_attributes
-from vzlab.parsers.dmrpp.chunks import ChunkReader
+from vzlab.parsers.dmrpp.chunks import ChunkReader, check_inline
 from vzlab.parsers.dmrpp.datatypes import NUMBERS, TEXTS, fill_number, fill_record, number_type, record_type
 from vzlab.parsers.dmrpp.document import child, children
 from vzlab.parsers.dmrpp.inline import (
@@ -26,7 +26,7 @@ from vzlab.parsers.dmrpp.inline import (
 )
 from vzlab.parsers.dmrpp.locations import DataFiles
 from vzlab.parsers.records import Records, member_arrays, structured_array
-from vzlab.storage import StoreRegistry
+from vzlab.storage import StoreRegistry, read_array
 
 _HEAP_REFERENCE_BYTES = 16
 """A string of varying length is stored as this much: length, address, index (HDF5 specification III.F)."""
@@ -95,7 +95,7 @@ class VariableReader:
         element, kind = declared.element, declared.element.tag
         listing = child(element, "dmrpp:chunks")
         fill = None if listing is None else listing.get("fillValue")
-        if fill is not None and fill.startswith("unsupported"):
+        if fill is not None and fill.startswith("unsupported") and not _is_placed_text(element):
             raise UnvirtualizableError(f"The program that made the document could not describe it: {fill}.")
         order = ">" if listing is not None and listing.get("byteOrder") == "BE" else "<"
         if kind == "Structure":
@@ -191,15 +191,27 @@ class VariableReader:
         if fixed is not None:
             length = _digits(fixed.get("string_length", ""))
         elif held is not None and declared.shape == ():
+            if _is_binary(held):
+                raise UnvirtualizableError(
+                    "It is a string of varying length, and the document does not say where it is."
+                )
             return self._strings(declared, attributes, [held.rstrip(b"\0").decode("utf-8", "replace")])
         else:
             length = self._text_length(declared)
         dtype = np.dtype(f"S{length}")
+        pad = "" if fixed is None else fixed.get("pad", "")
         if held is not None:
+            if not len(held) % length:
+                held = _without_padding(np.frombuffer(held, dtype), pad).tobytes()
             return self._inline(declared, attributes, dtype, held)
         placed = self._chunk_reader(declared, dtype).read(element)
+        is_told = fill is None or not fill.startswith("unsupported")
+        if not is_told and placed.manifest.n_missing:
+            raise UnvirtualizableError(
+                f"What was never written reads as its fill value, which the document does not say: {fill}."
+            )
         # The fill of texts is written as 0, or as the text.
-        fill_value = b"" if fill in (None, "", "0") else str(fill).encode()[:length]
+        fill_value = b"" if fill in (None, "", "0") or not is_told else str(fill).encode()[:length]
         metadata = ArrayMetadata.create(
             shape=declared.shape,
             dtype=dtype,
@@ -212,6 +224,13 @@ class VariableReader:
         array = ManifestArray(metadata=metadata, manifest=placed.manifest)
         if fixed is None and length == _HEAP_REFERENCE_BYTES:
             self._check_is_text(placed.manifest)
+        if pad in ("space_pad", "null_term") and length > 1:
+            # HDF5 gives texts without their padding, and there is no codec for that.
+            check_inline(math.prod(declared.shape) * length, "are texts with padding")
+            stored = read_array(array, self.registry)
+            plain = _without_padding(stored, pad)
+            if (plain != stored).any():
+                return self._inline(declared, attributes, dtype, plain.tobytes(), fill_value)
         return array
 
     def _text_length(self, declared: Declared) -> int:
@@ -231,7 +250,7 @@ class VariableReader:
         if entry.source is None:
             return
         stored = self.registry.open(entry.source.url).read(entry.offset, entry.length).rstrip(b"\0")
-        if any(byte < 32 and byte not in b"\t\n\r" for byte in stored):
+        if _is_binary(stored):
             raise UnvirtualizableError(
                 "It is a string of varying length, and the document does not say where it is."
             )
@@ -273,6 +292,11 @@ class VariableReader:
             dimension_names=declared.dimension_names,
         )
         fills = {} if fill is None or fill == "" else fill_record(fill, dtype)
+        several = [name for name in dtype.names or () if fills and name not in fills]
+        if several and placed.manifest.n_missing:
+            raise UnvirtualizableError(
+                f"What was never written of it reads as {fill!r}, and an array has one fill value: not so {', '.join(several)}."
+            )
         if records.has_array_members:
             members = {each.get("name", ""): read_attributes(each) for each in element}
             arrays = member_arrays(
@@ -293,6 +317,31 @@ class VariableReader:
             else np.array(fill_value, [(n, dtype[n].newbyteorder("=")) for n in names])[()],
             attributes=attributes,
         )
+
+
+def _is_placed_text(element: Element) -> bool:
+    """Whether it is text of which the document says all but the fill value."""
+    if element.tag not in TEXTS:
+        return False
+    return child(element, "Dim") is None or child(element, "dmrpp:FixedLengthStringArray") is not None
+
+
+def _is_binary(stored: bytes) -> bool:
+    """Whether bytes do not look like text, as a reference to a string kept elsewhere does not."""
+    return any(byte < 32 and byte not in b"\t\n\r" for byte in stored.rstrip(b"\0"))
+
+
+def _without_padding(texts: np.ndarray[Any, Any], pad: str) -> np.ndarray[Any, Any]:
+    """Texts of one length without what pads them: blanks, or whatever is behind a NUL."""
+    if pad == "space_pad":
+        return np.char.rstrip(texts, b" ").astype(texts.dtype)
+    if pad == "null_term":
+        stored = np.ascontiguousarray(texts).reshape(-1).view(np.uint8).reshape(-1, texts.dtype.itemsize)
+        is_behind = np.logical_or.accumulate(stored == 0, axis=1)
+        return np.asarray(
+            np.where(is_behind, 0, stored).astype(np.uint8).view(texts.dtype).reshape(texts.shape)
+        )
+    return texts
 
 
 def _digits(text: str) -> int:

@@ -103,6 +103,9 @@ def name_units(source: ByteSource, url: str) -> list[tuple[str, Unit]]:
     counts: dict[str, int] = {}
     for unit in read_units(source, url):
         given = value_of(unit.header, "EXTNAME")
+        if given == "COMPRESSED_IMAGE" and unit.header.count("EXTNAME") > 1:
+            # Some tools that compress keep the name of the image behind that of their own.
+            given = unit.header["EXTNAME", 1]
         name = given.strip() if isinstance(given, str) else ""
         if not name:
             compressed = "COMPRESSED_IMAGE" if is_compressed_image(unit.header) else str(unit.number)

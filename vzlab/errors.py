@@ -31,6 +31,7 @@ A message says what was found, what was expected, and what to do.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 
@@ -130,15 +131,19 @@ class StepError(VzlabError, RuntimeError):
         self.step = step
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _step_error, (str(self), self.step)
-
-
-def _step_error(message: str, step: str) -> StepError:
-    return StepError(message, step=step)
+        return partial(StepError, step=self.step), (str(self),)
 
 
 class MissingDependencyError(VzlabError, ImportError):
-    """An optional library is needed and not installed."""
+    """An optional library is needed and not installed.
+
+    Attributes
+    ----------
+    extra : str
+        What to install vzlab with.
+    purpose : str
+        What needs the library.
+    """
 
     def __init__(self, library: str, *, extra: str, purpose: str) -> None:
         super().__init__(
@@ -146,6 +151,10 @@ class MissingDependencyError(VzlabError, ImportError):
             name=library,
         )
         self.extra = extra
+        self.purpose = purpose
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(MissingDependencyError, extra=self.extra, purpose=self.purpose), (self.name,)
 
 
 class VerificationError(VzlabError, AssertionError):

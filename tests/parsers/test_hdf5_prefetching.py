@@ -155,7 +155,7 @@ def test_datasets_that_lie_apart_cost_little_more_than_their_headers(
 
 
 @pytest.mark.parametrize("n_bytes", [0, 7, 100, 2_000, 150_000])
-def test_of_a_truncated_file_what_is_there_is_fetched(tmp_path: Path, n_bytes: int) -> None:
+def test_of_a_file_that_ends_in_zeros_nothing_is_fetched_beyond_its_end(tmp_path: Path, n_bytes: int) -> None:
     path = tmp_path / "x.h5"
     with h5py.File(path, "w", libver="v110") as file:
         dense_attributes(file)
@@ -163,7 +163,11 @@ def test_of_a_truncated_file_what_is_there_is_fetched(tmp_path: Path, n_bytes: i
     # Behind what is left come zeros: as long as before, so that structures are followed.
     size = path.stat().st_size
     store.put("x.h5", path.read_bytes()[:n_bytes].ljust(size, b"\0"))
-    prefetch_metadata(CachedSource(StoreRegistry({"far://": store}).open("far:///x.h5")))
+    log = RequestLog()
+    prefetch_metadata(CachedSource(StoreRegistry({"far://": store}, log=log).open("far:///x.h5")))
+    # The first request asks for a fixed length, before the object's own is known.
+    assert log.requests[0].kind == "open"
+    assert all(request.offset + request.length <= size for request in log.requests[1:])
 
 
 def test_damaged_structures_end_the_fetching_and_nothing_else(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ It does register ``ds.vzlab`` on xarray's datasets and trees.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from vzlab import accessor as _accessor  # noqa: F401  registers ds.vzlab
@@ -145,7 +146,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(_HOMES[name]), name)
         globals()[name] = value
         return value
-    raise AttributeError(f"module 'vzlab' has no attribute {name!r}")
+    # With both, Python suggests the name that was meant.
+    raise AttributeError(f"module 'vzlab' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
 
 
 def __dir__() -> list[str]:

@@ -299,7 +299,7 @@ def test_the_json_form_is_strict_and_versioned():
 
 def test_what_cannot_be_inspected_is_told_with_what_can():
     with pytest.raises(
-        TypeError, match=r"builtins\.int; expected a url or path, a list of them, an xarray object"
+        TypeError, match=r"Found int; expected a url or path, a list of them, an xarray object"
     ):
         inspect(3)
 

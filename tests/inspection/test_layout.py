@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -59,12 +61,28 @@ def test_strips_agree_with_painted_bytes(n_sources, n_missing, shuffled, gap, se
 
 def test_bytes_that_are_in_no_chunk_are_the_rest():
     arrays = [virtual_array((3,), seed=1, file_bytes=5000), virtual_array((2,), seed=2, file_bytes=5000)]
-    _, layout = layout_of(arrays)
+    there = arrays[1].manifest
+    behind = ChunkManifest(
+        sources=there.sources,
+        source_index=there.source_index,
+        offsets=there.offsets + np.uint64(1000),
+        lengths=there.lengths,
+    )
+    _, layout = layout_of([arrays[0], replace(arrays[1], manifest=behind)])
     first = byte_map(layout, 0)
     assert first is not None
     assert first.own_bytes == arrays[0].manifest.stored_bytes
     assert first.other_bytes == arrays[1].manifest.stored_bytes
     assert first.own_bytes + first.other_bytes + first.rest_bytes == first.file_bytes == 5000
+
+
+def test_bytes_that_variables_share_are_counted_once():
+    array = virtual_array((3,), seed=1, file_bytes=5000)
+    _, layout = layout_of([array, array, array])
+    first = byte_map(layout, 0)
+    assert first is not None
+    assert first.own_bytes == array.manifest.stored_bytes
+    assert first.other_bytes <= 2 * 5000 / layout.n_bins  # what is left of the bins at both ends
 
 
 def test_many_files_share_rows():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Collection, Hashable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import xarray as xr
@@ -17,9 +16,9 @@ from vzlab.datasets.open import native_loader
 from vzlab.detection import detect_format
 from vzlab.errors import UnreadableVariableWarning
 from vzlab.interop.virtualizarr import parse
-from vzlab.manifests import ManifestArray, ManifestGroup
+from vzlab.manifests import ManifestGroup
 from vzlab.parsers import parser_for
-from vzlab.parsers.anonymous import AnonymousDimensions
+from vzlab.parsers.anonymous import with_dimension_names
 from vzlab.storage import ManifestStore, as_registry, normalize_url
 
 
@@ -187,7 +186,7 @@ def _opened(
             f"Found the options {', '.join(sorted(options))} beside a parser; expected them in the parser: "
             "parser=MyParser(option=...)"
         )
-    store = ManifestStore(_with_names(parse(parser, url, stores).without(dropped)), stores)
+    store = ManifestStore(with_dimension_names(parse(parser, url, stores).without(dropped)), stores)
     return store, native_loader(parser, url, stores)
 
 
@@ -200,23 +199,6 @@ def _known(wanted: str | Iterable[str], parts: Mapping[str, ManifestGroup]) -> f
             f"loadable_variables names {', '.join(map(repr, unknown))}; here are {', '.join(sorted(known))}"
         )
     return names
-
-
-def _with_names(group: ManifestGroup) -> ManifestGroup:
-    """A tree of which every dimension has a name: where the file gives none, one for each length, in all groups."""
-    given = {
-        name for _, array in group.walk_arrays() for name in array.metadata.dimension_names or () if name
-    }
-    made_up = AnonymousDimensions(reserved=given)
-
-    def named(array: ManifestArray) -> ManifestArray:
-        names = array.metadata.dimension_names or (None,) * array.ndim
-        if None not in names:
-            return array
-        complete = made_up.complete(names, array.shape)
-        return replace(array, metadata=replace(array.metadata, dimension_names=complete))
-
-    return group.map_arrays(named)
 
 
 def _names(names: str | Iterable[str] | None) -> Collection[str]:

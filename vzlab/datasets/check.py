@@ -80,8 +80,6 @@ def check_combine(
     """
     stores = as_registry(registry, storage_options)
     items, tiling = arrange_sources(sources, stores, combine, concat_dim)
-    if not items:
-        raise ValueError("There is nothing to compare: no sources were given")
     running = Running(parallel=parallel, retries=retries, on_error=on_error, progress=progress)
     opened = open_sources(items, tiling, Opening(registry=stores, options=open_options), running, names)
     report = check_opened(
@@ -115,7 +113,7 @@ def arrange_sources(
     Raises
     ------
     ValueError
-        If `combine` is neither "by_coords" nor "nested", or nested lists do not fit `concat_dim`.
+        If there are no sources, `combine` is neither "by_coords" nor "nested", or nested lists do not fit `concat_dim`.
     """
     if combine not in ("by_coords", "nested"):
         raise ValueError(f"Found combine={combine!r}; expected 'by_coords' or 'nested'")
@@ -127,6 +125,8 @@ def arrange_sources(
             raise ValueError("A glob stands for several files inside nested lists: name the files one by one")
         return items, tiling
     items = expand_sources(sources, registry)
+    if not items:
+        raise ValueError("There is nothing to compare or combine: no sources were given")
     if combine == "nested" and concat_dim is not None:
         return items, as_given([str(concat_dim)], len(items))
     return items, None

@@ -14,6 +14,7 @@ from vzlab.detection import detect_format
 from vzlab.interop import virtualizarr
 from vzlab.manifests import ManifestArray, ManifestGroup, UnreadableVariable
 from vzlab.parsers import parser_for
+from vzlab.parsers.anonymous import with_fitting_dimensions
 from vzlab.parsers.base import Parser
 from vzlab.storage import ManifestStore, StoreRegistry, as_registry, normalize_url, read_array
 
@@ -79,7 +80,7 @@ def open_virtual_dataset(
     stores = as_registry(registry, storage_options)
     used = _parser(location, stores, parser, group, drop_variables)
     return _dataset(
-        _parse(used, location, stores, group, drop_variables),
+        with_fitting_dimensions(_parse(used, location, stores, group, drop_variables)),
         location,
         stores,
         parser=used,
@@ -124,7 +125,7 @@ def open_virtual_datatree(
     location = _location(url)
     stores = as_registry(registry, storage_options)
     used = _parser(location, stores, parser, group, drop_variables)
-    root = _parse(used, location, stores, group, drop_variables)
+    root = with_fitting_dimensions(_parse(used, location, stores, group, drop_variables))
     wanted = _copied(loadable_variables)
     if wanted is not None:
         known = {name for _, part in root.walk() for name in (*part.arrays, *part.unreadable)}

@@ -129,6 +129,10 @@ def byte_map(layout: FileLayout, variable: int) -> ByteMap | None:
     own = np.clip(fractions[rows], 0, 1)
     # Two variables may share bytes, by hard links for example: no bin is more than full.
     others = np.clip(layout.covered[rows] - fractions[rows], 0, 1 - own)
+    other_bytes = float((layout.covered_bytes - n_bytes)[in_rows].sum())
+    if other_bytes > 0 and layout.covered[rows].max() > 1 + 1e-6:
+        bins = np.bincount(layout.row_of, weights=layout.sizes)[rows] / layout.n_bins
+        other_bytes = min(other_bytes, float(others.sum(axis=1) @ bins))
     head = layout.header_bytes
     metadata = np.clip(head / max(layout.sizes[0], 1) * layout.n_bins - np.arange(layout.n_bins), 0, 1)
     return ByteMap(
@@ -140,7 +144,7 @@ def byte_map(layout: FileLayout, variable: int) -> ByteMap | None:
         metadata_bytes=head or None,
         file_bytes=int(layout.sizes[in_rows].sum()),
         own_bytes=int(n_bytes.sum()),
-        other_bytes=int((layout.covered_bytes - n_bytes)[in_rows].sum()),
+        other_bytes=int(other_bytes),
     )
 
 

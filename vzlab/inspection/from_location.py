@@ -33,6 +33,7 @@ def inspect(
     """Parse a file and describe what parsing found."""
     from vzlab.detection import detect_format
     from vzlab.parsers import parser_for
+    from vzlab.parsers.anonymous import with_fitting_dimensions
 
     named = isinstance(x, str | os.PathLike)
     url = normalize_url(x) if named else x
@@ -43,7 +44,7 @@ def inspect(
             from vzlab.inspection import from_icechunk
 
             return from_icechunk.inspect(x, group=group, parser=used, registry=stores, since=since)
-        parsed = parse(used, url, stores)
+        parsed = with_fitting_dimensions(parse(used, url, stores))
     # A parser that was given a group returns that group as the root; any other returns the whole tree.
     inner = None if getattr(used, "group", None) else group
     return inspect_group(

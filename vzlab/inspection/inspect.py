@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from importlib import import_module
 from typing import Any
 
@@ -66,7 +66,13 @@ def inspect(
                 x, group=group, parser=parser, registry=registry, storage_options=storage_options, since=since
             )
             return found
+    kind = (
+        type(x).__qualname__
+        if type(x).__module__ == "builtins"
+        else f"{type(x).__module__}.{type(x).__qualname__}"
+    )
+    found_kind = f"an empty {kind}" if isinstance(x, Sized) and not len(x) else kind
     raise TypeError(
-        f"Found {type(x).__module__}.{type(x).__qualname__}; expected a url or path, a list of them, an xarray object, a "
+        f"Found {found_kind}; expected a url or path, a list of them, an xarray object, a "
         "virtual array, group or store, a zarr array, group or store, or an object of Icechunk's"
     )

@@ -88,7 +88,7 @@ def touch_chunks(grid: ChunkGrid, selection: Any, dims: Sequence[str | None]) ->
         raise IndexError("The selection adds axes with None; leave them out: they take no reading")
     found = [_touch_axis(grid, axis, part) for axis, part in enumerate(parts)]
     return Touched(
-        text=f"[{', '.join(map(_written, parts))}]",
+        text=f"[{', '.join(map(_written, parts))}]" if parts else "",
         indexers=tuple(indexer for indexer, _, _ in found),
         counts=tuple(count for _, count, _ in found),
         selected_shape=tuple(length for _, _, length in found),

@@ -47,8 +47,11 @@ def parse(parser: Any, url: Any, registry: Any) -> ManifestGroup:
     Raises
     ------
     TypeError
-        If it gives something else.
+        If it gives something else, or is no parser.
     """
+    if isinstance(parser, type) or not callable(parser):
+        example = f"{parser.__name__}()" if isinstance(parser, type) else "vz.parsers.HDF5Parser()"
+        raise TypeError(f"Found parser={parser!r}; expected an instance of a parser, such as {example}")
     parsed = parser(url, registry)
     if is_virtualizarr(parsed):
         parsed = from_virtualizarr(parsed)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from vzlab.manifests import ManifestArray, ManifestGroup
 
 
 @dataclass(kw_only=True)
@@ -31,3 +33,31 @@ class AnonymousDimensions:
             taken.add(chosen)
             completed.append(chosen)
         return tuple(completed)
+
+
+def with_dimension_names(group: ManifestGroup) -> ManifestGroup:
+    """A tree of which every dimension has a name: where the file gives none, one for each length, in all groups."""
+    given = {
+        name for _, array in group.walk_arrays() for name in array.metadata.dimension_names or () if name
+    }
+    made_up = AnonymousDimensions(reserved=given)
+
+    def named(array: ManifestArray) -> ManifestArray:
+        names = array.metadata.dimension_names or (None,) * array.ndim
+        if None not in names:
+            return array
+        complete = made_up.complete(names, array.shape)
+        return replace(array, metadata=replace(array.metadata, dimension_names=complete))
+
+    return group.map_arrays(named)
+
+
+def with_fitting_dimensions(group: ManifestGroup) -> ManifestGroup:
+    """A tree of which dimensions without names, called ``phony_dim_N`` by their axes, have one length each; else named anew."""
+    lengths: dict[str, int] = {}
+    for _, array in group.walk_arrays():
+        names = array.metadata.dimension_names or (None,) * array.ndim
+        for axis, (name, length) in enumerate(zip(names, array.shape, strict=True)):
+            if lengths.setdefault(name or f"phony_dim_{axis}", length) != length:
+                return with_dimension_names(group)
+    return group

@@ -58,7 +58,8 @@ def body(comparison: Comparison) -> Markup:
     parts: list[Content] = [
         heading(pill(comparison.verdict, _TONES[comparison.verdict]), " ", beside),
         _headline(comparison),
-        columns(_coverage(comparison), _circumstances(comparison)),
+        # Beside each other only where no column of the table is cut.
+        columns(_coverage(comparison), _circumstances(comparison), min_width_em=34),
     ]
     if comparison.findings:
         parts.append(label("What differs", f"{len(comparison.findings):,}"))
@@ -104,10 +105,10 @@ def _coverage(comparison: Comparison) -> Markup:
     for finding in comparison.findings:
         counts[finding.level] += finding.n_alike
     rows: list[Sequence[Content | Cell]] = [
-        [level.level, level.title, _share(level), _outcome(level, counts[level.level])]
+        [level.level, level.title, _outcome(level, counts[level.level]), _share(level)]
         for level in comparison.levels
     ]
-    return table(rows, header=["level", "what", "compared", "outcome"])
+    return table(rows, header=["level", "what", "outcome", "compared"])
 
 
 def _share(level: LevelCoverage) -> Content:

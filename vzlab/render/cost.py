@@ -77,7 +77,8 @@ def _chunks_of(cost: Cost) -> Markup:
 
 def _heading(costs: Sequence[Cost]) -> tuple[str, str]:
     first = costs[0]
-    about = f"{format_dims(first.dims, first.shape)}, chunks of {format_shape(first.chunk_shape)}"
+    about = format_dims(first.dims, first.shape)
+    about += f", chunks of {format_shape(first.chunk_shape)}" if first.shape else ""
     if len(costs) == 1:
         return shorten(first.title, 160), shorten(about, 200)
     return (

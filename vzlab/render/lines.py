@@ -72,13 +72,29 @@ def opening(inspection: Inspection) -> str:
     words = f"{format_bytes(raw)} of values{' and text' if of_text else ''}, " if raw else "Text, "
     if written < 0.9 * raw:
         words += f"of which {format_bytes(written)} were ever written, "
-    words += f"stored in {format_bytes(stored)}{f' ({ratio})' if ratio else ''}"
+    only = inspection.sources[0] if len(inspection.sources) == 1 else None
+    covered = _covered_bytes(only)
+    inline = sum(
+        v.stored_bytes or 0 for v in kept if v.counts is not None and v.counts.inline == v.counts.total
+    )
+    if covered is not None and stored - inline > 1.01 * covered:
+        words += f"stored in {format_bytes(covered + inline)}, which variables share"
+    else:
+        words += f"stored in {format_bytes(stored)}{f' ({ratio})' if ratio else ''}"
+    if only is not None and stored > inline > 0.9 * stored:
+        words += ", nearly all of it inline"
     if n_else:
         held = format_list(sorted({variable.held for variable in variables if variable.stored_bytes is None}))
         words += f"; {format_count(n_else, 'more variable')} {'is' if n_else == 1 else 'are'} {held}"
-    only = inspection.sources[0] if len(inspection.sources) == 1 else None
     rest = "" if only is None else metadata_place(only)
     return words + (f"; the rest of the file is {rest}." if rest else ".")
+
+
+def _covered_bytes(source: SourceInspection | None) -> int | None:
+    """Bytes of a file in chunks, counted once where several share them; None where it is not known."""
+    if source is None or source.size_bytes is None:
+        return None
+    return source.size_bytes - (source.metadata.n_bytes if source.metadata is not None else 0)
 
 
 def _raw_written(variable: VariableInspection) -> float:

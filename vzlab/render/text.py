@@ -55,8 +55,11 @@ def to_text(
         console.print(body)
     written = [line.rstrip() for line in captured.get().rstrip("\n").split("\n")]
     if height and len(written) > height:
-        left_out = len(written) - height + 1
-        written = [*written[: height - 1], f"… {format_count(left_out, 'more line')}: .to_text(max_lines=0)"]
+        left_out = len(written) - max(height - 1, 1)
+        written = [
+            *written[: max(height - 1, 1)],
+            f"… {format_count(left_out, 'more line')}: .to_text(max_lines=0)",
+        ]
     return "\n".join(written)
 
 

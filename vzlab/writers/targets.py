@@ -109,6 +109,9 @@ def open_target(
         yield Target(session=_session(repository, branch), repository=repository, new_containers=added)
         return
     location = None if isinstance(target, icechunk.Storage) else os.fspath(target)
+    path = None if location is None else local_path(normalize_url(location))
+    if path is not None and Path(path).is_file():
+        raise WriteError(f"{path} is a file; expected a place for a repository, which is a folder")
     storage = target if location is None else open_storage(location, storage_options)
     if icechunk.Repository.exists(storage):
         repository, added = _open(storage, urls, storage_options, source_options)

@@ -45,7 +45,7 @@ def requests(n: int, *, n_files: int = 3, name: str = "x") -> list[Request]:
 
 def recording_of(made: list[Request], title: str = "made") -> Recording:
     with record(title) as recording:
-        recording._log.requests.extend(made)
+        recording.log.requests.extend(made)
     return recording
 
 

@@ -52,12 +52,14 @@ class Recording(Displayed):
 
     def __init__(self, title: str = "Recording") -> None:
         self.title = title
-        self._log = RequestLog()
+        self.log = RequestLog()
+        """What requests are added to: by `record`, or by a registry that was made with it."""
         self._frozen: tuple[Request, ...] | None = None
         self._began_s = time.perf_counter()
         self._took_s: float | None = None
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
+        """Keep what was recorded so far, and nothing that comes."""
         self._took_s = time.perf_counter() - self._began_s
         self._frozen = self.requests
 
@@ -66,7 +68,7 @@ class Recording(Displayed):
         """In the order in which they began."""
         if self._frozen is not None:
             return self._frozen
-        return tuple(sorted(self._log.requests, key=lambda request: request.started_s))
+        return tuple(sorted(self.log.requests, key=lambda request: request.started_s))
 
     @property
     def elapsed_s(self) -> float:
@@ -234,11 +236,11 @@ def record(title: str = "Recording") -> Iterator[Recording]:
     0
     """
     recording = Recording(title)
-    with recording._log.listening(), others_listened_to():
+    with recording.log.listening(), others_listened_to():
         try:
             yield recording
         finally:
-            recording._finish()
+            recording.finish()
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)

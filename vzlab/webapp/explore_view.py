@@ -87,7 +87,7 @@ class ExploreView(View):
 
     def _make(self, explored: Explored, variable: str | None) -> Explorer:
         assert self.recording is not None
-        mine = replace(explored, registry=StoreRegistry(log=self.recording._log), _arrays={})
+        mine = replace(explored, registry=StoreRegistry(log=self.recording.log), _arrays={})
         made = Explorer(explored=mine, variable=variable)
         self.app.library.hold(self, made, mine)
         return made

@@ -66,12 +66,12 @@ class Work:
             failed("Something else is under way: wait for it, or cancel it.", None)
             return
         recording = Recording(title)
-        registry = StoreRegistry(log=recording._log)
+        registry = StoreRegistry(log=recording.log)
         locations = tuple(about)
         self._on_change(True, title, 0, 0)
 
         def ended(result: Any, error: BaseException | None) -> None:
-            recording._finish()
+            recording.finish()
             self.later(lambda: finish(result, error))
 
         def finish(result: Any, error: BaseException | None) -> None:

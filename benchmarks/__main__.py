@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from benchmarks.cases import TOPICS
-from benchmarks.chart import file_name, topic_chart
+from benchmarks.chart import OVERVIEW, OVERVIEW_NOTE, file_name, overview_chart, topic_chart
 from benchmarks.files import Files
 from benchmarks.harness import OURS, run
 from benchmarks.scale import FULL, SMALL
@@ -60,6 +60,10 @@ def main(arguments: list[str] | None = None) -> int:
     if any(result.case.goal for result in all_results):
         parts.insert(0, goals_table(all_results, full_size=scale is FULL))
         print(parts[0])
+    overview = overview_chart(all_results)
+    if overview is not None:
+        charts[OVERVIEW] = overview
+        parts.insert(0, f"![All topics]({CHARTS.name}/{OVERVIEW})\n\n{OVERVIEW_NOTE}\n")
     form = "Small form: absolute goals are not judged" if options.small else "Full form"
     foot = f"{LEGEND}\n\n{setting(form=form)}"
     print(foot)

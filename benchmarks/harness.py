@@ -48,6 +48,8 @@ class Case:
     """Of each contestant; None for as many as the run asks for. What never varies is measured once."""
     warm_up: bool = True
     """Whether each is run once before the first round."""
+    in_overview: bool = True
+    """Whether it is what users meet, and counts in the overview."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,6 +58,7 @@ def cases(scale: Scale, files: Files) -> Iterator[Case]:
                 title=f"Whole {size}, {layout}: {pipeline}",
                 contestants=_contestants(path, pipeline, _whole),
                 goal=_goal(pipeline, layout, is_small=is_small),
+                in_overview=pipeline == "zarr",
                 repeats=scale.slow_repeats,
                 warm_up=False,  # the check of the values is one
             )
@@ -85,6 +86,7 @@ def cases(scale: Scale, files: Files) -> Iterator[Case]:
                 topic=TOPIC,
                 title=f"One chunk at a time, {layout}: {pipeline}",
                 contestants=_contestants(path, pipeline, single),
+                in_overview=pipeline == "zarr",
                 repeats=scale.slow_repeats,
             )
 

@@ -72,7 +72,7 @@ def cases(scale: Scale, files: Files) -> Iterator[Case]:
         lambda: [files.small(number) for number in range(n_files)],
         _without_kerchunk(_parsers(n_variables=7)) | {"one by one": _one_by_one(7)},
         goal=Goal(at_most=1 / 8, times="one by one") if n_files == AT_ONCE else None,
-        repeats=scale.slow_repeats,
+        repeats=min(scale.slow_repeats, 2),
     )
     chunks = partial(files.array, scale.n_far_chunks * 40 * 2**10, "raw 40 KB")
     yield from _rows(

@@ -78,7 +78,7 @@ def cases(scale: Scale, _files: Files) -> Iterator[Case]:
                 contestants=contestants,
                 goal=_goal(format_, n_chunks),
                 # Ten seconds and more each at a million.
-                repeats=scale.slow_repeats if n_chunks < 1_000_000 else 2,
+                repeats=scale.slow_repeats if n_chunks < 1_000_000 else 1,
                 warm_up=n_chunks < 1_000_000,
             )
 

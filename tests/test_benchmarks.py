@@ -165,6 +165,22 @@ def test_a_chart_has_whoever_was_measured_where_its_ratio_is() -> None:
     assert chart.file_name("Open <files>") == "open-files.svg"
 
 
+def test_the_overview_has_a_row_for_each_topic_and_the_mean_of_its_cases() -> None:
+    cases = [
+        Case(topic=topic, title=str(n), contestants={}, in_overview=n < 2)
+        for topic in ("t", "u")
+        for n in range(3)
+    ]
+    results = [
+        Result(case=case, samples={OURS: (1.0,), "h5py": (theirs,), "metadata": (9.0,)}, failures={})
+        for case, theirs in zip(cases, (2.0, 8.0, 1e6) * 2, strict=True)
+    ]
+    drawn = chart.overview_chart(results)
+    assert drawn is not None
+    assert drawn.count("h5py: 4 times what vzlab takes") == 2
+    assert "metadata" not in drawn
+
+
 @pytest.mark.parametrize(("h5py", "said"), [(1.0, "yes"), (0.5, "**no**")])
 def test_each_goal_is_listed_with_what_was_measured(h5py: float, said: str) -> None:
     listed = table.goals_table(results_beside(vzlab=(1.0,), h5py=(h5py,)), full_size=True)

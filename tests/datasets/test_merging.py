@@ -44,6 +44,9 @@ def test_files_of_different_variables_are_merged(table: list[list[Path]]) -> Non
     assert report.compatible
     assert report.concat_dims == ("time",)
     assert set(report.variables) == {"a", "b", "time", "lon"}
+    (told,) = (finding for finding in report.findings if finding.kind == "absent")
+    assert told.sentence.startswith("The files are of 2 kinds, which have no variable in common")
+    assert sorted(held.value for held in told.holders) == ["a", "b"]
     assert_same(vz.open_virtual_mfdataset(files), files)
 
 

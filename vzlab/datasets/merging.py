@@ -83,6 +83,7 @@ def check_kinds(
         findings += [_renumbered(finding, kind.files) for finding in report.findings]
         variables |= dict.fromkeys(report.variables)
     firsts = {kind.files[0]: datasets[kind.files[0]] for kind in kinds}
+    findings.append(_merged(kinds, firsts))
     findings += _check_merge(datasets, kinds, tilings, firsts, registry, names)
     dims = next((tiling.dims for tiling in tilings if tiling.dims), ())
     positions: list[tuple[int, ...]] = [(0,) * len(dims)] * len(datasets)
@@ -95,6 +96,23 @@ def check_kinds(
         concat_dims=dims,
         positions=tuple(positions) if dims else (),
         findings=tuple(dict.fromkeys(findings)),
+    )
+
+
+def _merged(kinds: Sequence[Kind], firsts: Mapping[int, xr.Dataset]) -> Finding:
+    """Say that several datasets are made and then merged, which of unrelated files nobody wants."""
+    held = [
+        Holders.of(", ".join(map(str, firsts[kind.files[0]].data_vars)), sorted(kind.files)) for kind in kinds
+    ]
+    return Finding(
+        variable="",
+        facet="presence",
+        kind="absent",
+        severity="harmless",
+        sentence=f"The files are of {len(kinds)} kinds, which have no variable in common: each is combined for itself, and the "
+        "results are merged.",
+        holders=tuple(held),
+        short=f"{len(kinds)} kinds",
     )
 
 

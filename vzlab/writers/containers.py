@@ -52,7 +52,8 @@ def repository_config(
     try:
         config = icechunk.Repository.fetch_config(storage)
     except icechunk.NotFoundError as error:
-        raise FileNotFoundError(f"No Icechunk repository at {x}") from error
+        place = " ".join(str(x).split())  # a storage says itself on several lines
+        raise FileNotFoundError(f"No Icechunk repository at {place}") from error
     return icechunk.RepositoryConfig.default() if config is None else config
 
 

@@ -19,7 +19,7 @@ from vzlab.datasets.sources import expand_sources
 from vzlab.errors import IncompatibleFilesError, MissingDependencyError, WriteError
 from vzlab.inspection import inspect
 from vzlab.samples import make_daily_archive
-from vzlab.storage import normalize_url, url_name
+from vzlab.storage import as_registry, normalize_url, url_name
 from vzlab.testing import Comparison, compare
 
 _MARKER = "made-by-vzlab-demo"
@@ -175,6 +175,4 @@ def _size(path: Path) -> int:
 
 
 def _bytes_of(url: str) -> int:
-    from vzlab.storage import as_registry
-
     return as_registry().open(url).size_bytes

@@ -67,11 +67,6 @@ class Draw:
         """Grid indices of the chosen chunks in C order."""
         return (self.block.at(flat) for flat in sorted({*self.always, *self.drawn}))
 
-    @property
-    def n_chosen(self) -> int:
-        """Number of chunks chosen."""
-        return len(self.always) + len(self.drawn)
-
 
 def draw_chunks(
     blocks: Sequence[Block],

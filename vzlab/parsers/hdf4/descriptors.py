@@ -13,8 +13,8 @@ from vzlab.parsers.hdf4.bytes_read import Cursor
 from vzlab.storage import BlockReader, Source
 
 MAGIC = b"\x0e\x03\x13\x01"
-NULL, LINKED, COMPRESSED, CHUNK = 1, 20, 40, 61
-NT, SD, SDD, NDG, SDG = 106, 702, 701, 720, 700
+NULL, LINKED, COMPRESSED = 1, 20, 40
+NT, SD, SDD, NDG = 106, 702, 701, 720
 VH, VS, VG = 1962, 1963, 1965
 SPECIAL_BIT = 0x4000
 

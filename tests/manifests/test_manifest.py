@@ -106,6 +106,19 @@ def test_renaming_there_and_back_changes_nothing(manifest: ChunkManifest) -> Non
     assert manifest.rename_urls({}) == manifest
 
 
+@small
+@given(manifests(shape=(2, 3)), st.dictionaries(st.integers(0, 5), st.binary(max_size=4)), st.booleans())
+def test_bytes_take_the_place_of_chunks(
+    manifest: ChunkManifest, held: dict[int, bytes], transposed: bool
+) -> None:
+    manifest = manifest.transpose((1, 0)) if transposed else manifest
+    keys = [".".join(map(str, at)) for at in np.ndindex(manifest.grid_shape)]
+    expected = manifest.to_dict() | {keys[position]: chunk for position, chunk in held.items()}
+    found = manifest.with_inline(list(held), list(held.values()))
+    assert found.to_dict() == expected
+    assert len(found.inline) == sum(isinstance(chunk, bytes) for chunk in expected.values())
+
+
 def test_renaming_two_urls_to_one_makes_one_source() -> None:
     manifest = ChunkManifest.from_dict(
         {

@@ -345,6 +345,19 @@ class ChunkManifest:
             lengths=change(self.lengths),
         )
 
+    def with_inline(self, positions: Sequence[int], chunks: Sequence[bytes]) -> ChunkManifest:
+        """The manifest with chunks, by their positions in C order of the grid, replaced by bytes held here."""
+        if not chunks:
+            return self.compact()
+        index, offsets, lengths = (
+            np.array(column, order="C") for column in (self.source_index, self.offsets, self.lengths)
+        )
+        index.reshape(-1)[positions] = INLINE
+        offsets.reshape(-1)[positions] = np.arange(len(self.inline), len(self.inline) + len(chunks))
+        lengths.reshape(-1)[positions] = [len(chunk) for chunk in chunks]
+        inline = (*parts_of(self.inline), *chunks)
+        return self.replace(source_index=index, offsets=offsets, lengths=lengths, inline=inline).compact()
+
     def take(self, indexers: Sequence[slice | npt.NDArray[np.intp]]) -> ChunkManifest:
         """Chunks chosen along every dimension by a slice or by grid indices (outer indexing)."""
 

@@ -6,7 +6,7 @@ https://github.com/OPENDAP/bes, modules/dmrpp_module: elements ``chunks``, ``chu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -19,7 +19,7 @@ from vzlab.codecs.hdf5_filters import DEFLATE, FLETCHER32, SHUFFLE
 from vzlab.errors import CorruptFileError, UnsupportedCodecError, UnvirtualizableError
 from vzlab.manifests import ChunkManifest, SourceFile
 from vzlab.manifests.chunk_grid import DimensionChunks, simplify
-from vzlab.manifests.manifest import INLINE, MISSING
+from vzlab.manifests.manifest import MISSING
 from vzlab.parsers.base import check_bounds
 from vzlab.parsers.dmrpp.document import child, children
 from vzlab.storage import StoreRegistry
@@ -255,7 +255,7 @@ class ChunkReader:
             raise CorruptFileError(
                 f"The linked blocks of a chunk have another length than its {n_bytes} bytes."
             )
-        return _with_inline(manifest, inline).compact()
+        return manifest.with_inline(list(inline), list(inline.values()))
 
     def _positions(
         self, pieces: list[Element], chunk_shape: tuple[int, ...], grid: tuple[int, ...]
@@ -391,23 +391,3 @@ def check_inline(n_bytes: int, why: str) -> None:
         raise UnvirtualizableError(
             f"{n_bytes / 2**20:.0f} MiB of it {why}: too many to hold in the manifest (at most {MAX_INLINE_BYTES / 2**20:.0f})."
         )
-
-
-def _with_inline(manifest: ChunkManifest, held: Mapping[int, bytes]) -> ChunkManifest:
-    """The manifest with chunks, by their place in C order, replaced by bytes."""
-    if not held:
-        return manifest
-    index, offsets, lengths = (
-        np.array(column) for column in (manifest.source_index, manifest.offsets, manifest.lengths)
-    )
-    places = list(held)
-    index.reshape(-1)[places] = INLINE
-    offsets.reshape(-1)[places] = np.arange(len(places))
-    lengths.reshape(-1)[places] = [len(data) for data in held.values()]
-    return ChunkManifest(
-        sources=manifest.sources,
-        source_index=index,
-        offsets=offsets,
-        lengths=lengths,
-        inline=list(held.values()),
-    )

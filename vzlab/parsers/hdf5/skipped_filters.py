@@ -102,24 +102,7 @@ def settle_skipped_filters(
                 f"A chunk skipped filters, and [{labels}] would lose some of its values."
             )
         held.append(encoded)
-    return SettledFilters(filters=chosen, manifest=_with_inline(manifest, odd, held))
-
-
-def _with_inline(manifest: ChunkManifest, at: list[int], chunks: list[bytes]) -> ChunkManifest:
-    """The manifest with chunks at flat grid positions replaced by bytes."""
-    index, offsets, lengths = (
-        np.array(column) for column in (manifest.source_index, manifest.offsets, manifest.lengths)
-    )
-    index.reshape(-1)[at] = INLINE
-    offsets.reshape(-1)[at] = np.arange(len(manifest.inline), len(manifest.inline) + len(at))
-    lengths.reshape(-1)[at] = [len(chunk) for chunk in chunks]
-    return ChunkManifest(
-        sources=manifest.sources,
-        source_index=index,
-        offsets=offsets,
-        lengths=lengths,
-        inline=(*manifest.inline, *chunks),
-    ).compact()
+    return SettledFilters(filters=chosen, manifest=manifest.with_inline(odd, held))
 
 
 def _partial_edges(

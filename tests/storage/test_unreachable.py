@@ -120,6 +120,15 @@ def test_no_server(read: Callable[[ManifestStore], Any]) -> None:
     )
 
 
+def test_a_server_that_does_not_answer_in_time(
+    http_server: Callable[..., HttpServer], tmp_path: Path
+) -> None:
+    (tmp_path / "x.bin").write_bytes(CONTENT)
+    server = http_server(tmp_path, latency_s=1.0)
+    registry = StoreRegistry(storage_options=IMPATIENT | {"client_options": {"timeout": "200ms"}})
+    _assert_raises(READERS["get_sync"], server.url("x.bin"), UnreachableChunkError, registry)
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "says"),
     [

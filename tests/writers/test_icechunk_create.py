@@ -209,9 +209,13 @@ def test_files_over_http(http_server: Callable[..., HttpServer], tmp_path: Path)
 # -- failure -----------------------------------------------------------------------------------------------------------
 
 
-def test_changed_file_raises_at_reading(files: list[Path], tmp_path: Path) -> None:
-    write_icechunk(virtual_cube(files), tmp_path / "cube")
+@pytest.mark.parametrize("when", ["before the write", "after the write"])
+def test_changed_file_raises_at_reading(when: str, files: list[Path], tmp_path: Path) -> None:
+    cube = virtual_cube(files)
     later = files[1].stat().st_mtime + 5
+    if when == "before the write":
+        os.utime(files[1], (later, later))
+    write_icechunk(cube, tmp_path / "cube")
     os.utime(files[1], (later, later))
     with pytest.raises(icechunk.StorageError) as caught:
         read_icechunk(tmp_path / "cube")

@@ -85,6 +85,7 @@ def test_a_link_opens_the_explorer_and_a_chunk_is_followed_to_its_value(
         assert query["var"] == ["sst"]
         visit.click("Requests")
         visit.see("requests")
+        page.locator(".vzx-waterfall canvas").first.wait_for(state="attached")
         assert violations(page) == []
         assert visit.complaints() == []
 
@@ -103,6 +104,28 @@ def test_values_are_drawn_after_their_cost(browser: Any, app: AppProcess, archiv
         with xr.open_dataset(archive.files[0]) as native:
             visit.see(f"{float(native['sst'][0].max()):.6g}")
         assert violations(visit.page) == []
+        assert visit.complaints() == []
+
+
+def test_a_version_that_is_chosen_is_opened_and_says_what_it_changed(
+    browser: Any, app: AppProcess, archive: Any
+) -> None:
+    place = archive.folder.parent / "versions"
+    vz.open_virtual_dataset(archive.files[0]).vzlab.to_icechunk(place, message="the first day")
+    repository = icechunk.Repository.open(icechunk.local_filesystem_storage(str(place)))
+    repository.create_tag("v1", snapshot_id=repository.lookup_branch("main"))
+    vz.open_virtual_dataset(archive.files[1]).vzlab.to_icechunk(
+        place, append_dim="time", message="the second day"
+    )
+    with Visit(browser, app, url=str(place), var="sst") as visit:
+        page = visit.page
+        commit = page.get_by_label("What this version changed")
+        commit.get_by_text("the second day").wait_for()
+        page.locator(".vzx-version select").select_option("v1")
+        commit.get_by_text("the first day").wait_for()
+        assert "5 new arrays" in commit.inner_text()
+        assert parse_qs(urlsplit(page.url).query)["version"] == ["v1"]
+        assert violations(page) == []
         assert visit.complaints() == []
 
 

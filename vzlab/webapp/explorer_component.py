@@ -80,14 +80,18 @@ class Bridge:
         self._on_version = on_version
         self._telling = 0
         make: Any = ExplorerComponent  # which has no types
-        self.component = make(sizing_mode="stretch_width")
-        self.attach(explorer)
+        # Told all at once: what is drawn before it knows anything would have nothing to draw.
+        self.component = make(sizing_mode="stretch_width", **{name: getattr(explorer, name) for name in TOLD})
+        self._listen(explorer)
         self.component.param.watch(self._asked, list(ASKED))
         self.component.param.watch(self._version_asked, "version")
 
     def attach(self, explorer: Explorer) -> None:
         """Let an explorer speak here."""
         self._tell(**{name: getattr(explorer, name) for name in TOLD})
+        self._listen(explorer)
+
+    def _listen(self, explorer: Explorer) -> None:
         explorer.observe(lambda change: self._tell(**{change["name"]: change["new"]}), TOLD)
 
     def _tell(self, **values: Any) -> None:

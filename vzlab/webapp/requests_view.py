@@ -37,7 +37,8 @@ class RequestsView(View):
             self.waterfall.objects = []
             self.say(
                 callout(
-                    "Nothing was asked for yet. (What another session opened is known already, and asked for by nobody.)"
+                    "Nothing was asked for yet. (What another session opened is known already, and asked for by nobody; what "
+                    "Icechunk reads by itself is not seen.)"
                 )
             )
             return

@@ -27,8 +27,15 @@ function mount(el, spec, onSelect = () => {}, host = null) {
   };
 }
 
-/** One picture, whose spec may become another one. */
-function renderOne({ model, el }) {
+/** An explorer of a model, in the form of any other view. */
+function explorerOf(model, el) {
+  const host = modelHost(model);
+  const end = explore(el, host);
+  return { update() {}, destroy: () => (end(), host.close()) };
+}
+
+/** As anywidget and Panel take it: what the model's spec says, which may come later, or become another one. */
+function render({ model, el }) {
   let view = null;
   let kind = null;
   const onSelect = (found) => {
@@ -40,23 +47,13 @@ function renderOne({ model, el }) {
     if (view && spec.kind === kind) return view.update(spec);
     view?.destroy();
     kind = spec.kind;
-    view = kind ? mount(el, spec, onSelect) : null;
+    view = kind === "explorer" ? explorerOf(model, el) : kind ? mount(el, spec, onSelect) : null;
   };
   show();
   model.on("change:spec", show);
   return () => {
     model.off("change:spec", show);
     view?.destroy();
-  };
-}
-
-function render({ model, el }) {
-  if (model.get("spec").kind !== "explorer") return renderOne({ model, el });
-  const host = modelHost(model);
-  const end = explore(el, host);
-  return () => {
-    end();
-    host.close();
   };
 }
 

@@ -37,7 +37,8 @@ def found(entry: CorpusEntry) -> dict[str, Any]:
 
 def _loaded(entry: CorpusEntry, path: str, variable: UnreadableVariable) -> Loaded | str:
     """Values that tifffile or GDAL loads, or the reason of refusal."""
-    if not variable.loadable:
+    # Of samples that tifffile has no type for, the collection's reader had an empty array, and GDAL has values.
+    if not variable.loadable or variable.dtype == "None":
         return variable.reason
     try:
         return Loaded(values=TIFFParser().load(entry.location, None, path), reason=variable.reason)

@@ -15,8 +15,8 @@ CHECKED = replace(SMALL, n_chunks=(100_000,), n_files=10)
 
 STATED: dict[str, tuple[str, float]] = {
     **{f"100,000 chunks, {index}": ("h5py", 0.6) for index in INDICES},
-    "A file of 250 KB with 7 variables, CPU": ("h5py", 1.6),
-    "A file of 53 variables": ("h5py", 1.35),
+    "A file of 250 KB with 7 variables, CPU": ("h5py", 1.45),
+    "A file of 53 variables": ("h5py", 1.15),
     "Whole 8 MB, contiguous: zarr": ("h5py", 1.5),
     "Whole 8 MB, deflate 256 KB: zarr": ("h5py", 0.8),
     "Whole 8 MB, raw 4 KB: loaded": ("h5py", 2.0),

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import vzlab as vz
+from tests.archives import write_daily_file
 from vzlab.errors import AccessDeniedError, VzlabError
 from vzlab.storage.gate import gated
 from vzlab.webapp.plain_http import PlainHttpStore
@@ -320,3 +321,16 @@ def test_ranges_are_read_without_redirects(redirecting: tuple[str, list[str]]) -
         assert source.read(90, 5) == bytes(range(90, 95))
     assert PlainHttpStore(url).get_range("inside", start=5, length=3) == bytes([5, 6, 7])
     assert "/inside" in asked
+
+
+def test_files_over_http_are_compared_with_an_independent_reader(tmp_path: Path, http_server: Any) -> None:
+    write_daily_file(tmp_path / "sst.nc", n_lat=20, n_lon=40)
+    url = http_server(tmp_path).url("sst.nc")
+    with gated(Policy.of(allow_urls=[url])):
+        comparison = vz.compare(vz.open_virtual_dataset(url), url)
+    assert comparison.verdict == "PASS", str(comparison)
+    with (
+        gated(Policy.of(allow_urls=["https://elsewhere.example/"])),
+        pytest.raises(VzlabError, match="outside"),
+    ):
+        vz.open_virtual_dataset(url)

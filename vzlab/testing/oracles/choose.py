@@ -230,11 +230,16 @@ def _location(url: str, registry: StoreRegistry) -> Any:
     if path is not None:
         return path
     import obstore
+    from obspec_utils.readers import BufferedStoreReader
 
     store, key = registry.resolve(url)
-    if not hasattr(store, "get_ranges"):
-        raise NoOracleError(f"{url} is served by a store that independent readers cannot read through")
-    return _ObjectFile(obstore.open_reader(store, key))
+    if hasattr(store, "get_ranges"):
+        return _ObjectFile(obstore.open_reader(store, key))
+    if hasattr(store, "get_range") and hasattr(
+        store, "head"
+    ):  # such as the one that a gate has HTTP read through
+        return _ObjectFile(BufferedStoreReader(store, key))
+    raise NoOracleError(f"{url} is served by a store that independent readers cannot read through")
 
 
 class _ObjectFile:

@@ -193,7 +193,7 @@ def chunk_map(
     """
     if manifest.n_chunks <= 1:
         return None
-    axes = axes or _axes_to_draw(manifest.grid_shape)
+    axes = axes or drawn_axes(manifest.grid_shape)
     others = tuple(axis for axis in range(len(manifest.grid_shape)) if axis not in axes)
     edges = [_edges(manifest.grid_shape[axis] if axis is not None else 1, max_cells) for axis in axes]
 
@@ -295,8 +295,8 @@ def _slices(
     return tuple(cut)
 
 
-def _axes_to_draw(grid_shape: tuple[int, ...]) -> tuple[int | None, int]:
-    """Choose the dimensions down and across, in their order; one alone is drawn across."""
+def drawn_axes(grid_shape: Sequence[int]) -> tuple[int | None, int]:
+    """Dimensions that a chunk map has down and across, in their order; none down where one alone has several chunks."""
     long = [axis for axis, n in enumerate(grid_shape) if n > 1]
     if len(long) <= 1:
         return None, long[0] if long else len(grid_shape) - 1

@@ -7,18 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from vzlab.inspection.chunk_map import ChunkMap, _axes_to_draw, chunk_map
+from vzlab.inspection.chunk_map import ChunkMap, chunk_map, drawn_axes
 from vzlab.manifests import ChunkGrid, ChunkManifest, ManifestArray
 from vzlab.manifests.chunk_grid import DimensionChunks
 from vzlab.manifests.manifest import MISSING
 
 type Range = tuple[int, int]
 """First chunk, and one behind the last."""
-
-
-def drawn_axes(grid_shape: Sequence[int]) -> tuple[int | None, int]:
-    """Dimensions that a chunk map has down and across; none down where one alone has more than one chunk."""
-    return _axes_to_draw(tuple(grid_shape))
 
 
 def chunk_level(

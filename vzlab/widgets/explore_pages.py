@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from vzlab.inspection import GroupInspection, Inspection, VariableInspection
-from vzlab.inspection.chunk_map import ChunkMap
+from vzlab.inspection.chunk_map import ChunkMap, drawn_axes
 from vzlab.inspection.history import History
-from vzlab.inspection.level import Range, chunk_level, drawn_axes, size_range
+from vzlab.inspection.level import Range, chunk_level, size_range
 from vzlab.inspection.words import format_count, format_shape, shorten
 from vzlab.render import html, lines
 from vzlab.render.history import commit_line, history_card

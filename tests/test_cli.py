@@ -61,6 +61,23 @@ def test_what_is_not_there_is_unusable(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_place_that_cannot_be_written_to_is_told_in_a_line(tmp_path: Path) -> None:
+    file = write_daily_file(tmp_path / "day.nc")
+    for command in (("inspect", file, "--html", tmp_path), ("virtualize", file, "--to", file / "repository")):
+        done = run(*command)
+        assert done.returncode == 2, command
+        assert done.stderr.rstrip().splitlines()[-1].startswith("vzlab: ")
+        assert "Traceback" not in done.stderr
+        assert "context:" not in done.stderr
+
+
+def test_no_warning_of_commits_at_the_same_time(tmp_path: Path) -> None:
+    file = write_daily_file(tmp_path / "day.nc")
+    program = [sys.executable, "-m", "vzlab", "virtualize", str(file), "--to", str(tmp_path / "repository")]
+    done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=60)
+    assert "WARN" not in done.stdout + done.stderr
+
+
 def test_what_is_not_a_known_format_is_unusable(tmp_path: Path) -> None:
     (tmp_path / "login.nc").write_text("<!DOCTYPE html><html>Please log in</html>")
     done = run("inspect", tmp_path / "login.nc")

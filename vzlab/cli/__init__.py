@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -25,10 +26,14 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 def main() -> None:
     """Run the command, with mistakes told in a sentence instead of a traceback."""
+    # Icechunk warns of commits at the same time in every local repository, in coloured lines of its own.
+    os.environ.setdefault("ICECHUNK_LOG", "error")
     try:
         app()
-    except (VzlabError, FileNotFoundError, IndexError, KeyError, ValueError) as error:
-        message = error.args[0] if isinstance(error, KeyError) and error.args else error
+    except (VzlabError, OSError, IndexError, KeyError, ValueError) as error:
+        message = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+        # Icechunk's errors go on with where in its code they arose.
+        message = message.partition("\n\ncontext:")[0].strip()
         Console(stderr=True, force_jupyter=False).print(
             f"vzlab: {message}", style="red", markup=False, highlight=False, soft_wrap=True
         )

@@ -110,8 +110,9 @@ def open_target(
         return
     location = None if isinstance(target, icechunk.Storage) else os.fspath(target)
     path = None if location is None else local_path(normalize_url(location))
-    if path is not None and Path(path).is_file():
-        raise WriteError(f"{path} is a file; expected a place for a repository, which is a folder")
+    file = None if path is None else next((p for p in (Path(path), *Path(path).parents) if p.is_file()), None)
+    if file is not None:
+        raise WriteError(f"{file} is a file; expected a place for a repository, which is a folder")
     storage = target if location is None else open_storage(location, storage_options)
     if icechunk.Repository.exists(storage):
         repository, added = _open(storage, urls, storage_options, source_options)

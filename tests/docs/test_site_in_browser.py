@@ -11,7 +11,10 @@ from tests.render.browser import FITS, Watched, violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(400)]
 
-PAGES = ("index", "concepts", "formats", "api/see", "teaching", "notebooks/01-a-file-is-bytes")
+PAGES = (
+    *("index", "concepts", "comparison", "formats", "api/see", "teaching"),
+    *("notebooks/01-a-file-is-bytes", "notebooks/05-combine"),
+)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

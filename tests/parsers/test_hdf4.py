@@ -213,6 +213,29 @@ def test_vgroups_are_groups_and_vdatas_are_arrays(tmp_path: Path) -> None:
     assert list(parse(path, group="outer").arrays) == ["inside"]
 
 
+def test_a_scientific_data_group_of_old_is_read(tmp_path: Path) -> None:
+    # HDF 4 specification, chapter 6: tags 106 (number type), 700 (group), 701 (dimensions), 702 (data).
+    values = np.arange(6, dtype=">f4").reshape(2, 3)
+    elements = {
+        106: bytes([1, 5, 32, 1]),
+        701: struct.pack(">hii6H", 2, 2, 3, 106, 1, 106, 1, 106, 1),
+        702: values.tobytes(),
+        700: struct.pack(">6H", 701, 1, 702, 1, 106, 1),
+    }
+    head, body = b"\x0e\x03\x13\x01" + struct.pack(">HI", len(elements), 0), b""
+    start = len(head) + 12 * len(elements)
+    for tag, content in elements.items():
+        head += struct.pack(">HHII", tag, 1, start + len(body), len(content))
+        body += content
+    path = tmp_path / "old.hdf"
+    path.write_bytes(head + body)
+    np.testing.assert_array_equal(native(path, "Data-Set-1"), values)
+    array = parse(path)["Data-Set-1"]
+    assert isinstance(array, ManifestArray)
+    found = read(array, "Data-Set-1")
+    np.testing.assert_array_equal(found, values)
+
+
 def test_hdfeos2_fields_have_the_names_of_struct_metadata(tmp_path: Path) -> None:
     path = tmp_path / "t.hdf"
     write(path, "Total", np.arange(6, dtype="i4").reshape(2, 3), SDC.INT32)

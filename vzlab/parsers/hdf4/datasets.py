@@ -1,7 +1,7 @@
 """The scientific datasets of an HDF4 file, as the SD interface and, before it, the DFSD interface store them.
 
 HDF User's Guide, chapters 3 and 6. The SD interface keeps each dataset as a Vgroup of class ``Var0.0`` in one of class
-``CDF0.0``; DFSD as a numeric data group (NDG) alone.
+``CDF0.0``; DFSD as a numeric data group (NDG) alone, or as a scientific data group (SDG) before there was one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from vzlab.errors import CorruptFileError, VzlabError
 from vzlab.parsers.hdf4.bytes_read import decode_text
-from vzlab.parsers.hdf4.descriptors import NDG, NT, SD, SDD, VG, VH, Elements, Key
+from vzlab.parsers.hdf4.descriptors import NDG, NT, SD, SDD, SDG, VG, VH, Elements, Key
 from vzlab.parsers.hdf4.number_types import read_number_type
 from vzlab.parsers.hdf4.special import ChunkedExtent, element_bytes, find_extent
 from vzlab.parsers.hdf4.vsets import Vdata, Vgroup, attribute_value, vdata_key
@@ -179,8 +179,14 @@ def _dimension_record(elements: Elements, ref: int) -> tuple[tuple[int, ...], in
 def _read_dfsd(elements: Elements) -> list[Dataset]:
     datasets: list[Dataset] = []
     n_dimensions = 0
-    for ref in elements.refs(NDG):
-        cursor = elements.cursor((NDG, ref))
+    numeric = set(elements.refs(NDG))
+    # Before HDF 3.2 there were scientific data groups alone; later ones stand beside a numeric group of the same number.
+    groups = [
+        *((NDG, ref) for ref in elements.refs(NDG)),
+        *((SDG, ref) for ref in elements.refs(SDG) if ref not in numeric),
+    ]
+    for tag, ref in groups:
+        cursor = elements.cursor((tag, ref))
         pairs = cursor.many(2 * (cursor.left // 4), "H")
         refs = dict(zip(pairs[::2], pairs[1::2], strict=True))
         if SDD not in refs:

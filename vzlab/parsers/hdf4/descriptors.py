@@ -14,7 +14,7 @@ from vzlab.storage import BlockReader, Source
 
 MAGIC = b"\x0e\x03\x13\x01"
 NULL, LINKED, COMPRESSED = 1, 20, 40
-NT, SD, SDD, NDG = 106, 702, 701, 720
+NT, SD, SDD, SDG, NDG = 106, 702, 701, 700, 720
 VH, VS, VG = 1962, 1963, 1965
 SPECIAL_BIT = 0x4000
 

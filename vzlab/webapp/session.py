@@ -73,7 +73,7 @@ class App(pn.viewable.Viewer):
         self.where = pn.widgets.TextInput(
             label="File, store or repository",
             placeholder="a path or url",
-            **styled(sizing_mode="stretch_width", max_width=460),
+            **styled(width=440),
         )
         self.offered = pn.widgets.Select(
             label="Offered here",

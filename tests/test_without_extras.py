@@ -86,6 +86,9 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     (folder / "a.tif").write_bytes(b"II*\0" + bytes(60))
     (folder / "a.grib2").write_bytes(b"GRIB\0\0\0\2" + bytes(60))
     (folder / "a.fits").write_bytes(b"SIMPLE  =                    T".ljust(2880))
+    for place in ("snapshots/A", "refs/branch.main/ref.json"):  # by which a repository is known
+        (folder / "repository" / place).parent.mkdir(parents=True)
+        (folder / "repository" / place).touch()
     program = PROGRAM.format(absent=ABSENT, calls=[*NEEDS, *WORKS])
     subprocess.run([sys.executable, "-c", program], cwd=folder, check=True, timeout=60)
     answer: dict[str, str] = json.loads((folder / "said.json").read_text(encoding="utf-8"))

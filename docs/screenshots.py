@@ -1,7 +1,12 @@
-"""Take the README's pictures: ``python docs/screenshots.py`` draws vzlab's own views in a headless Chromium."""
+"""Take the pictures of README and documentation: ``python docs/screenshots.py`` draws vzlab's own views in a headless Chromium.
+
+``python docs/screenshots.py app`` takes those of the app alone, ``python docs/screenshots.py views`` the others.
+"""
 
 from __future__ import annotations
 
+import re
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -18,17 +23,25 @@ ARGUMENTS = [
 ]
 
 
-def main(browser: str = "/usr/bin/chromium") -> None:
+def main(which: str = "all", browser: str = "/usr/bin/chromium") -> None:
     """Write each view in light and dark."""
+    if which in ("all", "views"):
+        views(browser)
+    if which in ("all", "app"):
+        app(browser)
+
+
+def views(browser: str) -> None:
+    """What a file, a check, a value and the explorer look like."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         archive = vz.samples.make_daily_archive(Path(folder) / "archive")
-        views = {
+        shown = {
             "inspect": vz.inspect(archive.files[0]),
             "check": vz.check_combine(archive.files),
             "trace": vz.trace(archive.files[0], "sst", (0, 45, 60)),
         }
         chromium = playwright.chromium.launch(executable_path=browser, args=ARGUMENTS)
-        for name, view in views.items():
+        for name, view in shown.items():
             page_file = Path(folder) / f"{name}.html"
             page_file.write_text(to_page(view).replace(folder, ""), encoding="utf-8")
             for scheme in ("light", "dark"):
@@ -55,6 +68,52 @@ def main(browser: str = "/usr/bin/chromium") -> None:
                 page.locator(".vzx-detail table").wait_for()
                 page.mouse.move(0, 0)
                 page.screenshot(path=IMAGES / f"{name}-{scheme}.png", full_page=True)
+        chromium.close()
+
+
+def app(browser: str) -> None:
+    """What the app looks like: a version in the explorer, the check in the builder."""
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        archive = vz.samples.make_daily_archive(Path(folder) / "archive")
+        for number, message in enumerate(("the first day", "the second day")):
+            more = {"append_dim": "time"} if number else {}
+            day = vz.open_virtual_dataset(archive.files[number])
+            day.vzlab.to_icechunk(Path(folder) / "cube", message=message, **more)
+            if not number:
+                repository = vz.open_icechunk(Path(folder) / "cube")
+                repository.create_tag("v1", snapshot_id=repository.lookup_branch("main"))
+        chromium = playwright.chromium.launch(executable_path=browser, args=ARGUMENTS)
+        command = [sys.executable, "-m", "vzlab", "app", "--port", "0", "--no-browser"]
+        with subprocess.Popen(  # noqa: S603 - our own command
+            command, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True, cwd=folder
+        ) as server:
+            try:
+                assert server.stdout is not None
+                url = next(
+                    found.group() for line in server.stdout if (found := re.search(r"http://\S+", line))
+                )
+                for scheme in ("light", "dark"):
+                    page = chromium.new_page(viewport={"width": 1000, "height": 820}, color_scheme=scheme)
+                    page.set_default_timeout(90_000)
+                    page.goto(f"{url}?url=cube&var=sst")
+                    page.locator(".vzx-version select").select_option("v1")
+                    page.get_by_label("What this version changed").get_by_text("the first day").wait_for()
+                    page.wait_for_timeout(1_000)  # until all stands where it stays
+                    page.locator(".vzx-chunks canvas").first.click(position={"x": 40, "y": 40})
+                    page.get_by_text("holds values").first.wait_for()
+                    page.mouse.move(0, 0)
+                    page.screenshot(path=IMAGES / f"app-versions-{scheme}.png")
+                    page.goto(f"{url}?view=Build")
+                    page.get_by_label("Files", exact=True).fill("archive/*.nc")
+                    page.get_by_role("button", name="Take these files").click()
+                    page.get_by_text("12 files, ").locator("visible=true").first.wait_for()
+                    page.get_by_role("button", name="3. Check").click()
+                    page.get_by_role("button", name="Check the files").click()
+                    page.locator(".vzx-matrix td button").first.click()
+                    page.mouse.move(0, 0)
+                    page.screenshot(path=IMAGES / f"app-build-{scheme}.png")
+            finally:
+                server.terminate()
         chromium.close()
 
 

@@ -431,3 +431,69 @@ def test_values_of_real_files_are_those_that_h5py_reads(entry: CorpusEntry) -> N
             assert traced.agrees is not False, str(traced)
             assert_only_its_chunk_was_read(traced)
             json.dumps(traced.to_dict(), allow_nan=False)
+
+
+def _write_netcdf3(path: Path) -> tuple[str, tuple[int, ...]]:
+    with netCDF4.Dataset(path, "w", format="NETCDF3_CLASSIC") as file:
+        file.createDimension("x", 6)
+        packed = file.createVariable("t", "i2", ("x",), fill_value=-9)
+        packed.setncatts({"scale_factor": 0.5, "add_offset": 10.0, "units": "K"})
+        packed.set_auto_maskandscale(False)
+        packed[:] = [1, -9, 3, 4, 5, 6]
+    return "t", (3,)
+
+
+def _write_zarr(path: Path) -> tuple[str, tuple[int, ...]]:
+    values = xr.DataArray(np.arange(12, dtype="f4").reshape(3, 4), dims=("y", "x"))
+    values.to_dataset(name="v").to_zarr(path, encoding={"v": {"chunks": (2, 2)}}, consolidated=False)
+    return "v", (2, 1)
+
+
+def _write_safetensors(path: Path) -> tuple[str, tuple[int, ...]]:
+    pytest.importorskip("safetensors.numpy").save_file({"weight": np.arange(6, dtype="i4")}, path)
+    return "weight", (4,)
+
+
+def _write_tiff(path: Path) -> tuple[str, tuple[int, ...]]:
+    tifffile = pytest.importorskip("tifffile")
+    values = np.arange(64 * 64, dtype="u2").reshape(64, 64)
+    tifffile.imwrite(
+        path, values, tile=(32, 32), compression="zlib", predictor=True, photometric="minisblack"
+    )
+    (name,) = dict(vz.open_group(path).arrays)
+    return name, (40, 50)
+
+
+@pytest.mark.parametrize("write", [_write_netcdf3, _write_zarr, _write_safetensors, _write_tiff])
+def test_the_native_library_of_each_format_is_asked(
+    tmp_path: Path, write: Callable[[Path], tuple[str, tuple[int, ...]]]
+) -> None:
+    path = tmp_path / write.__name__.replace("_write_", "one.")
+    variable, index = write(path)
+    traced = trace(path, variable, index)
+    assert traced.native is not None
+    assert traced.agrees is True, traced.native.reason
+    assert traced.native.index == index
+    assert "the native library reads the same" in traced.to_text()
+
+
+def test_a_library_that_finds_values_by_name_is_not_asked_for_bytes(tmp_path: Path) -> None:
+    variable, index = _write_netcdf3(tmp_path / "one.nc")
+    traced = trace(vz.open_group(tmp_path / "one.nc"), variable, index)
+    assert traced.native is not None
+    assert "trace the file itself" in traced.native.reason
+    assert traced.agrees is None
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize(
+    "entry", corpus_params(["netcdf3", "zarr", "tiff", "fits", "hdf4", "safetensors"])[::6]
+)
+def test_values_of_real_files_are_those_that_their_library_reads(entry: CorpusEntry) -> None:
+    try:
+        group = vz.open_group(entry.location)
+    except VzlabError:
+        pytest.skip("refused by the parser, which its own tests look at")
+    for path, array in [(path, array) for path, array in group.walk_arrays() if 0 not in array.shape][:3]:
+        traced = trace(entry.location, path, tuple(n // 2 for n in array.shape))
+        assert traced.agrees is not False, str(traced)

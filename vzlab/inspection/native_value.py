@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from vzlab.cf import MEANING_ATTRIBUTES
-from vzlab.storage import local_path, url_name
+from vzlab.errors import first_line
+from vzlab.oracles import NoOracleError, open_native
+from vzlab.storage import StoreRegistry, local_path, url_name
 from vzlab.storage.gate import pass_gate
 
 
@@ -23,7 +25,7 @@ class NativeValue:
     """What the native library reads, or why it could not be asked."""
 
     reader: str = ""
-    """h5py with its version; empty where nothing was read."""
+    """The library with its version; empty where nothing was read."""
     file: str = ""
     """Name of the file."""
     path: str = ""
@@ -32,7 +34,7 @@ class NativeValue:
     """In that variable."""
     stored: Any = None
     decoded: Any = None
-    """As xarray decodes it by the attributes that h5py reads; None of anything but a number."""
+    """As xarray decodes it by the attributes that the library reads; None of anything but a number."""
     decoder: str = ""
     """``xarray``; empty where nothing decoded it."""
     reason: str = ""
@@ -56,7 +58,7 @@ class BytePlace:
 def read_native_value(
     *, url: str | None, path: str, index: tuple[int, ...], shape: tuple[int, ...], place: BytePlace | None
 ) -> NativeValue:
-    """Read one value with h5py, and decode it with xarray.
+    """Read one value with the format's own library, and decode it with xarray.
 
     Parameters
     ----------
@@ -68,7 +70,8 @@ def read_native_value(
         In the variable.
     shape : tuple of int
     place : BytePlace or None
-        Where the element lies: a file that was joined into a cube, or a variable that was renamed, is asked by it.
+        Where the element lies: an HDF5 file that was joined into a cube, or a variable that was renamed, is asked by it.
+        Other libraries do not say where their values lie: they are asked by name alone.
     """
     asked = url if url is not None else place.url if place is not None else None
     if asked is None:
@@ -80,25 +83,65 @@ def read_native_value(
             file=url_name(asked),
             reason="The file is not on this machine, and asking it would take more requests",
         )
-    if importlib.util.find_spec("h5py") is None:
-        return NativeValue(file=url_name(asked), reason="h5py is not installed: install vzlab[hdf5]")
     try:
-        found = _read(local, path, index, shape, None if url is not None else place)
-    except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
-        text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        return NativeValue(file=url_name(asked), reason=f"h5py does not read it: {text}")
+        if _is_hdf5(local):
+            found = _read_hdf5(local, path, index, shape, None if url is not None else place)
+        elif url is not None:
+            found = _read_by_name(url, path, index, shape)
+        else:
+            found = NativeValue(
+                reason="The file is not HDF5, so that its library is asked by name: trace the file itself"
+            )
+    except NoOracleError as error:
+        found = NativeValue(reason=str(error))
+    except Exception as error:  # noqa: BLE001 - libraries of many formats raise what they like
+        found = NativeValue(reason=f"The native library does not read it: {first_line(error)}")
     return replace(found, file=url_name(asked))
 
 
-def _read(
+def _is_hdf5(local: str) -> bool:
+    if importlib.util.find_spec("h5py") is None:
+        return False
+    import h5py
+
+    return bool(h5py.is_hdf5(local))
+
+
+def _read_by_name(url: str, path: str, index: tuple[int, ...], shape: tuple[int, ...]) -> NativeValue:
+    file = open_native(url, StoreRegistry())
+    try:
+        variable = file.variables.get(path)
+        if variable is None:
+            return NativeValue(reason=file.silence or f"{file.reader} sees no variable {path!r}")
+        if variable.shape != shape:
+            return NativeValue(reason=f"{file.reader} sees {path!r} with another shape: {variable.shape}")
+        region = tuple(slice(at, at + 1) for at in index)
+        stored = file.read(path, region).reshape(-1)[0]
+        decoded = None
+        if np.asarray(stored).dtype.kind in "iuf":
+            with contextlib.suppress(
+                Exception
+            ):  # what xarray does not open or decode has its stored value told
+                decoded = file.read_decoded(path, region).reshape(-1)[0]
+        return NativeValue(
+            reader=file.reader,
+            path=path,
+            index=index,
+            stored=stored,
+            decoded=decoded,
+            decoder="" if decoded is None else "xarray",
+        )
+    finally:
+        file.close()
+
+
+def _read_hdf5(
     local: str, path: str, index: tuple[int, ...], shape: tuple[int, ...], place: BytePlace | None
 ) -> NativeValue:
     import h5py
 
     if importlib.util.find_spec("hdf5plugin"):
         import hdf5plugin  # noqa: F401 - registers filters with HDF5
-    if not h5py.is_hdf5(local):
-        return NativeValue(reason="The bytes lie in a file that is not HDF5, and no native reader was asked")
     with _open(local) as file:
         if place is None:
             dataset = file[path]

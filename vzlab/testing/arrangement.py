@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vzlab.manifests import ChunkGrid
+from vzlab.oracles import Region
 from vzlab.testing.difference import comparable, compare_arrays
 from vzlab.testing.native_files import NativeFiles
-from vzlab.testing.oracles import Region
 from vzlab.testing.sampling import Block
 from vzlab.testing.virtual_side import VirtualSide, VirtualVariable
 

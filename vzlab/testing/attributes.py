@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from vzlab.cf import ENCODING_ATTRIBUTES, TIME_ATTRIBUTES
+from vzlab.oracles import NativeVariable, Unclear
 from vzlab.testing.comparison import AttributeFact, Finding
 from vzlab.testing.difference import show_value
 from vzlab.testing.native_files import NativeFiles
-from vzlab.testing.oracles import NativeVariable, Unclear
 from vzlab.testing.record import Record
 from vzlab.testing.virtual_side import VirtualSide, VirtualVariable
 

@@ -12,6 +12,7 @@ import zarr
 
 from vzlab.datasets.sources import expand_sources
 from vzlab.errors import VerificationError
+from vzlab.oracles import NoOracleError
 from vzlab.storage import StoreRegistry, as_registry, normalize_url
 from vzlab.testing.announcing import announced
 from vzlab.testing.arrangement import Arrangement, arrange
@@ -22,7 +23,6 @@ from vzlab.testing.coordinates import check_coordinate
 from vzlab.testing.fingerprint import Fingerprint
 from vzlab.testing.native_files import NativeFiles
 from vzlab.testing.options import as_levels, as_teller, as_tolerances, check_options, in_bytes
-from vzlab.testing.oracles import NoOracleError
 from vzlab.testing.record import Record
 from vzlab.testing.reencoded import mark_reencoded
 from vzlab.testing.references import check_against_files, check_references

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vzlab.cf import PACKING_ATTRIBUTES, TIME_ATTRIBUTES
+from vzlab.oracles import NativeVariable
 from vzlab.testing.checkpoint import Checkpoint
 from vzlab.testing.native_index import at_native_place
-from vzlab.testing.oracles import NativeVariable
 from vzlab.testing.regions import Region, region_of, slabs
 from vzlab.testing.sampling import Block
 from vzlab.testing.stored_bytes import check_stored_bytes, is_aligned

@@ -15,9 +15,9 @@ import numpy.typing as npt
 import xarray as xr
 
 from vzlab.cf import ENCODING_ATTRIBUTES, TIME_ATTRIBUTES
+from vzlab.oracles import NativeChunks, NativeFile, NativeVariable, NoOracleError, Region, open_native
+from vzlab.oracles.decoding import decode_variable, read_region
 from vzlab.storage import StoreRegistry
-from vzlab.testing.decoding import decode_variable, read_region
-from vzlab.testing.oracles import NativeChunks, NativeFile, NativeVariable, NoOracleError, Region, open_native
 
 MAX_OPEN_FILES = 24
 """Files kept open, least recently used ones closed first."""

@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from vzlab.manifests import ChunkManifest
 from vzlab.manifests.manifest import INLINE, MISSING
+from vzlab.oracles import NativeChunks, NativeVariable
 from vzlab.testing.arrangement import Arrangement
 from vzlab.testing.causes import MISSING_AS_FILL
 from vzlab.testing.comparison import Finding
 from vzlab.testing.native_files import NativeFiles
-from vzlab.testing.oracles import NativeChunks, NativeVariable
 from vzlab.testing.record import Record
 from vzlab.testing.sampling import Block
 from vzlab.testing.virtual_side import VirtualVariable, place_of

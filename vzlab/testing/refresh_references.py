@@ -20,11 +20,11 @@ from vzlab.errors import IncompatibleArraysError, WriteError
 from vzlab.manifests import ChunkManifest, ManifestArray
 from vzlab.manifests.joining import concatenate
 from vzlab.manifests.manifest import INLINE, MISSING
+from vzlab.oracles.decoding import decode_variable
 from vzlab.parsers.kerchunk.json_set import read_document
 from vzlab.storage import StoreRegistry, local_path, normalize_url
 from vzlab.storage.reading import read_array
 from vzlab.testing.attributes import MEANING, differing_attributes
-from vzlab.testing.decoding import decode_variable
 from vzlab.testing.difference import compare_arrays
 from vzlab.writers.contents import take_apart
 from vzlab.writers.kerchunk import References, build_entry, put_parts, replacing

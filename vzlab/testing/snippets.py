@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from vzlab.oracles import Region
 from vzlab.storage import local_path
 from vzlab.testing.arrangement import Piece
-from vzlab.testing.oracles import Region
 
 
 def values_snippet(piece: Piece, region: Region, *, decoded: bool, shown: str) -> str:

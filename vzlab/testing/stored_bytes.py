@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vzlab.manifests.manifest import INLINE
+from vzlab.oracles import Region
 from vzlab.testing.comparison import Finding
 from vzlab.testing.difference import show_value
-from vzlab.testing.oracles import Region
 from vzlab.testing.sampling import Block
 from vzlab.testing.snippets import bytes_snippet
 from vzlab.testing.virtual_side import VirtualVariable

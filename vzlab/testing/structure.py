@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from vzlab.oracles import NativeVariable
 from vzlab.testing.arrangement import Arrangement
 from vzlab.testing.attributes import (
     MEANING,
@@ -17,7 +18,6 @@ from vzlab.testing.attributes import (
 )
 from vzlab.testing.comparison import Finding
 from vzlab.testing.native_files import NativeFiles
-from vzlab.testing.oracles import NativeVariable
 from vzlab.testing.record import Record
 from vzlab.testing.virtual_side import VirtualSide, VirtualVariable
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from vzlab.cf import packing_of
 from vzlab.errors import VzlabError, first_line
+from vzlab.oracles import NoOracleError, Region
 from vzlab.testing.allowances import (
     is_unmasked_text,
     is_wider_arithmetic,
@@ -23,7 +24,6 @@ from vzlab.testing.causes import why_decoded_differ, why_stored_differ
 from vzlab.testing.comparison import Finding
 from vzlab.testing.difference import Difference, compare_arrays
 from vzlab.testing.native_files import NativeFiles
-from vzlab.testing.oracles import NoOracleError, Region
 from vzlab.testing.record import Record
 from vzlab.testing.reencoded import ENCODED_ANEW, without_reencoding
 from vzlab.testing.snippets import values_snippet

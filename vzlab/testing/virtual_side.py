@@ -15,7 +15,7 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 
 from vzlab.manifests import ChunkGrid, ChunkManifest
-from vzlab.testing.decoding import read_region
+from vzlab.oracles.decoding import read_region
 
 type Region = tuple[slice, ...]
 

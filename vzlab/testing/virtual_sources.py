@@ -17,8 +17,8 @@ import zarr.abc.store
 from vzlab.datasets import dataset_to_group, is_virtual, open_group
 from vzlab.detection import detect_format
 from vzlab.manifests import ChunkGrid, ManifestArray, ManifestGroup
+from vzlab.oracles.decoding import decode_variable, open_decoded
 from vzlab.storage import ManifestStore, StoreRegistry, normalize_url
-from vzlab.testing.decoding import decode_variable, open_decoded
 from vzlab.testing.virtual_side import VirtualSide, VirtualVariable
 from vzlab.writers.stored_references import chunk_manifest
 

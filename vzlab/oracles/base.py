@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from vzlab.testing.decoding import decode_variable
+from vzlab.oracles.decoding import decode_variable
 
 type Region = tuple[slice, ...]
 """One slice with explicit bounds for each dimension."""

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from vzlab.testing.decoding import open_decoded, read_region, show_xarray
-from vzlab.testing.oracles.base import NativeChunks, NativeVariable, NoOracleError, Region, Unclear
+from vzlab.oracles.base import NativeChunks, NativeVariable, NoOracleError, Region, Unclear
+from vzlab.oracles.decoding import open_decoded, read_region, show_xarray
 
 
 class NetcdfFile:

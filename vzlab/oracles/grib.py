@@ -13,8 +13,8 @@ import eccodes
 import numpy as np
 import xarray as xr
 
-from vzlab.testing.decoding import read_region
-from vzlab.testing.oracles.base import NativeVariable, NoOracleError, Readable, ReadFile, Region, Unstated
+from vzlab.oracles.base import NativeVariable, NoOracleError, Readable, ReadFile, Region, Unstated
+from vzlab.oracles.decoding import read_region
 
 _SHOWN = (
     "engine='cfgrib', backend_kwargs={'indexpath': '', 'values_dtype': xarray.Variable((), 0.0).dtype}, decode_times=False, "

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from vzlab.testing.oracles.base import NativeVariable, Readable, ReadFile, Region, Unstated
+from vzlab.oracles.base import NativeVariable, Readable, ReadFile, Region, Unstated
 
 _REDUCED = 1  # TIFF 6.0, NewSubfileType: bit 0
 

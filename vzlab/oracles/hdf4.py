@@ -14,7 +14,7 @@ from pyhdf.error import HDF4Error
 from pyhdf.HDF import HC, HDF
 from pyhdf.SD import SD, SDC
 
-from vzlab.testing.oracles.base import NativeVariable, NoOracleError, Readable, ReadFile, Region, Unstated
+from vzlab.oracles.base import NativeVariable, NoOracleError, Readable, ReadFile, Region, Unstated
 
 _DTYPES = {
     SDC.INT8: "i1",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vzlab.testing.oracles.base import NativeVariable, NoOracleError, Readable, ReadFile, Unstated
+from vzlab.oracles.base import NativeVariable, NoOracleError, Readable, ReadFile, Unstated
 
 _CODES = ["-", "u1", "i2", "i4", "f4", "f8", "c8", "-", "-", "c16", "-", "-", "u2", "u4", "i8", "u8"]
 """numpy's types at the places of ENVI's numbers for them."""

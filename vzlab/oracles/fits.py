@@ -10,7 +10,7 @@ import astropy
 import numpy as np
 from astropy.io import fits
 
-from vzlab.testing.oracles.base import NativeVariable, Readable, ReadFile, Region, Unstated, decoded
+from vzlab.oracles.base import NativeVariable, Readable, ReadFile, Region, Unstated, decoded
 
 _UNSIGNED = {8: -(2.0**7), 16: 2.0**15, 32: 2.0**31, 64: 2.0**63}
 """BZERO that turns signed into unsigned numbers, or bytes into signed ones (FITS standard 4.0, 4.4.2.5)."""

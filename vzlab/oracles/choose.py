@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from vzlab.oracles.base import NativeFile, NoOracleError
 from vzlab.storage import StoreRegistry, local_path
 from vzlab.storage.gate import pass_gate
-from vzlab.testing.oracles.base import NativeFile, NoOracleError
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"  # HDF5 spec II.A: at 0, 512, 1024, 2048, ... of a file
 _HEAD_BYTES = 4096
@@ -28,7 +28,7 @@ class Oracle:
     libraries: tuple[str, ...]
     """Modules that it needs; they are also what to install, unless `install` says otherwise."""
     opener: str
-    """Module and function that opens a file, within `vzlab.testing.oracles`."""
+    """Module and function that opens a file, within `vzlab.oracles`."""
     recognise: Callable[[bytes], bool]
     """Whether a file begins like this."""
     holds: frozenset[str] = frozenset()
@@ -48,7 +48,7 @@ class Oracle:
     def open(self, location: Any) -> NativeFile:
         """Open a file."""
         module, _, name = self.opener.partition(":")
-        opener = getattr(importlib.import_module(f"vzlab.testing.oracles.{module}"), name)
+        opener = getattr(importlib.import_module(f"vzlab.oracles.{module}"), name)
         return cast("NativeFile", opener(location))
 
 

@@ -1,6 +1,6 @@
 """Independent readers of native files: none shares a line with vzlab's parsers, codecs or storage."""
 
-from vzlab.testing.oracles.base import (
+from vzlab.oracles.base import (
     NativeChunks,
     NativeFile,
     NativeVariable,
@@ -8,7 +8,7 @@ from vzlab.testing.oracles.base import (
     Region,
     Unclear,
 )
-from vzlab.testing.oracles.choose import open_native
+from vzlab.oracles.choose import open_native
 
 __all__ = [
     "NativeChunks",

@@ -7,7 +7,7 @@ from typing import Any
 import nibabel
 import numpy as np
 
-from vzlab.testing.oracles.base import (
+from vzlab.oracles.base import (
     NativeVariable,
     NoOracleError,
     Readable,

@@ -14,8 +14,8 @@ import zarr
 import zarr.errors
 import zarr.storage
 
-from vzlab.testing.decoding import open_decoded, read_region
-from vzlab.testing.oracles.base import NativeVariable, NoOracleError, Readable, ReadFile, Region, Unclear
+from vzlab.oracles.base import NativeVariable, NoOracleError, Readable, ReadFile, Region, Unclear
+from vzlab.oracles.decoding import open_decoded, read_region
 
 _INTERNAL = frozenset({"_ARRAY_DIMENSIONS"})
 

@@ -16,8 +16,8 @@ import numpy.typing as npt
 import xarray as xr
 
 from vzlab.errors import first_line
-from vzlab.testing.decoding import native_engine_options, open_decoded, read_region, show_xarray
-from vzlab.testing.oracles.base import NativeChunks, NativeVariable, Region, Unclear
+from vzlab.oracles.base import NativeChunks, NativeVariable, Region, Unclear
+from vzlab.oracles.decoding import native_engine_options, open_decoded, read_region, show_xarray
 
 if importlib.util.find_spec("hdf5plugin"):
     import hdf5plugin  # noqa: F401 - registers filters with HDF5

@@ -10,10 +10,10 @@ from typing import Any
 import h5py
 import numpy as np
 
+from vzlab.oracles.base import NativeChunks, NativeVariable, NoOracleError, Unstated
+from vzlab.oracles.hdf5 import Hdf5File
 from vzlab.storage import normalize_url
 from vzlab.storage.gate import pass_gate
-from vzlab.testing.oracles.base import NativeChunks, NativeVariable, NoOracleError, Unstated
-from vzlab.testing.oracles.hdf5 import Hdf5File
 
 
 class DescribedFile(Hdf5File):

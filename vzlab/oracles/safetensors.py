@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import safetensors
 
-from vzlab.testing.oracles.base import NativeVariable, NoOracleError, Readable, ReadFile, Region
+from vzlab.oracles.base import NativeVariable, NoOracleError, Readable, ReadFile, Region
 
 _DTYPES = {
     "BOOL": "?",

@@ -85,7 +85,8 @@ class IncompatibleFilesError(VzlabError, ValueError):
         self.report = report
 
 
-class MemoryBudgetError(VzlabError, MemoryError):
+# MemoryError comes first: alone among its kind it has a __new__ of its own, which Python asks for by this order.
+class MemoryBudgetError(MemoryError, VzlabError):
     """What was asked for would hold more in memory than was allowed."""
 
 

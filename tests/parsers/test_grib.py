@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -345,3 +346,43 @@ def test_a_fresh_process_reads_what_icechunk_stored(tmp_path: Path) -> None:
     assert done.stdout.strip() == "False"
     stored = np.load(f"{tmp_path / 'repository'}.npy")
     np.testing.assert_array_equal(stored, read(GRIBParser()(path), "t"))
+
+
+@pytest.mark.parametrize("masked", [True, False], ids=["bitmap", "plain"])
+def test_kerchunk_references_of_grib_messages_are_read(masked: bool, tmp_path: Path) -> None:
+    """Kerchunk names whole messages, and means the first field of one that has several."""
+    values = field_values(3)
+    if masked:
+        values[1, 2:5] = np.nan
+    first = make_message(values=values, level=500, bitmap=masked)
+    several = join_fields([first, make_message(values=field_values(4), level=500)])
+    path = write(tmp_path, several)
+    (tmp_path / "one.json").write_text(json.dumps(kerchunk_references(path)))
+    group = vz.open_group(tmp_path / "one.json")
+    np.testing.assert_array_equal(read(group, "t"), decode(first).reshape(5, 8).astype("f4"))
+    rows = read(GRIBParser()(path), "latitude")
+    np.testing.assert_array_equal(read(group, "latitude"), np.broadcast_to(rows[:, None], (5, 8)))
+
+
+def kerchunk_references(path: Path) -> dict[str, Any]:
+    """References as kerchunk's `scan_grib` writes them: filters of the data, and of where they lie."""
+
+    def array(codec: dict[str, Any], shape: list[int], dtype: str, dims: list[str]) -> dict[str, str]:
+        document = {"zarr_format": 2, "shape": shape, "chunks": shape, "dtype": dtype, "order": "C"}
+        document |= {"filters": [{"id": "grib", **codec}], "compressor": None, "fill_value": None}
+        return {".zarray": json.dumps(document), ".zattrs": json.dumps({"_ARRAY_DIMENSIONS": dims})}
+
+    both = {
+        "t": array({"var": "t", "dtype": "float32"}, [5, 8], "<f4", ["latitude", "longitude"]),
+        "latitude": array({"var": "latitude"}, [5, 8], "<f8", ["latitude", "longitude"]),
+    }
+    chunks = {f"{name}/0.0": [path.as_uri(), 0, path.stat().st_size] for name in both}
+    keys = {f"{name}/{key}": text for name, keys in both.items() for key, text in keys.items()}
+    return {"version": 1, "refs": {".zgroup": '{"zarr_format": 2}', **keys, **chunks}}
+
+
+def test_kerchunk_references_that_contradict_their_dtype_are_refused(tmp_path: Path) -> None:
+    references = kerchunk_references(write(tmp_path, make_message()))
+    references["refs"]["t/.zarray"] = references["refs"]["t/.zarray"].replace("<f4", "<f8")
+    (tmp_path / "one.json").write_text(json.dumps(references))
+    assert "makes <f4 of 't'; the array says <f8" in str(vz.open_group(tmp_path / "one.json").unreadable["t"])

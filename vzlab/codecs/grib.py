@@ -53,7 +53,7 @@ class Grib(ArchiveCodec):
     """Decode the last field in a GRIB message, or in the beginning of one that is cut behind a field.
 
     So one codec reads every field of a message that has several: a chunk goes from the message's first byte to the end of
-    its field.
+    its field. Kerchunk's references name whole messages and mean their first field.
 
     Parameters
     ----------
@@ -63,12 +63,14 @@ class Grib(ArchiveCodec):
         The values, in the order in which they are stored, or where they lie, in degrees.
     row_length : int, optional
         Every second row, of so many values, is stored backwards, and turned round.
+    field : int
+        Number of the field among those in the bytes; -1 is the last.
     """
 
     codec_id: ClassVar[str] = "vzlab.grib"
 
     def __init__(
-        self, *, dtype: str = "float64", what: str = "values", row_length: int | None = None
+        self, *, dtype: str = "float64", what: str = "values", row_length: int | None = None, field: int = -1
     ) -> None:
         if what not in _WHAT or dtype not in ("float32", "float64"):
             raise UnsupportedCodecError(
@@ -77,10 +79,11 @@ class Grib(ArchiveCodec):
         self.dtype = dtype
         self.what = what
         self.row_length = row_length
+        self.field = field
 
     def _decode(self, stored: ByteArray) -> bytes:
         message = stored.tobytes()
-        field = fields(message)[-1]
+        field = fields(message)[self.field]
         if self.what == "values":
             check_field(message, field)
             with open_message(single_field(message, field)) as handle:

@@ -250,10 +250,24 @@ def _from_numcodecs(codec_id: str, configuration: dict[str, Any], stored: np.dty
         }
     if codec_id in _BYTES_FILTERS or codec_id == "crc32c":
         return {"name": f"numcodecs.{codec_id}", "configuration": configuration}
+    if codec_id == "grib":
+        return _kerchunk_grib(configuration, stored)
     raise UnsupportedCodecError(
         f"The Zarr v2 codec {codec_id!r} has no Zarr v3 counterpart here. "
         "Load the variable instead, or drop it."
     )
+
+
+def _kerchunk_grib(configuration: Mapping[str, Any], stored: np.dtype[Any]) -> CodecJSON:
+    """Kerchunk's codec of GRIB messages: values as float32 unless it says otherwise, or where they lie as float64."""
+    name = configuration.get("var")
+    what = f"{name}s" if name in ("latitude", "longitude") else "values"
+    made = np.dtype(configuration.get("dtype") or ("float32" if what == "values" else "float64"))
+    if made != stored or made.str not in ("<f4", "<f8"):
+        raise UnsupportedCodecError(
+            f"Kerchunk's codec 'grib' makes {made.str} of {name!r}; the array says {stored.str}. Expected the same, <f4 or <f8."
+        )
+    return {"name": "vzlab.grib", "configuration": {"dtype": made.name, "what": what, "field": 0}}
 
 
 def _with_endian(dtype: np.dtype[Any], endian: str | None) -> np.dtype[Any]:

@@ -84,6 +84,18 @@ def _stac(folder: Path) -> None:
     )
 
 
+def _native(folder: Path) -> None:
+    from netCDF4 import Dataset
+
+    from vzlab.inspection.trace import trace
+
+    with Dataset(folder / "sample.nc", "w", format="NETCDF3_CLASSIC") as file:
+        for name, length in zip(("lat", "lon"), _VALUES.shape, strict=True):
+            file.createDimension(name, length)
+        file.createVariable("t", "i2", ("lat", "lon"))[:] = _VALUES
+    _agree(trace(folder / "sample.nc", "t", (3, 4)).agrees is True)
+
+
 def _icechunk(folder: Path) -> None:
     icechunk = importlib.import_module("icechunk")
     from vzlab.writers import open_icechunk, write_icechunk
@@ -162,6 +174,7 @@ TRIALS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "fits": ("read an image through references", _fits),
     "hdf4": ("read an array through references", _hdf4),
     "stac": ("describe a dataset as an item", _stac),
+    "native": ("compare a value with what the netCDF library reads", _native),
     "icechunk": ("commit references, and read through them", _icechunk),
     "kerchunk": ("write references as JSON and Parquet; others read them", _kerchunk),
     "cf": ("read numbers that a codec of Zarr packs", _cf),

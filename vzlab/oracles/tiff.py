@@ -40,7 +40,7 @@ def _pages(file: Any, location: Any) -> Iterator[Readable]:
             codecs=str(getattr(page.compression, "name", page.compression)).lower(),
             identity=number,
         )
-        page_of = f"tifffile.TiffFile({location!r}).pages[{number}].asarray()"
+        page_of = f"tifffile.imread({location!r}, key={number})"
         yield Readable(
             described=described,
             read=_reader(page, is_interleaved=is_interleaved),

@@ -19,7 +19,7 @@ CASES = {
     "HDF5Parser": ("sst", "swapped_chunks", "h5py.File("),
     "NetCDF3Parser": ("sst", "flipped_bit", "xarray.open_dataset("),
     "ZarrParser": ("sst", "swapped_chunks", "zarr.open_array("),
-    "TIFFParser": ("", "byte_order", "tifffile.TiffFile("),
+    "TIFFParser": ("", "byte_order", "tifffile.imread("),
     "FITSParser": ("PRIMARY", "flipped_bit", "astropy.io.fits.getdata("),
     "GRIBParser": ("", "", "engine='cfgrib'"),
     "ENVIParser": ("image", "flipped_bit", "numpy.memmap("),

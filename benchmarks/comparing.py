@@ -45,6 +45,7 @@ def cases(scale: Scale, files: Files) -> Iterator[Case]:
                 },
                 goal=Goal(at_most=1.3, times="reading both once") if exact else None,
                 repeats=scale.slow_repeats,
+                warm_up=False,  # hundreds of chunks in each round
             )
 
 

@@ -49,6 +49,7 @@ def cases(scale: Scale, files: Files) -> Iterator[Case]:
             if name not in {"xarray", "kerchunk"}  # which the first row has
         },
         repeats=scale.slow_repeats,
+        warm_up=scale.n_files < 100,  # each round is many files already
     )
     yield Case(
         topic=TOPIC,
@@ -58,6 +59,7 @@ def cases(scale: Scale, files: Files) -> Iterator[Case]:
             "VirtualiZarr": lambda: _virtualizarr_combined(_small(files, scale.n_files)),
         },
         repeats=scale.slow_repeats,
+        warm_up=scale.n_files < 100,  # each round is many files already
     )
 
 

@@ -55,7 +55,7 @@ FULL = Scale(
     bytes_apart=900_000,
     n_far_chunks=1_024,
     repeats=7,
-    slow_repeats=3,
+    slow_repeats=2,
 )
 
 SMALL = Scale(

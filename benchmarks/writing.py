@@ -53,6 +53,7 @@ def cases(scale: Scale, _files: Files) -> Iterator[Case]:
                 contestants=contestants,
                 goal=_goal(step, n_chunks),
                 repeats=scale.slow_repeats,
+                warm_up=n_chunks < 1_000_000,
             )
         appenders: dict[str, Callable[[list[Columns]], SetReferences]] = {
             "vzlab": _vzlab_append,
@@ -65,7 +66,8 @@ def cases(scale: Scale, _files: Files) -> Iterator[Case]:
                 name: partial(_appended, setters[name], appender, parts)
                 for name, appender in appenders.items()
             },
-            repeats=scale.slow_repeats,
+            repeats=scale.slow_repeats if n_chunks < 1_000_000 else 1,
+            warm_up=n_chunks < 1_000_000,
         )
         for format_ in formats:
             contestants = {

@@ -53,6 +53,8 @@ def on_files(files: Files, *, config: Any) -> Files:
         made[f"{part}/index.md"] = _list_of(part)
     for name, text in made.items():
         files.append(File.generated(config, name, content=text))
+    for chart in sorted((ROOT / "benchmarks/charts").glob("*.svg")):
+        files.append(File.generated(config, f"charts/{chart.name}", abs_src_path=str(chart)))
     return files
 
 

@@ -90,7 +90,8 @@ def read_native_value(
             found = _read_by_name(url, path, index, shape)
         else:
             found = NativeValue(
-                reason="The file is not HDF5, so that its library is asked by name: trace the file itself"
+                reason="Only h5py finds a value by its bytes, and this file is not HDF5 or h5py is not installed: "
+                "trace the file itself, by the variable's name"
             )
     except NoOracleError as error:
         found = NativeValue(reason=str(error))
@@ -119,9 +120,8 @@ def _read_by_name(url: str, path: str, index: tuple[int, ...], shape: tuple[int,
         stored = file.read(path, region).reshape(-1)[0]
         decoded = None
         if np.asarray(stored).dtype.kind in "iuf":
-            with contextlib.suppress(
-                Exception
-            ):  # what xarray does not open or decode has its stored value told
+            # What xarray does not open or decode has its stored value told.
+            with contextlib.suppress(Exception):
                 decoded = file.read_decoded(path, region).reshape(-1)[0]
         return NativeValue(
             reader=file.reader,

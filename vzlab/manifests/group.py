@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from vzlab.display import Inspected
@@ -71,8 +71,8 @@ class ManifestGroup(Inspected, Tabular):
             self.arrays.keys() == other.arrays.keys()
             and all(array.identical(other.arrays[name]) for name, array in self.arrays.items())
             and same_json(self.attributes, other.attributes)
-            and (self.groups, self.unreadable, self.format, self.index_decoder)
-            == (other.groups, other.unreadable, other.format, other.index_decoder)
+            and same_json(_documents(self.unreadable), _documents(other.unreadable))
+            and all(getattr(self, name) == getattr(other, name) for name in _PLAINLY_COMPARED)
         )
 
     __hash__ = None  # type: ignore[assignment]
@@ -155,3 +155,12 @@ class ManifestGroup(Inspected, Tabular):
     def rename_urls(self, rename: Mapping[str, str] | Callable[[str], str]) -> ManifestGroup:
         """The tree with its chunks at other urls."""
         return self.map_arrays(lambda array: array.rename_urls(rename))
+
+
+def _documents(unreadable: Mapping[str, UnreadableVariable]) -> dict[str, dict[str, Any]]:
+    return {name: vars(variable) for name, variable in unreadable.items()}
+
+
+_PLAINLY_COMPARED = tuple(
+    entry.name for entry in fields(ManifestGroup) if entry.name not in ("arrays", "attributes", "unreadable")
+)

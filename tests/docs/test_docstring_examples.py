@@ -1,11 +1,14 @@
-"""Every example of a docstring runs, in a folder of its own with the files that examples name; none is skipped."""
+"""Docstrings tell what public functions take and give, and every example of them runs, in a folder of its own."""
 
 from __future__ import annotations
 
 import doctest
 import importlib
 import inspect
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +21,35 @@ MODULES = sorted(
     for path in (ROOT / "vzlab").rglob("*.py")
     if ">>> " in path.read_text(encoding="utf-8")
 )
+
+
+def public_functions() -> dict[str, Callable[..., Any]]:
+    parts = {"vz": vzlab} | {
+        f"vz.{name}": getattr(vzlab, name) for name in ("learn", "parsers", "samples", "storage", "testing")
+    }
+    named = {f"{part}.{name}": getattr(home, name) for part, home in parts.items() for name in home.__all__}
+    return {name: thing for name, thing in named.items() if inspect.isfunction(thing)}
+
+
+def sections_of(docstring: str) -> dict[str, str]:
+    """Sections of a numpydoc docstring by their titles, each a word that is underlined."""
+    found = re.split(r"^(\w+)\n-+$", inspect.cleandoc(docstring), flags=re.MULTILINE)
+    return dict(zip(found[1::2], found[2::2], strict=True))
+
+
+@pytest.mark.slow  # the other names are loaded with these, and what they need
+def test_public_functions_say_what_they_take_and_give() -> None:
+    functions = public_functions()
+    assert len(functions) > 45
+    lacking = []
+    for name, function in functions.items():
+        sections, signature = sections_of(function.__doc__ or ""), inspect.signature(function)
+        told = re.findall(r"^([*\w, ]+?)(?: :.*)?$", sections.get("Parameters", ""), flags=re.MULTILINE)
+        names = {each.strip(" *") for line in told for each in line.split(",")}
+        lacking += [f"{name}: {parameter}" for parameter in signature.parameters if parameter not in names]
+        if signature.return_annotation != "None" and not {"Returns", "Yields"} & sections.keys():
+            lacking.append(f"{name}: what it gives")
+    assert lacking == []
 
 
 @pytest.mark.slow

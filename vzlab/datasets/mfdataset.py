@@ -117,6 +117,11 @@ def open_virtual_mfdataset(
     registry, storage_options, **open_options
         As for `open_virtual_dataset`.
 
+    Returns
+    -------
+    xarray.Dataset
+        Virtual variables hold the references of all files, in the order of their coordinates; loaded ones hold values.
+
     Raises
     ------
     IncompatibleFilesError
@@ -189,6 +194,11 @@ def open_virtual_mfdatatree(
         For `open_virtual_datatree`: ``loadable_variables``, ``drop_variables``, ...
     **options
         For combining each group, as for `open_virtual_mfdataset`: ``on_mismatch``, ``allow``, ``attrs``, ...
+
+    Returns
+    -------
+    xarray.DataTree
+        With a node for each group, each combined over all files.
 
     Raises
     ------
@@ -319,7 +329,22 @@ def reencode_plan(
 ) -> ReencodingPlan:
     """Tell what ``open_virtual_mfdataset(..., on_mismatch="reencode")`` would do: which chunks, how many bytes.
 
-    Parameters are those of `check_combine`. Only static variables are read.
+    Only static variables are read.
+
+    Parameters
+    ----------
+    sources, concat_dim, combine, parallel, retries, on_error, progress, registry, storage_options, **open_options
+        As for `check_combine`.
+
+    Returns
+    -------
+    ReencodingPlan
+        A step for each variable of each odd file: why, which chunks, and how many bytes are read and decoded.
+
+    Raises
+    ------
+    SourceNotFoundError
+        If a glob finds nothing.
 
     Examples
     --------

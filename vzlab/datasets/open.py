@@ -101,9 +101,18 @@ def open_virtual_datatree(
     drop_variables: Collection[str] | None = None,
     decode_times: bool | None = None,
 ) -> xr.DataTree:
-    """Open one file with all its groups; parameters are those of `open_virtual_dataset`.
+    """Open one file with all its groups.
 
-    A name in `loadable_variables` is loaded in every group that has it.
+    Parameters
+    ----------
+    url, parser, registry, storage_options, decode_times
+        As for `open_virtual_dataset`.
+    group : str, optional
+        Path of the group that becomes the root of the tree; None is the file's root.
+    loadable_variables : collection of str, optional
+        Loaded in every group that has them; None reads one-dimensional coordinates that index their dimension.
+    drop_variables : collection of str, optional
+        Names, left out of every group, or paths.
 
     Returns
     -------

@@ -202,6 +202,15 @@ class CostComparison(Displayed):
 def compare_costs(costs: Sequence[Cost]) -> CostComparison:
     """Put several costs side by side: a time series against a map, chunks as they are against others.
 
+    Parameters
+    ----------
+    costs : sequence of Cost
+        In the order in which they are shown.
+
+    Returns
+    -------
+    CostComparison
+
     Raises
     ------
     ValueError

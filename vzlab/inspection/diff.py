@@ -91,6 +91,11 @@ def diff(a: Any, b: Any, **options: Any) -> InspectionDiff:
     **options
         Of `inspect`, for both.
 
+    Returns
+    -------
+    InspectionDiff
+        Empty, and so false, where nothing differs.
+
     Examples
     --------
     >>> import xarray as xr

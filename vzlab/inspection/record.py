@@ -228,6 +228,11 @@ def record(title: str = "Recording") -> Iterator[Recording]:
     title : str
         What the recording is called.
 
+    Yields
+    ------
+    Recording
+        What was requested so far; it ends with the block.
+
     Examples
     --------
     >>> with record("open") as recording:
@@ -263,6 +268,15 @@ class RecordingComparison(Displayed):
 
 def compare_recordings(recordings: Sequence[Recording]) -> RecordingComparison:
     """Put recordings side by side: one parser against another, merged requests against single ones.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+        In the order in which they are shown.
+
+    Returns
+    -------
+    RecordingComparison
 
     Raises
     ------

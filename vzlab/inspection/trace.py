@@ -165,6 +165,11 @@ def trace(
     native : bool
         Whether to read the value with the format's own library too, if the file is on this machine.
 
+    Returns
+    -------
+    Trace
+        The chunk and its bytes, each step of decoding, the value, and what the native library reads.
+
     Raises
     ------
     IndexError

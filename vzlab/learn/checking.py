@@ -43,6 +43,11 @@ def check(name: str, answer: Any) -> None:
 def hint(name: str) -> None:
     """Give a hint, and one that says more each time it is asked again.
 
+    Parameters
+    ----------
+    name : str
+        Of the exercise, as in ``vz.learn.check(name, ...)``.
+
     Examples
     --------
     >>> import vzlab as vz

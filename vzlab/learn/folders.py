@@ -23,6 +23,11 @@ def fresh_folder(name: str) -> Path:
     name : str
         One word, such as ``01-bytes``.
 
+    Returns
+    -------
+    pathlib.Path
+        Of the folder, which is there and empty.
+
     Raises
     ------
     ValueError

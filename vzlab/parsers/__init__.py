@@ -80,6 +80,11 @@ def parser_for(format_: Format, url: Any = None) -> Callable[..., Any]:
     url : str, optional
         Of the file, for the message.
 
+    Returns
+    -------
+    callable
+        Gives a parser: ``(url, registry) -> ManifestGroup``.
+
     Raises
     ------
     UnsupportedFormatError
@@ -108,7 +113,17 @@ def parser_for(format_: Format, url: Any = None) -> Callable[..., Any]:
 
 
 def home_of(format_: Format) -> tuple[str, str] | None:
-    """Module and name of what parses a format, without importing it."""
+    """Module and name of what parses a format, without importing it.
+
+    Parameters
+    ----------
+    format_ : Format
+
+    Returns
+    -------
+    tuple of str or None
+        None of a format that is known and that nothing parses.
+    """
     if format_.parser is None:
         return None
     if format_.parser in _HOMES:

@@ -53,6 +53,8 @@ def make_daily_archive(
     ----------
     folder : path
         Made if it is not there; files of the same names are replaced.
+    first_day : date
+        Of the first file.
     n_files : int
         Number of files.
     shape : tuple of int

@@ -60,6 +60,11 @@ def to_stac_item(
     group : str, optional
         Group of the source to describe.
 
+    Returns
+    -------
+    pystac.Item
+        With the datacube extension's dimensions and variables, and as assets the store and the places of its chunks.
+
     Raises
     ------
     ValueError
@@ -117,8 +122,19 @@ def to_stac_collection(
 ) -> pystac.Collection:
     """Describe a virtual dataset as a STAC collection: the form for many times or places in one store.
 
-    Parameters are those of `to_stac_item`; `license` is an SPDX identifier or ``"other"``, and `items` become the
-    collection's.
+    Parameters
+    ----------
+    source, href, id, title, description, kind, version, box, begin, end, storage_options, source_options, group
+        As for `to_stac_item`.
+    license : str
+        An SPDX identifier, or ``"other"``.
+    items : iterable of pystac.Item
+        They become the collection's.
+
+    Returns
+    -------
+    pystac.Collection
+        With the same extensions and assets as an item; its extent is the box and the times.
 
     Raises
     ------

@@ -41,6 +41,11 @@ def urls_from_stac(
     asset : str, optional
         Key of the asset; None takes the only one, or the only one of role ``"data"``.
 
+    Returns
+    -------
+    StacSources
+        ``urls``, in the order of the items, and ``storage_options``, which the items say; it unpacks as these two.
+
     Raises
     ------
     KeyError

@@ -16,6 +16,19 @@ from vzlab.storage.registry import StoreRegistry
 def read_array(array: ManifestArray, registry: StoreRegistry, *, name: str = "array") -> npt.NDArray[Any]:
     """Stored values of a virtual array, as an array of its shape and data type.
 
+    Parameters
+    ----------
+    array : ManifestArray
+    registry : StoreRegistry
+        Gives the sources of its chunks.
+    name : str
+        What errors call it.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of the array's shape; packing and missing values as they are stored.
+
     Raises
     ------
     UnreachableChunkError

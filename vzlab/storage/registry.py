@@ -287,6 +287,18 @@ def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
 def as_registry(registry: Any = None, storage_options: Mapping[str, Any] | None = None) -> StoreRegistry:
     """A registry from what a caller gave: nothing, options, one of ours, or an ``ObjectStoreRegistry``.
 
+    Parameters
+    ----------
+    registry : StoreRegistry, obspec_utils.ObjectStoreRegistry or mapping, optional
+        A mapping is of url prefixes to obstore stores.
+    storage_options : mapping, optional
+        For stores worked out from urls: ``skip_signature``, ``region``, ``endpoint``, ...
+
+    Returns
+    -------
+    StoreRegistry
+        The one that was given, where it was one.
+
     Raises
     ------
     TypeError

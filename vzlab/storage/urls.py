@@ -20,6 +20,15 @@ def normalize_url(location: str | os.PathLike[str]) -> str:
     be percent-encoded already; what is not gets encoded. Object keys have no queries: only in ``http`` urls does ``?``
     begin one.
 
+    Parameters
+    ----------
+    location : str or path
+        Relative paths are below the working directory.
+
+    Returns
+    -------
+    str
+
     Examples
     --------
     >>> normalize_url("s3://bucket/a b#1.nc")
@@ -45,12 +54,34 @@ def normalize_url(location: str | os.PathLike[str]) -> str:
 
 
 def local_path(url: str) -> str | None:
-    """The path of a ``file`` url on this machine; None for any other url."""
+    """The path of a ``file`` url on this machine; None for any other url.
+
+    Parameters
+    ----------
+    url : str
+        As `normalize_url` gives it.
+
+    Returns
+    -------
+    str or None
+        Decoded.
+    """
     return unquote(url[len("file://") :]) if url.startswith("file://") else None
 
 
 def join_url(base: str, relative: str) -> str:
     """The url of a path given relative to the directory of another url's file.
+
+    Parameters
+    ----------
+    base : str
+        Url of a file.
+    relative : str
+        Path, or a url, which stands for itself.
+
+    Returns
+    -------
+    str
 
     Examples
     --------
@@ -73,7 +104,17 @@ def quote_key(key: str) -> str:
 
 
 def url_name(url: str) -> str:
-    """The last part of a url, decoded: the file's name."""
+    """The last part of a url, decoded: the file's name.
+
+    Parameters
+    ----------
+    url : str
+
+    Returns
+    -------
+    str
+        The url itself where it has no path.
+    """
     return unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]) or url
 
 

@@ -52,9 +52,10 @@ def fingerprint(
     registry, storage_options : optional
         As for `compare`.
 
-    Examples
-    --------
-    ``vz.fingerprint("cube").save("cube.fingerprint.json")``
+    Returns
+    -------
+    Fingerprint
+        To be kept: ``vz.fingerprint("cube").save("cube.fingerprint.json")``.
 
     Examples
     --------

@@ -87,6 +87,11 @@ def refresh(
     source_options : mapping, optional
         For the files; None is `storage_options`.
 
+    Returns
+    -------
+    Refresh
+        Which files were parsed again, how many references were replaced, and the commit.
+
     Raises
     ------
     WriteError

@@ -66,6 +66,11 @@ def chunk_prefixes(x: RepositoryLike, *, storage_options: Mapping[str, Any] | No
     storage_options : mapping, optional
         For a url: ``region``, ``endpoint``, ``skip_signature``, ``access_key_id``, ... as ``obstore`` names them.
 
+    Returns
+    -------
+    tuple of str
+        Empty of a repository without virtual chunks.
+
     Examples
     --------
     >>> import vzlab as vz
@@ -131,6 +136,11 @@ def open_icechunk(
     x : path, url or icechunk.Storage
     anonymous, storage_options
         As for `icechunk_credentials`.
+
+    Returns
+    -------
+    icechunk.Repository
+        Its sessions read virtual chunks: ``repository.readonly_session("main").store`` is for ``xarray.open_zarr``.
 
     Examples
     --------

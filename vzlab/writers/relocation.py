@@ -76,6 +76,11 @@ def relocate(
     source_options : mapping, optional
         For the new places; None is `storage_options`.
 
+    Returns
+    -------
+    Relocation
+        How many references and files were concerned, and the commit.
+
     Raises
     ------
     WriteError

@@ -132,7 +132,7 @@ def test_entry_point_leads_somewhere(target: str) -> None:
 def test_public_names_are_sorted_and_exact() -> None:
     assert vzlab.__all__ == sorted(set(vzlab.__all__))
     assert [name for name in vzlab.__all__ if getattr(vzlab, name, None) is None] == []
-    shown = {name: getattr(vzlab, name) for name in dir(vzlab) if not name.startswith("_")}
+    shown = {name: value for name, value in vars(vzlab).items() if not name.startswith("_")}
     ours = {
         name for name, value in shown.items() if str(getattr(value, "__module__", "")).startswith("vzlab")
     }

@@ -8,7 +8,26 @@ from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any
 
 from vzlab.detection import PARSER_GROUP, Format, no_parser
+from vzlab.lazy import lazy_names
 from vzlab.parsers.base import Parser
+
+_HOMES = {
+    "DMRPPParser": "dmrpp.parser",
+    "ENVIParser": "envi",
+    "FITSParser": "fits.parser",
+    "GRIBParser": "grib.parser",
+    "HDF4Parser": "hdf4.parser",
+    "HDF5Parser": "hdf5.parser",
+    "IcechunkParser": "icechunk",
+    "KerchunkParser": "kerchunk.parser",
+    "LINDIParser": "lindi",
+    "NIfTIParser": "nifti",
+    "NetCDF3Parser": "netcdf3.parser",
+    "SafetensorsParser": "safetensors",
+    "TIFFParser": "tiff.parser",
+    "ZarrParser": "zarr.parser",
+    "ZipParser": "zip.parser",
+}
 
 if TYPE_CHECKING:
     from vzlab.parsers.dmrpp.parser import DMRPPParser
@@ -26,6 +45,8 @@ if TYPE_CHECKING:
     from vzlab.parsers.tiff.parser import TIFFParser
     from vzlab.parsers.zarr.parser import ZarrParser
     from vzlab.parsers.zip.parser import ZipParser
+else:
+    __getattr__, __dir__ = lazy_names(__name__, {home: (name,) for name, home in _HOMES.items()})
 
 __all__ = [
     "DMRPPParser",
@@ -48,24 +69,6 @@ __all__ = [
     "home_of",
     "parser_for",
 ]
-
-_HOMES = {
-    "DMRPPParser": "vzlab.parsers.dmrpp.parser",
-    "ENVIParser": "vzlab.parsers.envi",
-    "FITSParser": "vzlab.parsers.fits.parser",
-    "GRIBParser": "vzlab.parsers.grib.parser",
-    "HDF4Parser": "vzlab.parsers.hdf4.parser",
-    "HDF5Parser": "vzlab.parsers.hdf5.parser",
-    "IcechunkParser": "vzlab.parsers.icechunk",
-    "KerchunkParser": "vzlab.parsers.kerchunk.parser",
-    "LINDIParser": "vzlab.parsers.lindi",
-    "NIfTIParser": "vzlab.parsers.nifti",
-    "NetCDF3Parser": "vzlab.parsers.netcdf3.parser",
-    "SafetensorsParser": "vzlab.parsers.safetensors",
-    "TIFFParser": "vzlab.parsers.tiff.parser",
-    "ZarrParser": "vzlab.parsers.zarr.parser",
-    "ZipParser": "vzlab.parsers.zip.parser",
-}
 
 
 def parser_for(format_: Format, url: Any = None) -> Callable[..., Any]:
@@ -98,9 +101,9 @@ def parser_for(format_: Format, url: Any = None) -> Callable[..., Any]:
     """
     if format_.parser is None:
         raise no_parser(format_, url)
-    if ":" not in format_.parser:
-        found: type[Parser] = __getattr__(format_.parser)
-        return found
+    if format_.parser in _HOMES:
+        ours: type[Parser] = getattr(import_module(f"{__name__}.{_HOMES[format_.parser]}"), format_.parser)
+        return ours
     theirs = EntryPoint(name=format_.key, value=format_.parser, group=PARSER_GROUP).load()
     if isinstance(theirs, type) and issubclass(theirs, Parser):
         return theirs
@@ -127,16 +130,6 @@ def home_of(format_: Format) -> tuple[str, str] | None:
     if format_.parser is None:
         return None
     if format_.parser in _HOMES:
-        return _HOMES[format_.parser], format_.parser
+        return f"{__name__}.{_HOMES[format_.parser]}", format_.parser
     module, _, name = format_.parser.partition(":")
     return module, name
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

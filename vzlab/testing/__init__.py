@@ -1,9 +1,8 @@
 """Compare virtual with native reads, verify references against their files, and make the faults that a comparison must find."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from vzlab.errors import MissingDependencyError
+from vzlab.lazy import lazy_names
 from vzlab.testing import faults
 from vzlab.testing.compare import assert_virtual_equal, compare, read_native, read_virtual
 from vzlab.testing.comparison import AttributeFact, Bound, Comparison, Finding, Gap, LevelCoverage, Stratum
@@ -16,6 +15,14 @@ from vzlab.testing.verify import verify
 if TYPE_CHECKING:
     from vzlab.testing import strategies
     from vzlab.testing.parser_tests import ParserTests
+else:
+    # These need pytest and hypothesis, which comparing does not.
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {".": ("strategies",), "parser_tests": ("ParserTests",)},
+        extra="testing,hdf5",
+        libraries=("h5py", "hypothesis", "pytest"),
+    )
 
 __all__ = [
     "AttributeFact",
@@ -42,19 +49,3 @@ __all__ = [
     "strategies",
     "verify",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    # These need pytest and hypothesis, which comparing does not.
-    try:
-        if name == "ParserTests":
-            return import_module("vzlab.testing.parser_tests").ParserTests
-        if name == "strategies":
-            return import_module("vzlab.testing.strategies")
-    except ModuleNotFoundError as error:
-        if error.name in {"h5py", "hypothesis", "pytest"}:
-            raise MissingDependencyError(
-                error.name, extra="testing,hdf5", purpose=f"vzlab.testing.{name}"
-            ) from error
-        raise
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from vzlab.errors import MissingDependencyError
+from vzlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from vzlab.webapp.policy import Policy
     from vzlab.webapp.server import Settings, serve
     from vzlab.webapp.session import App, app
-
-_HOMES = {"App": "session", "Policy": "policy", "Settings": "server", "app": "session", "serve": "server"}
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {"policy": ("Policy",), "server": ("Settings", "serve"), "session": ("App", "app")},
+        extra="app",
+        libraries=("bokeh", "holoviews", "hvplot", "panel", "urllib3"),
+        purpose="The app",
+    )
 
 __all__ = ["App", "Policy", "Settings", "app", "serve"]
-
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        module = import_module(f"{__name__}.{home}")
-    except ModuleNotFoundError as error:
-        if error.name in {"panel", "hvplot", "holoviews", "bokeh", "urllib3"}:
-            raise MissingDependencyError(str(error.name), extra="app", purpose="The app") from error
-        raise
-    return getattr(module, name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

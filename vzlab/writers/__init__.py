@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from vzlab.errors import MissingDependencyError
+from vzlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from vzlab.writers.containers import chunk_prefixes, icechunk_credentials, open_icechunk
     from vzlab.writers.icechunk import IcechunkWrite, write_icechunk
     from vzlab.writers.kerchunk import write_kerchunk
     from vzlab.writers.relocation import Relocation, relocate
-
-_HOMES = {
-    "IcechunkWrite": "icechunk",
-    "Relocation": "relocation",
-    "chunk_prefixes": "containers",
-    "icechunk_credentials": "containers",
-    "open_icechunk": "containers",
-    "relocate": "relocation",
-    "write_icechunk": "icechunk",
-    "write_kerchunk": "kerchunk",
-}
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "containers": ("chunk_prefixes", "icechunk_credentials", "open_icechunk"),
+            "icechunk": ("IcechunkWrite", "write_icechunk"),
+            "kerchunk": ("write_kerchunk",),
+            "relocation": ("Relocation", "relocate"),
+        },
+        extra="icechunk",
+        libraries=("icechunk",),
+        purpose="Writing and reading Icechunk",
+    )
 
 __all__ = [
     "IcechunkWrite",
@@ -34,22 +35,3 @@ __all__ = [
     "write_icechunk",
     "write_kerchunk",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        module = import_module(f"{__name__}.{home}")
-    except ModuleNotFoundError as error:
-        if error.name == "icechunk":
-            raise MissingDependencyError(
-                "icechunk", extra="icechunk", purpose="Writing and reading Icechunk"
-            ) from error
-        raise
-    return getattr(module, name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from vzlab.parsers.hdf5.datatypes import stored_type
 from vzlab.parsers.hdf5.library import h5py
+from vzlab.parsers.hdf5.messages import References
 from vzlab.parsers.hdf5.opening import LIBRARY_ERRORS
 
 _h5a, _h5s, _h5t = h5py.h5a, h5py.h5s, h5py.h5t
@@ -60,8 +61,8 @@ def read_attributes(
         The attributes to read.
     hidden : collection of str
         Those to pass over.
-    known : mapping of str to array
-        Values that need not be asked for.
+    known : mapping
+        Values that need not be asked for, as they are to be.
 
     Returns
     -------
@@ -74,9 +75,8 @@ def read_attributes(
     for name in names:
         if name in hidden:
             continue
-        values = known.get(name)
-        if isinstance(values, np.ndarray):
-            attributes[name] = _as_python(values.reshape(()) if values.shape == (1,) else values, file_id)
+        if name in known and not isinstance(known[name], References):
+            attributes[name] = known[name]
             continue
         try:
             attributes[name] = read_attribute(object_id, file_id, name)
@@ -134,10 +134,10 @@ def _as_python(values: npt.NDArray[Any], file_id: Any) -> Any:
     if kind == "f":
         return values.astype("f8").tolist() if values.dtype.itemsize > 8 else values.tolist()
     if kind == "S" or (kind == "O" and values.size and isinstance(values.flat[0], bytes)):
-        return _nested([decode_text(item) for item in values.ravel().tolist()], values.shape)
+        return nested([decode_text(item) for item in values.ravel().tolist()], values.shape)
     if kind in "mM":
         return np.datetime_as_string(values).tolist() if kind == "M" else values.astype("i8").tolist()
-    return _nested([_item(item, file_id) for item in values.reshape(-1)], values.shape)
+    return nested([_item(item, file_id) for item in values.reshape(-1)], values.shape)
 
 
 def _item(item: Any, file_id: Any) -> Any:
@@ -181,7 +181,7 @@ def decode_text(raw: bytes | str) -> str:
         return raw.decode("latin-1")
 
 
-def _nested(items: list[Any], shape: tuple[int, ...]) -> Any:
+def nested(items: list[Any], shape: tuple[int, ...]) -> Any:
     """A flat list as nested lists of a shape; the item itself for a scalar."""
     if not shape:
         return items[0]

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vzlab.parsers.hdf5.attributes import read_raw
-from vzlab.parsers.hdf5.header_attributes import References
 from vzlab.parsers.hdf5.library import h5py
+from vzlab.parsers.hdf5.messages import References
 from vzlab.parsers.hdf5.objects import DatasetNode, ObjectKey, ObjectTree
 from vzlab.parsers.hdf5.opening import LIBRARY_ERRORS
 
@@ -191,8 +191,8 @@ def _referenced_name(reference: Any, node: DatasetNode, scales: Mapping[ObjectKe
 def _values(node: DatasetNode, name: str) -> npt.NDArray[Any] | None:
     """An attribute's values; None if it has none that can be read."""
     known = node.header_values.get(name)
-    if isinstance(known, np.ndarray):
-        return known
+    if known is not None and not isinstance(known, References):
+        return np.asarray(known)
     try:
         return read_raw(_h5a.open(node.dataset_id, name.encode()))
     except LIBRARY_ERRORS:

@@ -7,18 +7,19 @@ converted on the way, or not known here is left to it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from vzlab.errors import VzlabError
+from vzlab.parsers.hdf5.attributes import decode_text, nested
 from vzlab.parsers.hdf5.datatypes import stored_type
 from vzlab.parsers.hdf5.library import h5py
-from vzlab.parsers.hdf5.messages import AttributeMessage, attribute_message
+from vzlab.parsers.hdf5.messages import References, attribute_message, values_start
 from vzlab.parsers.hdf5.object_header import FileBytes, Message
 
 _h5t = h5py.h5t
@@ -32,21 +33,21 @@ _IS_STRING = 1
 """Kind of a datatype of varying length."""
 _MOST_COLLECTION_BYTES = 2**18
 """Longer global heap collections hold values of variables."""
+_MOST_HEADS, _LONGEST_HEAD = 4096, 512
+
+_HEAP_REFERENCES = {4: struct.Struct("<III"), 8: struct.Struct("<IQI")}
+"""Length, collection, and number in it of a value of varying length, by the bytes of an address."""
+_HEAP_OBJECTS = {4: struct.Struct("<H6xI"), 8: struct.Struct("<H6xQ")}
+"""Number and length before a value in a collection, by the bytes of a length."""
+
+_FORMATS = {
+    "i1": "b", "i2": "h", "i4": "i", "i8": "q", "u1": "B", "u2": "H", "u4": "I", "u8": "Q", "f2": "e", "f4": "f", "f8": "d",
+}  # fmt: skip
+"""How `struct` calls numpy's numbers."""
 
 type Kind = Literal["number", "text", "long text", "references", "other"]
 
-type HeaderValues = dict[str, npt.NDArray[Any] | References]
-
-_KINDS: dict[bytes, tuple[Kind, np.dtype[Any]]] = {}
-_MOST_KINDS = 4096
-_OTHER: tuple[Kind, np.dtype[Any]] = ("other", np.dtype("V"))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class References:
-    """Addresses of the objects that each element of a list of lists of references points to."""
-
-    addresses: tuple[tuple[int, ...], ...]
+type HeaderValues = dict[str, Any]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -56,13 +57,12 @@ class HeapCollections:
     file: FileBytes
     _known: dict[int, Mapping[int, bytes]] = field(default_factory=dict)
 
-    def value(self, reference: bytes) -> bytes | None:
-        """What a reference of length, collection and number leads to, and the length; None if that is not to be had."""
-        file = self.file
-        address, at = file.address(reference, 4), 4 + file.address_bytes
-        if address not in self._known:
-            self._known[address] = self._collection(address)
-        return self._known[address].get(int.from_bytes(reference[at : at + 4], "little"))
+    def value(self, address: int, number: int) -> bytes | None:
+        """A value by its collection and number; None if that is not to be had."""
+        known = self._known.get(address)
+        if known is None:
+            known = self._known[address] = self._collection(address)
+        return known.get(number)
 
     def _collection(self, address: int) -> Mapping[int, bytes]:
         file = self.file
@@ -70,15 +70,24 @@ class HeapCollections:
         if head[:5] != b"GCOL\1" or (n_bytes := file.length(head, 8)) > _MOST_COLLECTION_BYTES:
             return {}
         block, at = file.read(address, n_bytes), 8 + file.length_bytes
+        prefix = _HEAP_OBJECTS[file.length_bytes]
+        stop = len(block) - prefix.size
         values: dict[int, bytes] = {}
-        while at + 8 + file.length_bytes <= len(block):
-            number = int.from_bytes(block[at : at + 2], "little")
+        while at <= stop:
+            number, length = prefix.unpack_from(block, at)
             if number == 0:  # free space: nothing comes behind it
                 break
-            length, at = file.length(block, at + 8), at + 8 + file.length_bytes
+            at += prefix.size
             values[number] = block[at : at + length]
-            at += -(-length // 8) * 8
+            at += length + 7 & ~7
         return values
+
+
+type _Decode = Callable[[bytes, HeapCollections], Any]
+"""Gives the value of an attribute message, or None where only the library can."""
+
+_DECODERS: dict[tuple[int, bytes], tuple[str, _Decode | None]] = {}
+"""Name and decoder by the bytes of an address and all of a message that is no value: files say most of it again and again."""
 
 
 def header_attributes(header: Iterable[Message], heaps: HeapCollections) -> HeaderValues:
@@ -94,58 +103,108 @@ def header_attributes(header: Iterable[Message], heaps: HeapCollections) -> Head
     Returns
     -------
     dict
-        Arrays as h5py gives them, strings of varying length as objects of type `bytes`; lists of references as `References`.
+        Values as `read_attributes` gives them; lists of references as `References`.
     """
     found: HeaderValues = {}
+    file = heaps.file
     for kind, flags, body in header:
-        if kind != _ATTRIBUTE or flags & _SHARED:
+        if kind != _ATTRIBUTE or flags & _SHARED or len(body) < 8:
             continue
-        message = attribute_message(heaps.file, body)
-        if message is None or message.name in found:
+        head = body[: values_start(body)]
+        known = _DECODERS.get((file.address_bytes, head))
+        if known is None:
+            known = _decoder(file, body)
+            if len(head) <= _LONGEST_HEAD and file.length_bytes == file.address_bytes:
+                if len(_DECODERS) >= _MOST_HEADS:
+                    _DECODERS.clear()
+                _DECODERS[file.address_bytes, head] = known
+        name, decode = known
+        if decode is None or name in found:
             continue
         # Whatever is wrong with it the library says in its own words.
-        with suppress(VzlabError, LookupError, ArithmeticError, ValueError):
-            value = _value(message, heaps)
-            if value is not None:
-                found[message.name] = value
+        try:
+            value = decode(body, heaps)
+        except (VzlabError, LookupError, ArithmeticError, ValueError, struct.error):
+            continue
+        if value is not None:
+            found[name] = value
     return found
 
 
-def _value(message: AttributeMessage, heaps: HeapCollections) -> npt.NDArray[Any] | References | None:
+def _decoder(file: FileBytes, body: bytes) -> tuple[str, _Decode | None]:
+    """The name in an attribute message, and what decodes messages that differ from it in their values alone."""
+    message = attribute_message(file, body)
+    if message is None:
+        return "", None
     kind, native = _kind(message.datatype)
-    n = math.prod(message.shape)
-    data = message.data
-    if kind == "other" or n == 0 or len(data) < n * message.item_bytes:
+    n, start = math.prod(message.shape), values_start(body)
+    # An array of one element is that element, as netCDF has it.
+    shape = () if message.shape == (1,) else message.shape
+    decode: _Decode | None = None
+    if n == 0 or kind == "other":
+        pass
+    elif kind == "number":
+        decode = _number(native, start, n, shape)
+    elif kind == "text":
+        decode = partial(_text, size=native.itemsize, start=start, n=n, shape=shape)
+    elif message.item_bytes == 8 + file.address_bytes and file.address_bytes in _HEAP_REFERENCES:
+        references = partial(_lists if kind == "references" else _long_text, start=start, n=n)
+        decode = references if kind == "references" else partial(references, shape=shape)
+    return message.name, decode
+
+
+def _number(native: np.dtype[Any], start: int, n: int, shape: tuple[int, ...]) -> _Decode:
+    if shape or native.itemsize > 8:
+        # Python has no longer numbers.
+        kind = "f8" if native.itemsize > 8 else native.newbyteorder("=")
+        return lambda body, _: np.frombuffer(body, native, n, start).astype(kind).reshape(shape).tolist()
+    order = ">" if native.str[0] == ">" else "<"
+    unpack_from = struct.Struct(order + _FORMATS[native.str[1:]]).unpack_from
+    return lambda body, _: unpack_from(body, start)[0]
+
+
+def _text(body: bytes, _: HeapCollections, *, size: int, start: int, n: int, shape: tuple[int, ...]) -> Any:
+    stop = start + n * size
+    if stop > len(body):
         return None
-    if kind == "number":
-        return np.frombuffer(data, native, n).reshape(message.shape)
-    if kind == "text":
-        values: npt.NDArray[Any] = np.frombuffer(data, native, n)
-        # The library ends a string at its first zero byte, numpy where nothing but zeros follow.
-        return None if any(b"\0" in item for item in values.tolist()) else values.reshape(message.shape)
-    step = message.item_bytes
-    if step != 8 + heaps.file.address_bytes:
-        return None
-    references = [data[at : at + step] for at in range(0, n * step, step)]
-    if kind == "references":
-        return _references(references, heaps)
-    texts = np.empty(n, object)
-    for number, reference in enumerate(references):
-        n_bytes, held = int.from_bytes(reference[:4], "little"), heaps.value(reference)
+    texts = [body[at : at + size].rstrip(b"\0") for at in range(start, stop, size)]
+    # The library ends a string at its first zero byte.
+    return None if any(b"\0" in text for text in texts) else _shaped(texts, shape)
+
+
+def _long_text(body: bytes, heaps: HeapCollections, *, start: int, n: int, shape: tuple[int, ...]) -> Any:
+    texts = []
+    for n_bytes, held in _held(body, heaps, start, n):
         if held is None or n_bytes > len(held) or b"\0" in held[:n_bytes]:
             return None
-        texts[number] = held[:n_bytes]
-    return texts.reshape(message.shape)
+        texts.append(held[:n_bytes])
+    return _shaped(texts, shape)
 
 
-def _references(lists: list[bytes], heaps: HeapCollections) -> References | None:
+def _lists(body: bytes, heaps: HeapCollections, *, start: int, n: int) -> References | None:
     file, found = heaps.file, []
-    for one in lists:
-        n, held = int.from_bytes(one[:4], "little"), heaps.value(one)
-        if held is None or len(held) < n * file.address_bytes:
+    for length, held in _held(body, heaps, start, n):
+        if held is None or len(held) < length * file.address_bytes:
             return None
-        found.append(tuple(file.address(held, i * file.address_bytes) for i in range(n)))
+        found.append(tuple(file.address(held, i * file.address_bytes) for i in range(length)))
     return References(addresses=tuple(found))
+
+
+def _held(body: bytes, heaps: HeapCollections, start: int, n: int) -> Iterator[tuple[int, bytes | None]]:
+    """Length and bytes of each value of varying length."""
+    reference = _HEAP_REFERENCES[heaps.file.address_bytes]
+    for at in range(start, start + n * reference.size, reference.size):
+        length, address, number = reference.unpack_from(body, at)
+        yield length, heaps.value(address, number)
+
+
+def _shaped(texts: list[bytes], shape: tuple[int, ...]) -> Any:
+    return nested([decode_text(text) for text in texts], shape)
+
+
+_KINDS: dict[bytes, tuple[Kind, np.dtype[Any]]] = {}
+_MOST_KINDS = 4096
+_OTHER: tuple[Kind, np.dtype[Any]] = ("other", np.dtype("V"))
 
 
 def _kind(datatype: bytes) -> tuple[Kind, np.dtype[Any]]:

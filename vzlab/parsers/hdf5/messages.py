@@ -33,6 +33,16 @@ class AttributeMessage(NamedTuple):
         return int.from_bytes(self.datatype[4:8], "little")
 
 
+def values_start(body: bytes) -> int:
+    """Where in an attribute message of at least eight bytes its values begin."""
+    version = body[0]
+    name, datatype, dataspace = _SIZES.unpack_from(body, 2)
+    # In version 1 each part is padded to a multiple of eight bytes; in version 3 the character set comes before the name.
+    if version == 1:
+        return 8 + (name + 7 & ~7) + (datatype + 7 & ~7) + (dataspace + 7 & ~7)
+    return (9 if version == 3 else 8) + name + datatype + dataspace
+
+
 def attribute_message(file: FileBytes, body: bytes) -> AttributeMessage | None:
     """The parts of an attribute message (HDF5 specification IV.A.2.m); None where its own bytes do not say."""
     if len(body) < 8 or body[0] not in (1, 2, 3) or (body[0] > 1 and body[1] & 3):
@@ -62,6 +72,13 @@ def _shape(file: FileBytes, space: bytes) -> tuple[int, ...]:
         return (0,)
     first = 8 if version == 1 else 4
     return tuple(file.length(space, first + i * file.length_bytes) for i in range(rank))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class References:
+    """Addresses of the objects that each element of a list of lists of references points to."""
+
+    addresses: tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,14 +95,16 @@ def header_shape(head: bytes) -> HeaderShape | None:
     return None
 
 
-def block_messages(block: bytes, shape: HeaderShape) -> Iterator[Message]:
+def block_messages(block: bytes, shape: HeaderShape) -> list[Message]:
     """Each message of one block of a header."""
-    at, prefix = 0, shape.message_prefix
-    unpack_from = _PREFIXES[shape.version].unpack_from
-    while at + prefix <= len(block):
-        kind, n_bytes, flags = unpack_from(block, at)
-        yield kind, flags, block[at + prefix : at + prefix + n_bytes]
-        at += prefix + n_bytes
+    at, prefix = shape.message_prefix, shape.message_prefix
+    unpack_from, stop = _PREFIXES[shape.version].unpack_from, len(block)
+    found = []
+    while at <= stop:
+        kind, n_bytes, flags = unpack_from(block, at - prefix)
+        found.append((kind, flags, block[at : at + n_bytes]))
+        at += n_bytes + prefix
+    return found
 
 
 def continuation_range(file: FileBytes, body: bytes, shape: HeaderShape) -> tuple[int, int]:
@@ -113,24 +114,26 @@ def continuation_range(file: FileBytes, body: bytes, shape: HeaderShape) -> tupl
     return (address, length) if shape.version == 1 else (address + 4, length - 8)
 
 
-def messages(file: FileBytes, address: int) -> Iterator[Message]:
+def messages(file: FileBytes, address: int) -> list[Message]:
     """Each message of an object header, block after block; none where there is no header."""
     head = file.read(address, SPECULATIVE_BYTES)
     shape = header_shape(head)
+    found: list[Message] = []
     if shape is None:
-        return
+        return found
     pending = [(address + shape.start, shape.length)]
     n_left = file.size_bytes
     for start, length in pending:
         # Blocks that are longer together than the file lie one over the other: a cycle.
         n_left -= max(length, 1)
         if n_left < 0 or len(pending) > MAX_BLOCKS:
-            return
+            break
         at = start - address
         held = at >= 0 and at + length <= len(head)
         block = head[at : at + length] if held else file.read(start, length)
-        for kind, flags, body in block_messages(block, shape):
-            if kind == CONTINUATION:
-                pending.append(continuation_range(file, body, shape))
+        for message in block_messages(block, shape):
+            if message[0] == CONTINUATION:
+                pending.append(continuation_range(file, message[2], shape))
             else:
-                yield kind, flags, body
+                found.append(message)
+    return found

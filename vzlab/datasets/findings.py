@@ -9,6 +9,9 @@ from typing import Any, ClassVar, Literal
 
 from vzlab.display import Displayed
 
+SCHEMA = "vzlab-check/1"
+"""Name and version of the JSON form."""
+
 type Severity = Literal[
     "merges",
     "harmless",
@@ -213,8 +216,9 @@ class CompatibilityReport(Displayed):
         return ", ".join(names) + (f" and {rest:,} more" if rest > 0 else "")
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Give the JSON form, of which ``schema`` is "vzlab-check/1"."""
         return {
+            "schema": SCHEMA,
             "files": list(self.files),
             "variables": list(self.variables),
             "concat_dims": list(self.concat_dims),

@@ -24,6 +24,9 @@ from vzlab.storage.ranges import merge_ranges
 SCHEMA = "vzlab-cost/1"
 """Name and version of the JSON form."""
 
+DERIVED = ("amplification", "decoded_amplification", "time_s", "separate_time_s", "price", "separate_price")
+"""Properties that the JSON form has besides the title."""
+
 LISTED_FILES = 100
 """Files that are told one by one, those with the most bytes first."""
 
@@ -163,20 +166,12 @@ class Cost(Displayed):
 
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON form, of which ``schema`` is "vzlab-cost/1"."""
-        derived = (
-            "amplification",
-            "decoded_amplification",
-            "time_s",
-            "separate_time_s",
-            "price",
-            "separate_price",
-        )
         document: dict[str, Any] = to_json(self)
         return {
             "schema": SCHEMA,
             "title": self.title,
             **document,
-            **{name: to_json(getattr(self, name)) for name in derived},
+            **{name: to_json(getattr(self, name)) for name in DERIVED},
         }
 
 

@@ -7,7 +7,7 @@ import inspect as python_inspect
 import sys
 import textwrap
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, Literal, TypeAliasType, Union, get_args, get_origin, get_type_hints
 
@@ -19,6 +19,7 @@ from vzlab.inspection.model import SCHEMA, Inspection
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _PLAIN: Mapping[Any, dict[str, Any]] = {
     str: {"type": "string"},
+    bytes: {"type": "string"},
     bool: {"type": "boolean"},
     int: {"type": "integer"},
     # What is no number has no literal in JSON, and is text.
@@ -27,8 +28,6 @@ _PLAIN: Mapping[Any, dict[str, Any]] = {
     Any: {},
 }
 _LEFT_OUT_WITHOUT_MAPS = frozenset({"chunk_map", "byte_map"})
-_NEVER_WRITTEN = frozenset({"slicer"})
-"""Fields that are no values."""
 
 
 def inspection_schema() -> dict[str, Any]:
@@ -48,22 +47,31 @@ def inspection_schema() -> dict[str, Any]:
     return document_schema(Inspection, SCHEMA, derived)
 
 
-def document_schema(kind: type, name: str, derived: Mapping[str, Any]) -> dict[str, Any]:
+def document_schema(
+    kind: type, name: str, derived: Mapping[str, Any], told: Sequence[str] = ()
+) -> dict[str, Any]:
     """Give the schema of the fields of a dataclass, with its name in `schema`, and what is `derived` from the fields.
 
     Parameters
     ----------
     kind : type
-        A dataclass.
+        A dataclass; of another class, only what is `derived` or `told`.
     name : str
         Of the schema, with its number: ``"vzlab-inspection/1"``.
     derived : mapping
-        Schemas of further properties by their names.
+        Schemas of further entries by their names.
+    told : sequence of str
+        Names of the class's properties that are entries too: their annotations and docstrings make their schemas.
+
+    Returns
+    -------
+    dict
     """
     definitions: dict[str, Any] = {}
-    root = _of_dataclass(kind, definitions)
-    root["properties"] = {"schema": {"const": name}, **root["properties"], **derived}
-    root["required"] = ["schema", *root["required"], *derived]
+    root = _of_class(kind, definitions)
+    further = {**derived, **{each: _of_property(kind, each, definitions) for each in told}}
+    root["properties"] = {"schema": {"const": name}, **root["properties"], **further}
+    root["required"] = ["schema", *root["required"], *further]
     return {
         "$schema": _DIALECT,
         "title": name,
@@ -72,12 +80,38 @@ def document_schema(kind: type, name: str, derived: Mapping[str, Any]) -> dict[s
     }
 
 
-def _of_dataclass(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
+def one_or_many(schema: dict[str, Any], kind: type, several: str) -> dict[str, Any]:
+    """Give the schema of a document, or of several of them in a list that is called `several`."""
+    definitions = schema.pop("$defs")
+    dialect, title = schema.pop("$schema"), schema.pop("title")
+    one = {"$ref": f"#/$defs/{kind.__name__}"}
+    many = {
+        "type": "object",
+        "properties": {"schema": {"const": title}, several: {"type": "array", "items": one}},
+        "required": ["schema", several],
+        "additionalProperties": False,
+    }
+    definitions = {**definitions, kind.__name__: schema}
+    return {
+        "$schema": dialect,
+        "title": title,
+        "oneOf": [one, many],
+        "$defs": {name: definitions[name] for name in sorted(definitions)},
+    }
+
+
+def _of_property(kind: type, name: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    getter = getattr(kind, name).fget
+    hint = get_type_hints(getter)["return"]
+    return {"description": python_inspect.getdoc(getter), **_of_type(hint, definitions)}
+
+
+def _of_class(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
     meanings = _field_docstrings(kind)
     hints = get_type_hints(kind, vars(sys.modules[kind.__module__]))
     properties = {}
-    for field in fields(kind):
-        if field.name in _NEVER_WRITTEN:
+    for field in fields(kind) if is_dataclass(kind) else ():
+        if not field.repr:
             continue
         schema = _of_type(hints[field.name], definitions)
         properties[field.name] = (
@@ -100,7 +134,7 @@ def _of_type(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     if isinstance(hint, type) and is_dataclass(hint):
         if hint.__name__ not in definitions:
             definitions[hint.__name__] = {}  # a type may hold itself
-            definitions[hint.__name__] = _of_dataclass(hint, definitions)
+            definitions[hint.__name__] = _of_class(hint, definitions)
         return {"$ref": f"#/$defs/{hint.__name__}"}
     origin, parts = get_origin(hint), get_args(hint)
     if origin is Literal:
@@ -118,6 +152,8 @@ def _of_type(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
         }
     if origin is npt.NDArray or origin is np.ndarray:
         return {"type": "array"}
+    if origin is frozenset:
+        return {"type": "array", "items": _of_type(parts[0], definitions), "uniqueItems": True}
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return {"type": "object", "additionalProperties": _of_type(parts[1], definitions)}
     raise TypeError(f"No JSON form is known of {hint}")

@@ -11,9 +11,12 @@ import numpy as np
 
 
 def to_json(value: Any) -> Any:
-    """Give dataclasses as objects, bytes in hexadecimal, and what JSON has no word for as text."""
+    """Give dataclasses as objects, bytes in hexadecimal, and what JSON has no word for as text.
+
+    Fields that are not shown (``repr=False``) are not told: they are what something is worked out from.
+    """
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: to_json(getattr(value, field.name)) for field in fields(value) if field.repr}
     if isinstance(value, np.datetime64):
         return str(value)
     if isinstance(value, np.ndarray | np.generic):

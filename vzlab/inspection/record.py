@@ -22,6 +22,12 @@ from vzlab.storage.ranges import merge_ranges
 SCHEMA = "vzlab-recording/1"
 """Name and version of the JSON form."""
 
+TOLD = (
+    *("n_requests", "n_metadata", "n_data", "n_repeats", "total_bytes", "wasted_bytes"),
+    *("elapsed_s", "busy_s", "files", "requests"),
+)
+"""Properties that the JSON form has besides the title."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FileRequests:
@@ -151,11 +157,8 @@ class Recording(Displayed):
 
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON form, of which ``schema`` is "vzlab-recording/1"."""
-        derived = (
-            *("title", "n_requests", "n_metadata", "n_data", "n_repeats", "total_bytes", "wasted_bytes"),
-            *("elapsed_s", "busy_s", "files", "requests"),
-        )
-        return {"schema": SCHEMA, **{name: to_json(getattr(self, name)) for name in derived}}
+        told = {name: to_json(getattr(self, name)) for name in TOLD}
+        return {"schema": SCHEMA, "title": self.title, **told}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -15,11 +15,15 @@ from typing import Any, Literal
 from packaging.requirements import Requirement
 
 from vzlab.errors import first_line
+from vzlab.inspection.json_schema import document_schema
 from vzlab.inspection.words import format_count, format_list
 from vzlab.learn.trials import SLOW, TRIALS
 from vzlab.render.html import Cell, Content, Tone, card, dim, heading, mono, table
 
 type Outcome = Literal["works", "fails", "not installed", "not tried"]
+
+SCHEMA = "vzlab-doctor/1"
+"""Name and version of the JSON form."""
 
 _TONES: dict[Outcome, Tone] = {"works": "good", "fails": "bad", "not installed": "warn", "not tried": "plain"}
 _MARKS: dict[Outcome, str] = {"works": "✓", "fails": "✗", "not installed": "–", "not tried": "?"}
@@ -77,9 +81,8 @@ class Health:
         return "; ".join([f"{n_works} of {format_count(len(self.trials), 'part')} work", *parts]) + "."
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return plain
+        """Give the JSON form, of which ``schema`` is "vzlab-doctor/1"."""
+        return {"schema": SCHEMA, **json.loads(json.dumps(asdict(self))), "works": self.works}
 
     def __str__(self) -> str:
         lines = [f"{self._heading}\n{self.summary}"]
@@ -118,6 +121,11 @@ class Health:
     @property
     def _heading(self) -> str:
         return f"vzlab {self.vzlab} with Python {self.python} on {self.system}"
+
+
+def health_schema() -> dict[str, Any]:
+    """Give the schema of `Health.to_dict`: JSON Schema, draft 2020-12."""
+    return document_schema(Health, SCHEMA, {}, ("works",))
 
 
 def _libraries(trial: Trial) -> str:

@@ -63,7 +63,7 @@ class VariableFingerprint:
     n_always: int
     """How many of these were not drawn at random."""
     digests: bytes
-    """Of `DIGEST_BYTES` each."""
+    """Of `DIGEST_BYTES` each, one after the other; in base64 in the JSON form."""
 
     @property
     def grid(self) -> ChunkGrid:

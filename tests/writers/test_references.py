@@ -5,14 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import icechunk
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from vzlab.errors import WriteError
 from vzlab.manifests import ChunkManifest, SourceFile
 from vzlab.manifests.manifest import INLINE, MISSING
+from vzlab.writers import references
 from vzlab.writers.references import checksum_of, plan_blocks, set_references
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
@@ -37,6 +41,7 @@ class RecordingStore:
 
     def __init__(self) -> None:
         self.written: dict[tuple[int, ...], tuple[Any, ...]] = {}
+        self.single: dict[tuple[int, ...], tuple[Any, ...]] = {}
         self.n_calls = 0
 
     def set_virtual_refs_arr(
@@ -47,10 +52,14 @@ class RecordingStore:
         offsets: Any,
         lengths: Any,
         *,
+        validate_containers: bool,
         arr_offset: Any,
         checksum: Any,
     ) -> None:
         self.n_calls += 1
+        assert validate_containers or {url for url in urls if url} <= {
+            url for url, *_ in self.single.values()
+        }
         assert len(urls) == len(offsets) == len(lengths) == int(np.prod(shape, dtype=int))
         for i, index in enumerate(np.ndindex(*shape)):
             if urls[i]:
@@ -62,7 +71,7 @@ class RecordingStore:
         self.n_calls += 1
         for chunk in chunks:
             checksum = chunk.etag_checksum or chunk.last_updated_at_checksum
-            self.written[tuple(chunk.index)] = (chunk.location, chunk.offset, chunk.length, checksum)
+            self.single[tuple(chunk.index)] = (chunk.location, chunk.offset, chunk.length, checksum)
 
 
 indices = hnp.arrays(
@@ -85,21 +94,44 @@ def test_every_virtual_chunk_is_written_once_with_its_checksum(index: Any, check
             checksum = reference.source.last_modified if checksums else None
             place = tuple(i + 4 for i in at)
             expected[place] = (reference.source.url, reference.offset, reference.length, checksum)
-    assert store.written == expected
+    assert store.single.items() <= expected.items()
+    assert store.single | store.written == expected
 
 
 def test_files_along_an_axis_take_one_call_each() -> None:
     manifest = manifest_of(np.repeat(np.arange(50), 20).reshape(50, 20), 50)
     store = RecordingStore()
     set_references(store, "x", manifest, chunk_offset=(0, 0))  # type: ignore[arg-type]
-    assert store.n_calls == 50
+    assert store.n_calls == 1 + 50
 
 
 def test_files_with_one_checksum_take_one_call_together() -> None:
     manifest = manifest_of(np.repeat(np.arange(50), 20).reshape(50, 20), 50)
     store = RecordingStore()
     set_references(store, "x", manifest, chunk_offset=(0, 0), checksums=False)  # type: ignore[arg-type]
-    assert store.n_calls == 1
+    assert store.n_calls == 1 + 1
+
+
+def test_a_large_box_is_written_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(references, "CHUNKS_A_CALL", 7)
+    manifest = manifest_of(np.arange(60).reshape(5, 4, 3) % 2, 2)
+    store = RecordingStore()
+    set_references(store, "x", manifest, chunk_offset=(0, 0, 0), checksums=False)  # type: ignore[arg-type]
+    assert store.n_calls == 1 + 10  # boxes of two rows of three, and none of more than seven chunks
+    assert len(store.written) == 60
+
+
+@pytest.mark.parametrize("n_chunks", [3, 40])
+def test_a_chunk_outside_the_containers_is_refused_by_name(n_chunks: int) -> None:
+    config = icechunk.RepositoryConfig.default()
+    config.set_virtual_chunk_container(icechunk.VirtualChunkContainer("s3://b/", icechunk.s3_store()))
+    session = icechunk.Repository.create(icechunk.in_memory_storage(), config=config).writable_session("main")
+    zarr.create_array(session.store, name="x", shape=(n_chunks,), chunks=(1,), dtype="u1")
+    manifest = manifest_of([0] * (n_chunks - 1) + [1], 2).rename_urls(
+        lambda url: url.replace("s3://b/1", "s3://elsewhere/1")
+    )
+    with pytest.raises(WriteError, match=rf"chunk \({n_chunks - 1},\) lies in s3://elsewhere/1, outside"):
+        set_references(session.store, "x", manifest, chunk_offset=(0,))
 
 
 def test_scattered_files_give_up_boxes() -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from vzlab.writers.contents import GroupContents
 from vzlab.writers.execute import write_chunks, write_structure
 from vzlab.writers.hierarchy import Hierarchy
 from vzlab.writers.plan import ArrayWrite, WritePlan
+from vzlab.writers.references import boxes
 from vzlab.writers.sources_seen import sources_metadata
 from vzlab.writers.targets import TakenError
 
@@ -146,7 +146,7 @@ def cut(plan: WritePlan, max_references: int) -> Iterator[tuple[ArrayWrite, ...]
     gathered: list[ArrayWrite] = []
     n = 0
     for array in plan.arrays:
-        for box in _boxes(array.manifest.grid_shape, max_references):
+        for box in boxes(array.manifest.grid_shape, max_references):
             piece = _piece(array, box)
             if gathered and n + piece.manifest.n_chunks > max_references:
                 yield tuple(gathered)
@@ -155,22 +155,6 @@ def cut(plan: WritePlan, max_references: int) -> Iterator[tuple[ArrayWrite, ...]
             n += piece.manifest.n_chunks
     if gathered:
         yield tuple(gathered)
-
-
-def _boxes(grid_shape: Sequence[int], most: int) -> Iterator[tuple[slice, ...]]:
-    """Boxes of at most `most` chunks that make up a grid, in C order."""
-    if not grid_shape:
-        yield ()
-        return
-    *_, across = [1, *accumulate(grid_shape[1:], lambda a, b: a * b)]
-    if across > most:
-        for i in range(grid_shape[0]):
-            for rest in _boxes(grid_shape[1:], most):
-                yield (slice(i, i + 1), *rest)
-        return
-    each = max(1, most // max(1, across))
-    for start in range(0, grid_shape[0], each):
-        yield (slice(start, min(start + each, grid_shape[0])), *(slice(0, n) for n in grid_shape[1:]))
 
 
 def _piece(array: ArrayWrite, box: tuple[slice, ...]) -> ArrayWrite:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,12 @@ type Checksum = str | datetime | None
 MAX_WASTE = 2
 """Boxes around groups of chunks may hold this many times the chunks before they are given up for single references."""
 
+CHUNKS_A_CALL = 50_000
+"""Most chunks that one call is given: it makes 100 bytes and more of each before it puts the first in its place."""
+
+CHECKED_APART = 4
+"""Chunks for each source, on average, from which on Icechunk checks the urls of sources, not those of chunks."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceBlock:
@@ -31,8 +38,8 @@ class ReferenceBlock:
     start: tuple[int, ...]
     shape: tuple[int, ...]
     checksum: Checksum
-    sources: npt.NDArray[np.bool_] | None
-    """Which sources of the manifest belong to it; None for all."""
+    group: int | None
+    """Number of the checksum among those of the manifest, in order of first use; None if all chunks belong to the box."""
 
 
 def checksum_of(source: SourceFile) -> Checksum:
@@ -69,11 +76,10 @@ def plan_blocks(manifest: ChunkManifest, checksums: Sequence[Checksum]) -> list[
     if manifest.n_virtual == 0:
         return []
     grid = manifest.grid_shape
-    distinct = {checksum: i for i, checksum in enumerate(dict.fromkeys(checksums))}
+    distinct, group_of = _groups(checksums)
     if len(distinct) == 1 or not grid:
         one = checksums[0] if grid else checksums[manifest.source_index.item()]
-        return [ReferenceBlock(start=(0,) * len(grid), shape=grid, checksum=one, sources=None)]
-    group_of = np.array([distinct[checksum] for checksum in checksums], dtype=np.intp)
+        return [ReferenceBlock(start=(0,) * len(grid), shape=grid, checksum=one, group=None)]
     virtual = manifest.source_index < INLINE
     coordinates = np.nonzero(virtual)
     groups = group_of[manifest.source_index[virtual]]
@@ -92,11 +98,17 @@ def plan_blocks(manifest: ChunkManifest, checksums: Sequence[Checksum]) -> list[
             start=tuple(low[:, i].tolist()),
             shape=tuple(extents[:, i].tolist()),
             checksum=checksum,
-            sources=group_of == i,
+            group=i,
         )
-        for checksum, i in distinct.items()
+        for i, checksum in enumerate(distinct)
         if used[i]
     ]
+
+
+def _groups(checksums: Sequence[Checksum]) -> tuple[list[Checksum], npt.NDArray[np.intp]]:
+    """The checksums that there are, and which of them each source has; one more entry, -1, for chunks without a source."""
+    numbers = {checksum: i for i, checksum in enumerate(dict.fromkeys(checksums))}
+    return list(numbers), np.array([*(numbers[checksum] for checksum in checksums), -1], dtype=np.intp)
 
 
 def set_references(
@@ -125,61 +137,97 @@ def set_references(
         return
     of_sources = [checksum_of(source) if checksums else None for source in manifest.sources]
     blocks = plan_blocks(manifest, of_sources)
+    by_source = len(manifest.sources) * CHECKED_APART <= manifest.n_virtual
     refused: Any = None
-    if blocks is None:
-        refused = store.set_virtual_refs(f"/{path}", list(_single(manifest, chunk_offset, of_sources)))
-    else:
-        for block in blocks:
-            refused = refused or _set_block(store, path, manifest, block, chunk_offset)
+    if blocks is None or by_source:
+        at = np.flatnonzero(manifest.source_index < INLINE)
+        if blocks is not None:
+            at = at[_firsts(manifest.source_index.reshape(-1)[at], len(manifest.sources))]
+        refused = store.set_virtual_refs(f"/{path}", list(_single(manifest, at, chunk_offset, of_sources)))
+    if blocks is not None and not refused:
+        refused = _set_blocks(store, path, manifest, blocks, of_sources, chunk_offset, validate=not by_source)
     if refused:
+        position = tuple(i - first for i, first in zip(refused[0], chunk_offset, strict=True))
+        source = manifest.reference(position).source
+        assert source is not None
         raise WriteError(
-            f"{path!r}: {len(refused)} chunks, the first at {tuple(refused[0])}, lie outside the virtual chunk containers of "
-            "the repository, so nobody could read them. Add a container for their prefix to its configuration."
+            f"{path!r}: chunk {tuple(refused[0])} lies in {source.url}, outside the virtual chunk containers of the "
+            "repository, so nobody could read it. Add a container for its prefix to the repository's configuration."
         )
 
 
-def _set_block(
+def _firsts(index: npt.NDArray[np.uint32], n_sources: int) -> npt.NDArray[np.intp]:
+    """Where each source that is used is used first."""
+    first = np.full(n_sources, -1, dtype=np.intp)
+    first[index[::-1]] = np.arange(len(index))[::-1]  # of what is assigned to one place the last stays
+    return first[first >= 0]
+
+
+def _set_blocks(
     store: IcechunkStore,
     path: str,
     manifest: ChunkManifest,
-    block: ReferenceBlock,
+    blocks: Sequence[ReferenceBlock],
+    checksums: Sequence[Checksum],
     chunk_offset: Sequence[int],
+    *,
+    validate: bool,
 ) -> Any:
-    box = tuple(slice(first, first + n) for first, n in zip(block.start, block.shape, strict=True))
-    index = manifest.source_index[box]
-    return store.set_virtual_refs_arr(
-        f"/{path}",
-        block.shape,
-        _locations(manifest, index, block.sources),
-        np.ascontiguousarray(manifest.offsets[box]).reshape(-1),
-        np.ascontiguousarray(manifest.lengths[box]).reshape(-1),
-        arr_offset=tuple(a + b for a, b in zip(block.start, chunk_offset, strict=True)),
-        checksum=block.checksum,
-    )
+    """Write boxes piece by piece; give the chunks that Icechunk refused, if any."""
+    # Icechunk skips what has no url: chunks of other kinds, and those of another box.
+    urls = np.array([*(source.url for source in manifest.sources), ""], dtype=object)
+    none = len(manifest.sources)
+    _, group_of = _groups(checksums)
+    refused: Any = None
+    for block in blocks:
+        for box in boxes(block.shape, CHUNKS_A_CALL):
+            start = [first + part.start for first, part in zip(block.start, box, strict=True)]
+            shape = [part.stop - part.start for part in box]
+            key = tuple(slice(first, first + n) for first, n in zip(start, shape, strict=True))
+            source = np.minimum(manifest.source_index[key].reshape(-1), none)
+            if block.group is not None:
+                source = np.where(group_of[source] == block.group, source, none)
+            refused = refused or store.set_virtual_refs_arr(
+                f"/{path}",
+                tuple(shape),
+                urls[source].tolist(),
+                np.ascontiguousarray(manifest.offsets[key]).reshape(-1),
+                np.ascontiguousarray(manifest.lengths[key]).reshape(-1),
+                validate_containers=validate,
+                arr_offset=tuple(a + b for a, b in zip(start, chunk_offset, strict=True)),
+                checksum=block.checksum,
+            )
+    return refused
 
 
-def _locations(
-    manifest: ChunkManifest, index: npt.NDArray[np.uint32], wanted: npt.NDArray[np.bool_] | None
-) -> list[str]:
-    """The url of each chunk of a box in C order; ``""``, which Icechunk skips, for chunks of other kinds."""
-    first = int(index.flat[0])
-    if first < INLINE and (wanted is None or wanted[first]) and bool((index == first).all()):
-        return [manifest.sources[first].url] * index.size
-    # One more name stands for inline and missing chunks.
-    names = [source.url if wanted is None or wanted[i] else "" for i, source in enumerate(manifest.sources)]
-    table = np.array([*names, ""], dtype=object)
-    located: list[str] = table[np.minimum(index.reshape(-1), len(names))].tolist()
-    return located
+def boxes(grid_shape: Sequence[int], most: int) -> Iterator[tuple[slice, ...]]:
+    """Boxes of at most `most` chunks that make up a grid, in C order."""
+    if not grid_shape:
+        yield ()
+        return
+    *_, across = [1, *accumulate(grid_shape[1:], lambda a, b: a * b)]
+    if across > most:
+        for i in range(grid_shape[0]):
+            for rest in boxes(grid_shape[1:], most):
+                yield (slice(i, i + 1), *rest)
+        return
+    each = max(1, most // max(1, across))
+    for start in range(0, grid_shape[0], each):
+        yield (slice(start, min(start + each, grid_shape[0])), *(slice(0, n) for n in grid_shape[1:]))
 
 
 def _single(
-    manifest: ChunkManifest, chunk_offset: Sequence[int], checksums: Sequence[Checksum]
+    manifest: ChunkManifest,
+    at: npt.NDArray[np.intp],
+    chunk_offset: Sequence[int],
+    checksums: Sequence[Checksum],
 ) -> Iterator[Any]:
+    """References of the chunks at these places of the grid in C order."""
     from icechunk import VirtualChunkSpec
 
-    virtual = manifest.source_index < INLINE
-    places = np.argwhere(virtual) + np.asarray(chunk_offset, dtype=np.intp)
-    columns = (manifest.source_index[virtual], manifest.offsets[virtual], manifest.lengths[virtual])
+    indices = np.unravel_index(at, manifest.grid_shape)
+    places = np.stack([i + first for i, first in zip(indices, chunk_offset, strict=True)], axis=-1)
+    columns = (manifest.source_index[indices], manifest.offsets[indices], manifest.lengths[indices])
     for place, source, offset, length in zip(
         places.tolist(), *(column.tolist() for column in columns), strict=True
     ):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import cfgrib
+import eccodes
 import numpy as np
 import pytest
 import xarray as xr
@@ -178,6 +179,31 @@ def test_columns_stored_one_after_another_and_rows_stored_eastward(edition: int,
     assert array.metadata.dimension_names == ("longitude", "latitude")
     np.testing.assert_array_equal(read(group, "t").ravel(), decode(message))
     assert read(group, "latitude").tolist() == [60, 55, 50, 45, 40]
+
+
+SCANNING = ("iScansNegatively", "jScansPositively", "jPointsAreConsecutive")
+
+
+@pytest.mark.parametrize("flags", [(0, 1, 0), (0, 0, 0), (1, 1, 0), (1, 0, 0), (0, 1, 1)])
+def test_a_projected_grid_has_positions_only_where_they_are_those_of_its_values(
+    flags: tuple[int, int, int], tmp_path: Path
+) -> None:
+    sample = "polar_stereographic_pl_grib2"
+    message = make_message(sample, np.arange(496.0), **dict(zip(SCANNING, flags, strict=True)))
+    group = GRIBParser()(write(tmp_path, message))
+    assert read(group, "t").ravel().tolist() == decode(message).tolist()
+    if flags == (0, 1, 0):
+        # Only here does eccodes' own iterator not reorder values, so that coordinates are in the order of the message.
+        assert not group.unreadable
+        handle = eccodes.codes_new_from_message(message)
+        points = eccodes.codes_grib_get_data(handle)
+        eccodes.codes_release(handle)
+        assert [p["lat"] for p in points] == read(group, "latitude").ravel().tolist()
+        assert [p["value"] for p in points] == read(group, "t").ravel().tolist()
+    else:
+        assert "latitude" not in group.arrays
+        assert "south-west" in group.unreadable["latitude"].reason
+        assert group.unreadable["longitude"].shape == group["t"].metadata.shape
 
 
 def test_coordinates_of_a_large_projected_grid_are_computed_when_read(tmp_path: Path) -> None:

@@ -37,6 +37,9 @@ _KNOWN_TO_ECCODES = (
     "healpix",
     "polar_stereographic",
 )
+_FROM_SOUTH_WEST = ("lambert", "mercator", "polar_stereographic")
+"""ecCodes takes the first point of these to be the south-western one whatever the scanning mode, lists points eastward and
+then northward, and reorders values, not coordinates, in its own iterator."""
 _NOT_GRIDS = ("sh", "rotated_sh", "stretched_sh", "stretched_rotated_sh", "unknown")
 
 
@@ -55,6 +58,8 @@ class Geography:
     """Names of coordinates that are computed out of a header: ``latitude``, ``longitude``."""
     turned_row_length: int | None = None
     """Every second row, of so many values, is stored backwards."""
+    unplaced: str = ""
+    """Why it has no latitudes and longitudes, though there is a grid."""
 
 
 _KNOWN = Kept[Geography](64)
@@ -107,6 +112,15 @@ def _geography(handle: int) -> Geography:
                 turned_row_length=turned,
             )
     dimensions = ("x", "y") if by_column else ("y", "x")
+    if grid_type in _FROM_SOUTH_WEST and (
+        by_column or get_key(handle, "iScansNegatively", int) or not get_key(handle, "jScansPositively", int)
+    ):
+        reason = (
+            f"ecCodes lists where points of a {grid_type} grid lie from the south-west eastward and northward; the values of "
+            f"this one are scanned otherwise (mode {get_key(handle, 'scanningMode', int)}), so they would be misplaced. "
+            "Compute it from the projection, which attributes of the variables give."
+        )
+        return Geography(dimensions=dimensions, shape=size, turned_row_length=turned, unplaced=reason)
     return _along(handle, dimensions, size, turned)
 
 

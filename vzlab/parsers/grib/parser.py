@@ -159,6 +159,8 @@ class _Builder:
             else:
                 arrays |= {key: value for key, value in coordinates.items() if key not in arrays}
                 arrays[_free(name, arrays)] = variable
+                if geography.unplaced:
+                    unreadable |= dict.fromkeys(("latitude", "longitude"), _unplaced(geography))
         first = next(iter(shelf.cubes.values())).first.place
         return ManifestGroup(
             arrays=arrays, unreadable=unreadable, attributes=read_group_attributes(first), format=FORMAT
@@ -263,6 +265,16 @@ def _name(cube: Cube) -> str:
     numbers = ("discipline", "parameterCategory", "parameterNumber", "table2Version", "indicatorOfParameter")
     words = [str(cube.first.key(key)) for key in numbers if cube.first.key(key) is not None]
     return "_".join(["unknown", *words])
+
+
+def _unplaced(geography: Geography) -> UnreadableVariable:
+    return UnreadableVariable(
+        reason=geography.unplaced,
+        loadable=False,
+        shape=geography.shape,
+        dtype="float64",
+        dimension_names=geography.dimensions,
+    )
 
 
 def _level_name(cube: Cube) -> str:

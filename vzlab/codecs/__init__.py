@@ -11,14 +11,8 @@ if TYPE_CHECKING:
     from vzlab.codecs.describe import ALL_READERS, CodecDescription, describe_chain, describe_codec
     from vzlab.codecs.hdf5_filters import Hdf5Filter, active_filters, codec_chain, codecs_from_filters
     from vzlab.codecs.masked import decode_chunk_bytes, reencode_chunk
-    from vzlab.codecs.pipeline import (
-        PreparedCodecs,
-        Stage,
-        decode_chunk,
-        decode_stages,
-        encode_chunk,
-        prepare_codecs,
-    )
+    from vzlab.codecs.pipeline import Stage, decode_chunk, decode_stages, encode_chunk, prepare_codecs
+    from vzlab.codecs.prepared import PreparedCodecs
     from vzlab.codecs.v2 import V2Codecs, from_v2, to_v2
 
 _HOMES = {
@@ -28,7 +22,7 @@ _HOMES = {
     "CodecJSON": "datatypes",
     "FloatLayout": "datatypes",
     "Hdf5Filter": "hdf5_filters",
-    "PreparedCodecs": "pipeline",
+    "PreparedCodecs": "prepared",
     "Stage": "pipeline",
     "V2Codecs": "v2",
     "active_filters": "hdf5_filters",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vzlab.codecs.hdf5_filters import Hdf5Filter, active_filters, codecs_from_filters
-from vzlab.codecs.pipeline import PreparedCodecs, prepare_codecs
+from vzlab.codecs.pipeline import prepare_codecs
 from vzlab.errors import CodecError, UnsupportedCodecError
+
+if TYPE_CHECKING:
+    from vzlab.codecs.prepared import PreparedCodecs
 
 
 def decode_chunk_bytes(

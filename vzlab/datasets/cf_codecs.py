@@ -13,7 +13,7 @@ import xarray as xr
 from vzlab.cf import ENCODING_ATTRIBUTES, packing_of
 from vzlab.datasets.assemble import is_virtual, references_of
 from vzlab.manifests import ManifestArray
-from vzlab.manifests.metadata import encode_fill_value, zarr_dtype
+from vzlab.manifests.data_types import encode_fill_value, zarr_dtype
 
 _RANGES = ("valid_min", "valid_max", "valid_range")
 

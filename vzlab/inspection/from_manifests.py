@@ -10,18 +10,22 @@ from vzlab.inspection.model import Inspection, Opening, UnreadableInspection
 from vzlab.inspection.subjects import SubjectGroup, subject_of_array
 from vzlab.interop.virtualizarr import from_virtualizarr, is_virtualizarr
 from vzlab.manifests import ManifestArray, ManifestGroup
-from vzlab.storage import ManifestStore, url_name
+from vzlab.storage import is_manifest_store, url_name
 
 
 def handles(x: Any) -> bool:
     """Whether it is one of the engine's own values, or VirtualiZarr's counterpart of one."""
-    return isinstance(x, ManifestArray | ManifestGroup | ManifestStore) or is_virtualizarr(x)
+    return isinstance(x, ManifestArray | ManifestGroup) or is_manifest_store(x) or is_virtualizarr(x)
 
 
 def inspect(x: Any, *, group: str | None = None, **_: Any) -> Inspection:
     """Describe a virtual array, group or store."""
     if is_virtualizarr(x):
         x = from_virtualizarr(x)
+    if is_manifest_store(x):
+        return inspect_group(
+            x.group, kind="virtual store", group=group, open_code='zarr.open_group(store, mode="r")'
+        )
     match x:
         case ManifestArray():
             name = "array"
@@ -31,10 +35,6 @@ def inspect(x: Any, *, group: str | None = None, **_: Any) -> Inspection:
                 title=title_of(ManifestGroup(arrays={name: x}), "virtual array"),
                 kind="virtual array",
                 open_code="",
-            )
-        case ManifestStore():
-            return inspect_group(
-                x.group, kind="virtual store", group=group, open_code='zarr.open_group(store, mode="r")'
             )
         case ManifestGroup():
             return inspect_group(

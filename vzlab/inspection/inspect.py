@@ -8,9 +8,10 @@ from typing import Any
 
 from vzlab.inspection.model import Inspection
 
-KINDS = ("from_icechunk", "from_manifests", "from_zarr", "from_xarray", "from_files", "from_location")
+KINDS = ("from_icechunk", "from_manifests", "from_files", "from_location", "from_zarr", "from_xarray")
 """Modules of this package, asked in order. Each has ``handles(x) -> bool``, which imports nothing and reads nothing, and
-``inspect(x, **options) -> Inspection``, which takes all options of `inspect` and uses what concerns it."""
+``inspect(x, **options) -> Inspection``, which takes all options of `inspect` and uses what concerns it. The last two
+import zarr, which a path does not need."""
 
 
 def inspect(

@@ -10,7 +10,6 @@ import numpy.typing as npt
 from vzlab.inspection.touched import Touched
 from vzlab.manifests import ChunkGrid, ManifestArray
 from vzlab.storage.chunk_reader import ChunkReader
-from vzlab.storage.pipeline import reads_together
 from vzlab.storage.ranges import REMOTE_GAP_BYTES, REMOTE_REQUEST_BYTES
 
 
@@ -30,6 +29,8 @@ def plan_of(
     reader: ChunkReader, array: ManifestArray, gap_bytes: int | None, max_request_bytes: int | None
 ) -> ReadingPlan:
     """Tell how vzlab reads an array; with `gap_bytes`, how one reads that merges whole chunks."""
+    from vzlab.storage.pipeline import reads_together
+
     sharded = any(codec["name"] == "sharding_indexed" for codec in array.metadata.codecs)
     # zarr reads shards by itself.
     own_reader = reads_together() and not sharded and gap_bytes is None

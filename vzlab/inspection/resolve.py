@@ -11,7 +11,7 @@ from typing import Any
 from vzlab.cf import meaning_of
 from vzlab.errors import VirtualArrayError
 from vzlab.manifests import ManifestArray, ManifestGroup
-from vzlab.storage import ManifestStore, StoreRegistry, as_registry, normalize_url
+from vzlab.storage import StoreRegistry, as_registry, is_manifest_store, normalize_url
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ def resolve_array(
 
         stores = as_registry(registry, storage_options)
         return _in_group(open_group(x, registry=stores), path, stores, url=normalize_url(x))
-    if isinstance(x, ManifestStore):
+    if is_manifest_store(x):
         return _in_group(x.group, path, as_registry(registry or x.registry, storage_options))
     stores = as_registry(registry, storage_options)
     if isinstance(x, ManifestGroup):
@@ -74,7 +74,7 @@ def resolve_array(
     if isinstance(x, ManifestArray):
         return _of_array(x, path or "array", stores)
     zarr = sys.modules.get("zarr")
-    if zarr is not None and isinstance(x, zarr.Group | zarr.Array) and isinstance(x.store, ManifestStore):
+    if zarr is not None and isinstance(x, zarr.Group | zarr.Array) and is_manifest_store(x.store):
         inner = "/".join(filter(None, (x.path, path if isinstance(x, zarr.Group) else "")))
         return _in_group(x.store.group, inner, as_registry(registry or x.store.registry, storage_options))
     found = _in_xarray(x, path)

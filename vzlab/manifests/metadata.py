@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -13,8 +11,14 @@ from typing import Any
 import numpy as np
 
 from vzlab.codecs import CodecJSON
-from vzlab.errors import UnsupportedDataTypeError
 from vzlab.manifests.chunk_grid import ChunkGrid, DimensionChunks
+from vzlab.manifests.data_types import (
+    DataTypeJSON,
+    data_type_of,
+    encode_fill_value,
+    fill_scalar,
+    native_dtype,
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,7 +42,7 @@ class ArrayMetadata:
     """
 
     shape: tuple[int, ...]
-    data_type: str | Mapping[str, Any]
+    data_type: DataTypeJSON
     """Zarr data type, such as ``"int16"``, or a mapping for one with parameters."""
     chunks: tuple[DimensionChunks, ...]
     """Chunk length, or every chunk length, of each dimension."""
@@ -84,7 +88,7 @@ class ArrayMetadata:
         native = np.dtype(dtype)
         if native.kind != "T":  # strings of any length have no byte order to change
             native = native.newbyteorder("=")
-        data_type, zero = _data_type_of(native)
+        data_type, zero = data_type_of(native)
         encoded = zero if fill_value is None else encode_fill_value(data_type, fill_value)
         return cls(
             shape=tuple(int(n) for n in shape),
@@ -109,7 +113,7 @@ class ArrayMetadata:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The numpy data type of decoded values, in native byte order."""
-        return zarr_dtype(self.data_type).to_native_dtype()  # type: ignore[no-any-return]
+        return native_dtype(self.data_type)
 
     @property
     def grid(self) -> ChunkGrid:
@@ -119,7 +123,7 @@ class ArrayMetadata:
     @property
     def fill_scalar(self) -> Any:
         """The fill value as a numpy scalar."""
-        return zarr_dtype(self.data_type).from_json_scalar(self.fill_value, zarr_format=3)
+        return fill_scalar(self.data_type, self.fill_value)
 
     def with_layout(
         self,
@@ -188,48 +192,3 @@ def same_json(a: Any, b: Any) -> bool:
     return bool(a == b) or json.dumps(a, sort_keys=True, default=str) == json.dumps(
         b, sort_keys=True, default=str
     )
-
-
-def encode_fill_value(data_type: str | Mapping[str, Any], value: Any) -> Any:
-    """The JSON form of a scalar of a Zarr data type (Zarr v3 core specification, "Fill value list")."""
-    if isinstance(data_type, str) and data_type in _PLAIN_INTEGERS:
-        return int(value)
-    wrapped = zarr_dtype(data_type)
-    native = wrapped.to_native_dtype()
-    if native.kind in "fc" and not isinstance(value, np.generic):
-        value = native.type(value)
-    return wrapped.to_json_scalar(value, zarr_format=3)
-
-
-_PLAIN_INTEGERS = frozenset(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
-
-
-def zarr_dtype(data_type: str | Mapping[str, Any]) -> Any:
-    """The zarr-python data type that a ``data_type`` document names."""
-    return _parse_data_type(data_type if isinstance(data_type, str) else json.dumps(data_type))
-
-
-@functools.lru_cache(maxsize=1024)
-def _parse_data_type(document: str) -> Any:
-    from zarr.dtype import parse_dtype
-
-    return parse_dtype(json.loads(document) if document.startswith("{") else document, zarr_format=3)
-
-
-@functools.lru_cache(maxsize=1024)
-def _data_type_of(dtype: np.dtype[Any]) -> tuple[str | Mapping[str, Any], Any]:
-    """Zarr data type and JSON form of its zero."""
-    from zarr.dtype import parse_dtype
-    from zarr.errors import UnstableSpecificationWarning
-
-    try:
-        wrapped = parse_dtype(dtype, zarr_format=3)
-        with warnings.catch_warnings():
-            # Fixed-length strings and records: nothing is written here, and zarr warns whoever writes.
-            warnings.simplefilter("ignore", UnstableSpecificationWarning)
-            document = wrapped.to_json(zarr_format=3)
-        return document, wrapped.to_json_scalar(wrapped.default_scalar(), zarr_format=3)
-    except (ValueError, TypeError, NotImplementedError) as error:
-        raise UnsupportedDataTypeError(
-            f"Zarr has no data type for numpy's {dtype}. Load this variable, or drop it."
-        ) from error

@@ -15,7 +15,7 @@ from vzlab.cf import from_zarr_attributes
 from vzlab.codecs import from_v2
 from vzlab.errors import UnsupportedDataTypeError, VzlabError
 from vzlab.manifests import ArrayMetadata, ManifestArray, ManifestGroup, UnreadableVariable
-from vzlab.manifests.metadata import encode_fill_value, zarr_dtype
+from vzlab.manifests.data_types import encode_fill_value, zarr_dtype
 
 DOCUMENT_NAMES = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata", "zarr.json"})
 """Last parts of the keys of metadata documents (Zarr v2 specification, "Metadata"; Zarr v3 core, "Metadata documents")."""

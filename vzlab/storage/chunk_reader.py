@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from vzlab.codecs.fast import FastDecoder, fast_decoder
-from vzlab.codecs.pipeline import PreparedCodecs, prepare_codecs
+from vzlab.codecs.pipeline import prepare_codecs
 from vzlab.errors import CodecError, ShortReadError, UnreachableChunkError, VzlabError
 from vzlab.manifests import ChunkGrid, ChunkManifest, ManifestArray
 from vzlab.manifests.codec_axes import is_uncompressed
@@ -23,6 +23,9 @@ from vzlab.storage.ranges import REMOTE_GAP_BYTES, REMOTE_REQUEST_BYTES, merge_r
 from vzlab.storage.raw_parts import Selection, element_span, view_of_span
 from vzlab.storage.registry import StoreRegistry
 from vzlab.storage.source import Source
+
+if TYPE_CHECKING:
+    from vzlab.codecs.prepared import PreparedCodecs
 
 REMOTE_THREADS = 32
 """Requests under way at once for chunks that lie elsewhere."""

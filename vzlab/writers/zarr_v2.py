@@ -11,7 +11,7 @@ from vzlab.cf import to_zarr_attributes
 from vzlab.codecs import decode_chunk, encode_chunk, to_v2
 from vzlab.errors import CodecError, UnsupportedCodecError, WriteError
 from vzlab.manifests import ManifestArray
-from vzlab.manifests.metadata import zarr_dtype
+from vzlab.manifests.data_types import zarr_dtype
 from vzlab.writers.kerchunk_columns import ReferencedArray
 
 MAX_MATERIALISED_BYTES = 64 * 2**20

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from vzlab.codecs import BitField
-from vzlab.manifests.metadata import encode_fill_value
+from vzlab.manifests.data_types import encode_fill_value
 from vzlab.parsers.hdf5.library import h5py
 
 type Handling = Literal["reference", "convert", "text", "refuse"]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numcodecs.jenkins import jenkins_lookup3
 
 from vzlab.errors import UnvirtualizableError
 from vzlab.parsers.hdf5.object_header import FileBytes
@@ -125,6 +124,8 @@ def require_signature(nodes: Bytes, signature: bytes, version: int) -> None:
 
 def require_checksums(nodes: Bytes) -> None:
     """The last four bytes of each node are the checksum of those before (Jenkins' lookup3, as all HDF5 metadata have)."""
+    from numcodecs.jenkins import jenkins_lookup3  # with all of numcodecs, which most files do not need
+
     stored = nodes[:, -4:].copy().view("<u4")[:, 0].tolist()
     require(
         [jenkins_lookup3(row, 0) for row in nodes[:, :-4]] == stored, "a node does not match its checksum"

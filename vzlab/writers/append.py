@@ -24,6 +24,7 @@ from vzlab.writers.checks import (
     codec_names,
 )
 from vzlab.writers.contents import GroupContents
+from vzlab.writers.loaded_values import check_fits, with_faithful_encoding
 from vzlab.writers.plan import (
     ArrayWrite,
     LoadedWrite,
@@ -137,7 +138,9 @@ def plan_prepend(contents: GroupContents, stored: StoredGroup, prepend_dim: str)
             values = np.concatenate(
                 [contents.loaded[name].values, old.values], axis=old.dims.index(prepend_dim)
             )
-            variables[name] = xr.Variable(old.dims, values, old.attrs, old.encoding)
+            variables[name] = with_faithful_encoding(
+                join(contents.path, name), xr.Variable(old.dims, values, old.attrs, old.encoding)
+            )
     write = LoadedWrite(
         path=contents.path,
         dataset=xr.Dataset(coords=xr.Coordinates(variables, indexes={})),
@@ -158,6 +161,8 @@ def _check_growth(contents: GroupContents, stored: StoredGroup, dim: str, *, in_
     for name in contents.names:
         if dim not in contents.dims(name):
             check_static(contents, stored, name)
+        elif name in contents.loaded:
+            check_fits(join(contents.path, name), contents.loaded[name], stored.arrays[name])
     if dim in contents.virtual:
         check_encoding(join(contents.path, dim), stored.arrays[dim], contents.virtual[dim])
     fresh = contents.loaded.get(dim, stored.fresh.get(dim))

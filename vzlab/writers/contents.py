@@ -16,6 +16,7 @@ from vzlab.datasets import is_virtual, manifest_array
 from vzlab.errors import WriteError
 from vzlab.manifests import ManifestArray, SourceFile
 from vzlab.storage.manifest_store import group_document
+from vzlab.writers.loaded_values import with_faithful_encoding
 
 _UNUSABLE_NAME = re.compile(r"^(|\.+|__.*|zarr\.json|\.z\w+)$|/")
 
@@ -76,7 +77,7 @@ def take_apart(dataset: xr.Dataset | xr.DataTree, group: str | None = None) -> t
     Raises
     ------
     WriteError
-        If a name cannot be a Zarr node.
+        If a name cannot be a Zarr node, or no encoding keeps the values of a loaded variable.
     """
     base = (group or "").strip("/")
     for part in base.split("/") if base else ():
@@ -102,7 +103,11 @@ def _contents(dataset: xr.Dataset, path: str) -> GroupContents:
         path=path,
         attributes={str(name): value for name, value in attributes.items()},
         virtual={str(name): manifest_array(v) for name, v in variables.items() if is_virtual(v)},
-        loaded={str(name): _strict(v) for name, v in variables.items() if not is_virtual(v)},
+        loaded={
+            str(name): with_faithful_encoding(f"{path}/{name}" if path else str(name), _strict(v))
+            for name, v in variables.items()
+            if not is_virtual(v)
+        },
         unlimited_dims=frozenset({unlimited} if isinstance(unlimited, str) else map(str, unlimited)),
     )
 

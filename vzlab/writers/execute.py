@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import xarray as xr
 import zarr
 from zarr.errors import UnstableSpecificationWarning
 
@@ -69,7 +70,11 @@ def _write_loaded(hierarchy: Hierarchy, write: LoadedWrite) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Allow rectilinear grids, and data types that Zarr v3 has no final word on: the file has them, nobody can choose."""
+    """Allow rectilinear grids, and data types that Zarr v3 has no final word on: the file has them, nobody can choose.
+
+    That xarray stores loaded values in another way than they ask for was judged by what they read as.
+    """
     with warnings.catch_warnings(), zarr.config.set({"array.rectilinear_chunks": True}):
         warnings.simplefilter("ignore", UnstableSpecificationWarning)
+        warnings.simplefilter("ignore", xr.SerializationWarning)
         yield

@@ -12,6 +12,7 @@ from vzlab.codecs import same_decoding
 from vzlab.errors import WriteError
 from vzlab.writers.checks import check_encoding, check_static, codec_names, require_stored, shortened
 from vzlab.writers.contents import GroupContents
+from vzlab.writers.loaded_values import check_fits
 from vzlab.writers.plan import ArrayWrite, LoadedWrite, Region, StoredGroup, WritePlan, check_manifest, join
 
 type RegionLike = Literal["auto"] | Mapping[str, slice | Literal["auto"]]
@@ -75,6 +76,8 @@ def plan_region(contents: GroupContents, stored: StoredGroup, region: Region) ->
         require_stored(contents, stored, name)
         if name not in inside:
             check_static(contents, stored, name)
+        elif name in contents.loaded:
+            check_fits(join(contents.path, name), contents.loaded[name], stored.arrays[name])
     arrays = [_region_array(contents, stored, name, bounds) for name in contents.virtual if name in inside]
     dataset = contents.dataset_of_loaded(inside)
     slices = {dim: slice(*pair) for dim, pair in bounds.items() if dim in dataset.dims}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from hypothesis.extra import numpy as npst
 
 from tests.corpus import CorpusEntry, corpus_params
 from tests.parsers.reading import parse
-from vzlab.parsers.hdf5.header_attributes import HeaderValues, HeapCollections, header_attributes
+from vzlab.parsers.hdf5.header_attributes import HeapCollections, header_attributes
 from vzlab.parsers.hdf5.messages import References
 from vzlab.parsers.hdf5.object_header import FileBytes, messages
 from vzlab.storage import as_registry
@@ -23,10 +24,10 @@ from vzlab.storage import as_registry
 OLD, NEW = {"libver": "earliest"}, {"libver": "v110"}
 
 
-def from_header(item: Any, path: Path) -> HeaderValues:
+def from_header(item: Any, path: Path) -> Mapping[str, Any]:
     file = FileBytes.of(item.file.id, as_registry(None).open(str(path)))
     address = h5py.h5o.get_info(item.id).addr
-    return header_attributes(messages(file, address), HeapCollections(file=file))
+    return header_attributes(messages(file, address), HeapCollections(file=file)).values
 
 
 def by_library(item: Any, name: str) -> Any:

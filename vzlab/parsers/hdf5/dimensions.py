@@ -23,7 +23,7 @@ NOT_A_VARIABLE = b"This is a netCDF dimension but not a netCDF variable"
 NON_COORDINATE_PREFIX = "_nc4_non_coord_"
 """Netcdf-4 puts this before the name of a variable that is called like a dimension and does not hold its coordinates."""
 
-_h5a, _h5o, _h5r, _h5s = h5py.h5a, h5py.h5o, h5py.h5r, h5py.h5s
+_h5a, _h5o, _h5r = h5py.h5a, h5py.h5o, h5py.h5r
 
 type DimensionNames = tuple[str | None, ...]
 
@@ -52,10 +52,9 @@ def find_scales(tree: ObjectTree) -> dict[ObjectKey, Scale]:
 def _scale(node: DatasetNode) -> Scale:
     text = _text(node, "NAME") if "NAME" in node.attribute_names else b""
     number = _integers(node, "_Netcdf4Dimid")
-    limits: tuple[int, ...] = node.dataset_id.get_space().get_simple_extent_dims(True) if node.shape else ()
     return Scale(
         name=node.name.removeprefix(NON_COORDINATE_PREFIX),
-        length=None if not node.shape or limits[0] == _h5s.UNLIMITED else node.shape[0],
+        length=None if not node.shape or (node.max_shape and node.max_shape[0] is None) else node.shape[0],
         dimension_id=number[0] if number else None,
         is_variable=not text.startswith(NOT_A_VARIABLE),
     )
@@ -158,7 +157,7 @@ def _labelled(
 def _listed(node: DatasetNode, rank: int, scales: Mapping[ObjectKey, Scale]) -> list[str | None]:
     """Names of the last scale attached to each axis: of several, netCDF4 takes that one."""
     names: list[str | None] = [None] * rank
-    known = node.header_values.get("DIMENSION_LIST")
+    known = node.header_attributes.values.get("DIMENSION_LIST")
     if isinstance(known, References):
         last = [(node.key[0], addresses[-1]) if addresses else None for addresses in known.addresses[:rank]]
         # What lies outside of the parsed group is not among the scales.
@@ -190,7 +189,7 @@ def _referenced_name(reference: Any, node: DatasetNode, scales: Mapping[ObjectKe
 
 def _values(node: DatasetNode, name: str) -> npt.NDArray[Any] | None:
     """An attribute's values; None if it has none that can be read."""
-    known = node.header_values.get(name)
+    known = node.header_attributes.values.get(name)
     if known is not None and not isinstance(known, References):
         return np.asarray(known)
     try:

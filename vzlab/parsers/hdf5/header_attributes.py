@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
@@ -24,7 +25,7 @@ from vzlab.parsers.hdf5.object_header import FileBytes, Message
 
 _h5t = h5py.h5t
 
-_ATTRIBUTE = 0x0C
+_ATTRIBUTE, _ATTRIBUTE_INFO = 0x0C, 0x15
 _SHARED = 2
 """Flag of a message whose data are elsewhere."""
 _INTEGER, _FLOAT, _STRING, _REFERENCE, _VARIABLE_LENGTH = 0, 1, 3, 7, 9
@@ -47,7 +48,15 @@ _FORMATS = {
 
 type Kind = Literal["number", "text", "long text", "references", "other"]
 
-type HeaderValues = dict[str, Any]
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HeaderAttributes:
+    """Attributes that an object header has; there may be more attributes, which the library knows."""
+
+    values: Mapping[str, Any]
+    """As `read_attributes` gives them; lists of references as `References`."""
+    names: list[str] | None
+    """All that there are, in the order of the library's index by names; None where the library is to be asked."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -86,12 +95,12 @@ class HeapCollections:
 type _Decode = Callable[[bytes, HeapCollections], Any]
 """Gives the value of an attribute message, or None where only the library can."""
 
-_DECODERS: dict[tuple[int, bytes], tuple[str, _Decode | None]] = {}
-"""Name and decoder by the bytes of an address and all of a message that is no value: files say most of it again and again."""
+_DECODERS: dict[tuple[int, int, bytes], tuple[str, _Decode | None]] = {}
+"""Name and decoder by bytes of an address, bytes of a length, and all of a message that is no value: files repeat it."""
 
 
-def header_attributes(header: Iterable[Message], heaps: HeapCollections) -> HeaderValues:
-    """Values of the attributes in an object header by their names, those left out that only the library can give.
+def header_attributes(header: Iterable[Message], heaps: HeapCollections) -> HeaderAttributes:
+    """The attributes in an object header, values left out that only the library can give.
 
     Parameters
     ----------
@@ -99,36 +108,43 @@ def header_attributes(header: Iterable[Message], heaps: HeapCollections) -> Head
         Its messages.
     heaps : HeapCollections
         Of the same file.
-
-    Returns
-    -------
-    dict
-        Values as `read_attributes` gives them; lists of references as `References`.
     """
-    found: HeaderValues = {}
-    file = heaps.file
+    found: dict[str, Any] = {}
+    file, are_all = heaps.file, True
     for kind, flags, body in header:
-        if kind != _ATTRIBUTE or flags & _SHARED or len(body) < 8:
+        if kind != _ATTRIBUTE:
+            are_all &= kind != _ATTRIBUTE_INFO or _are_in_header(file, body)
+            continue
+        if flags & _SHARED or len(body) < 8:
+            are_all = False
             continue
         head = body[: values_start(body)]
-        known = _DECODERS.get((file.address_bytes, head))
+        key = (file.address_bytes, file.length_bytes, head)
+        known = _DECODERS.get(key)
         if known is None:
             known = _decoder(file, body)
-            if len(head) <= _LONGEST_HEAD and file.length_bytes == file.address_bytes:
+            if len(head) <= _LONGEST_HEAD:
                 if len(_DECODERS) >= _MOST_HEADS:
                     _DECODERS.clear()
-                _DECODERS[file.address_bytes, head] = known
+                _DECODERS[key] = known
         name, decode = known
-        if decode is None or name in found:
-            continue
-        # Whatever is wrong with it the library says in its own words.
-        try:
-            value = decode(body, heaps)
-        except (VzlabError, LookupError, ArithmeticError, ValueError, struct.error):
-            continue
-        if value is not None:
+        value = None
+        if decode is not None and name not in found:
+            # Whatever is wrong with it the library says in its own words.
+            with suppress(VzlabError, LookupError, ArithmeticError, ValueError, struct.error):
+                value = decode(body, heaps)
+        if value is None:
+            are_all = False
+        else:
             found[name] = value
-    return found
+    names = sorted(found, key=lambda name: name.encode("utf-8", "surrogateescape")) if are_all else None
+    return HeaderAttributes(values=found, names=names)
+
+
+def _are_in_header(file: FileBytes, body: bytes) -> bool:
+    """Whether an attribute info message says that no heap has attributes (HDF5 specification IV.A.2.v)."""
+    at = 2 + 2 * (body[1] & 1) if len(body) > 1 else 2
+    return len(body) >= at + file.address_bytes and file.address(body, at) == file.undefined
 
 
 def _decoder(file: FileBytes, body: bytes) -> tuple[str, _Decode | None]:

@@ -19,7 +19,7 @@ from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray, SourceF
 from vzlab.manifests.chunk_grid import DimensionChunks
 from vzlab.parsers.base import check_bounds
 from vzlab.parsers.hdf5.chunk_index import read_chunk_index
-from vzlab.parsers.hdf5.datatypes import StoredType, encode_fill, stored_type
+from vzlab.parsers.hdf5.datatypes import StoredType, encode_fill
 from vzlab.parsers.hdf5.external import external_manifest
 from vzlab.parsers.hdf5.inlining import inline_text, inline_values
 from vzlab.parsers.hdf5.layout_message import ChunkedLayout, find_chunked_layout
@@ -44,8 +44,6 @@ class Layout:
 
     node: DatasetNode
     stored: StoredType
-    creation: Any
-    """``h5py.h5p.PropDCID``."""
     source_file: SourceFile
     registry: StoreRegistry
 
@@ -68,7 +66,26 @@ class Layout:
     @property
     def fill_value(self) -> Any:
         """JSON form of what unwritten elements read as."""
-        return _fill_value(self.creation, self.stored)
+        return _fill_value(self)
+
+    @property
+    def creation(self) -> Any:
+        """``h5py.h5p.PropDCID``."""
+        return self.node.creation
+
+    @property
+    def filters(self) -> tuple[Hdf5Filter, ...]:
+        """The filter pipeline."""
+        told = self.node.told
+        return read_filters(self.creation) if told is None else told.filters
+
+    @property
+    def chunked(self) -> ChunkedLayout | None:
+        """The layout message of a chunked dataset, None where that is not known."""
+        told = self.node.told
+        if told is None:
+            return find_chunked_layout(self.node.file.file_bytes, self.node.header)
+        return told.chunked
 
 
 def read_array_layout(
@@ -110,9 +127,12 @@ def read_array_layout(
 
 
 def _place(layout: Layout) -> Prepared:
-    kind = layout.creation.get_layout()
     if 0 in layout.shape:
         return _empty(layout)
+    told = layout.node.told
+    if told is not None:
+        return _contiguous(layout) if told.chunked is None else _chunked(layout)
+    kind = layout.creation.get_layout()
     if kind == _h5d.VIRTUAL:
         return virtual_layout(layout, _source_array)
     if kind == _h5d.COMPACT or layout.stored.handling == "convert":
@@ -128,8 +148,7 @@ def _source_array(node: DatasetNode, registry: StoreRegistry) -> ManifestArray:
     """A source of a virtual dataset as a virtual array."""
     source = Layout(
         node=node,
-        stored=stored_type(node.dataset_id.get_type()),
-        creation=node.dataset_id.get_create_plist(),
+        stored=node.stored_type,
         source_file=node.file.source.source_file(),
         registry=registry,
     )
@@ -145,13 +164,13 @@ def _empty(layout: Layout) -> Prepared:
 
 def _contiguous(layout: Layout) -> Prepared:
     codecs = bytes_codecs(layout.dtype, bit_field=layout.stored.bit_field)
-    if layout.creation.get_external_count():
+    told = layout.node.told
+    if told is None and layout.creation.get_external_count():
         chunks, manifest = external_manifest(layout)
         return chunks, codecs, manifest, ""
     grid = (1,) * len(layout.shape)
-    offset = layout.node.dataset_id.get_offset()
-    # Behind a user block the library gives an offset even where there is none.
-    if offset is None or layout.node.dataset_id.get_space_status() == _h5d.SPACE_STATUS_NOT_ALLOCATED:
+    offset = _offset(layout.node) if told is None else told.offset
+    if offset is None:
         return layout.shape, codecs, ChunkManifest.empty(grid), ""
     manifest = ChunkManifest.from_ranges(
         layout.source_file, np.full(grid, offset, np.uint64), np.full(grid, layout.n_bytes, np.uint64)
@@ -159,10 +178,21 @@ def _contiguous(layout: Layout) -> Prepared:
     return layout.shape, codecs, check_bounds(manifest, variable=layout.node.path, what="the block"), ""
 
 
+def _offset(node: DatasetNode) -> int | None:
+    """Where the library says that the values of a contiguous dataset begin; None where there are none."""
+    # Behind a user block the library gives an offset even where there is none.
+    if node.dataset_id.get_space_status() == _h5d.SPACE_STATUS_NOT_ALLOCATED:
+        return None
+    offset: int | None = node.dataset_id.get_offset()
+    return offset
+
+
 def _chunked(layout: Layout) -> Prepared:
-    stored = layout.stored
-    filters = read_filters(layout.creation)
-    file_chunks = tuple(layout.creation.get_chunk())
+    stored, filters, message = layout.stored, layout.filters, layout.chunked
+    told = layout.node.told
+    file_chunks = (
+        tuple(layout.creation.get_chunk()) if told is None or message is None else message.chunk_shape
+    )
     chunks = file_chunks + stored.inner_shape
     shape = layout.node.shape or ()
     file_grid = tuple(-(-n // c) for n, c in zip(shape, file_chunks, strict=True))
@@ -177,7 +207,7 @@ def _chunked(layout: Layout) -> Prepared:
         file_grid,
         file_chunks,
         file=layout.node.file.file_bytes,
-        layout=_chunked_layout(layout),
+        layout=message,
         is_filtered=bool(filters),
     )
     if index is None:
@@ -200,21 +230,12 @@ def _chunked(layout: Layout) -> Prepared:
             chunk_shape=file_chunks,
             inner_shape=stored.inner_shape,
             source=layout.node.file.source,
-            edges_unfiltered=lambda: _edges_unfiltered(layout),
+            edges_unfiltered=lambda: message is not None and message.edges_unfiltered,
         )
         manifest = settled.manifest
         if settled.filters != filters:
             codecs = chain_for(settled.filters, layout.dtype, chunks, stored)
     return chunks, codecs, manifest if grid == file_grid else manifest.reshape(grid), index.decoder
-
-
-def _edges_unfiltered(layout: Layout) -> bool:
-    found = _chunked_layout(layout)
-    return found is not None and found.edges_unfiltered
-
-
-def _chunked_layout(layout: Layout) -> ChunkedLayout | None:
-    return find_chunked_layout(layout.node.file.file_bytes, layout.node.header)
 
 
 def read_filters(creation: Any) -> tuple[Hdf5Filter, ...]:
@@ -249,8 +270,16 @@ def _filter_codecs(
     return codecs_from_filters(filters, dtype, chunk_shape)
 
 
-def _fill_value(creation: Any, stored: StoredType) -> Any:
+def _fill_value(layout: Layout) -> Any:
     """JSON form of what unwritten elements read as: HDF5 specification IV.A.2.e, "Fill Value Message"."""
+    stored, told = layout.stored, layout.node.told
+    if told is not None:
+        return (
+            stored.zero
+            if told.fill is None
+            else encode_fill(stored, np.frombuffer(told.fill, stored.native)[0])
+        )
+    creation = layout.creation
     if stored.native is None or creation.fill_value_defined() != _h5d.FILL_VALUE_USER_DEFINED:
         return stored.zero
     if creation.get_fill_time() == _h5d.FILL_TIME_NEVER or stored.handling == "text":

@@ -36,7 +36,8 @@ class AttributeMessage(NamedTuple):
 def values_start(body: bytes) -> int:
     """Where in an attribute message of at least eight bytes its values begin."""
     version = body[0]
-    name, datatype, dataspace = _SIZES.unpack_from(body, 2)
+    sizes: tuple[int, int, int] = _SIZES.unpack_from(body, 2)
+    name, datatype, dataspace = sizes
     # In version 1 each part is padded to a multiple of eight bytes; in version 3 the character set comes before the name.
     if version == 1:
         return 8 + (name + 7 & ~7) + (datatype + 7 & ~7) + (dataspace + 7 & ~7)

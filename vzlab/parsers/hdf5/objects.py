@@ -10,7 +10,9 @@ from typing import Any
 
 from vzlab.errors import CorruptFileError, SourceNotFoundError, VzlabError
 from vzlab.parsers.hdf5.attributes import attribute_names
-from vzlab.parsers.hdf5.header_attributes import HeaderValues, HeapCollections, header_attributes
+from vzlab.parsers.hdf5.dataset_header import DatasetHeader, dataset_header
+from vzlab.parsers.hdf5.datatypes import StoredType, stored_type
+from vzlab.parsers.hdf5.header_attributes import HeaderAttributes, HeapCollections, header_attributes
 from vzlab.parsers.hdf5.library import h5py
 from vzlab.parsers.hdf5.object_header import FileBytes, Message, messages
 from vzlab.parsers.hdf5.opening import LIBRARY_ERRORS, library_message, open_hdf5
@@ -58,12 +60,13 @@ class ObjectNode:
         return tuple(messages(self.file.file_bytes, self.key[1]))
 
     @cached_property
-    def header_values(self) -> HeaderValues:
-        """Values of attributes that its header has; there may be more attributes, which the library knows."""
+    def header_attributes(self) -> HeaderAttributes:
+        """Attributes that its header has."""
         heaps = self.file.heaps
         with suppress(VzlabError):
-            return {} if heaps is None else header_attributes(self.header, heaps)
-        return {}
+            if heaps is not None:
+                return header_attributes(self.header, heaps)
+        return HeaderAttributes(values={}, names=None)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -71,11 +74,28 @@ class DatasetNode(ObjectNode):
     """A dataset, still open."""
 
     dataset_id: Any
-    attribute_names: list[str]
-    shape: tuple[int, ...] | None
+    attribute_names: list[str] = field(default_factory=list)
+    shape: tuple[int, ...] | None = None
     """None for a null dataspace."""
     max_shape: tuple[int | None, ...] | None = None
     """What it may grow to, None along dimensions without end; None where it may not."""
+
+    @cached_property
+    def told(self) -> DatasetHeader | None:
+        """What its header says of it; None where the library is to be asked."""
+        with suppress(VzlabError):
+            return None if self.file.heaps is None else dataset_header(self.file.file_bytes, self.header)
+        return None
+
+    @cached_property
+    def creation(self) -> Any:
+        """``h5py.h5p.PropDCID``."""
+        return self.dataset_id.get_create_plist()
+
+    @property
+    def stored_type(self) -> StoredType:
+        """Its datatype; what the library raises passes through."""
+        return stored_type(self.dataset_id.get_type()) if self.told is None else self.told.stored
 
     @property
     def name(self) -> str:
@@ -185,7 +205,8 @@ class ObjectFinder:
     def _members(self, group: GroupNode, tree: ObjectTree) -> Iterator[GroupNode]:
         """Record the links of a group, and give the groups among them that are new."""
         try:
-            group.attribute_names = attribute_names(group.group_id)
+            names = group.header_attributes.names
+            group.attribute_names = attribute_names(group.group_id) if names is None else names
             links = _links(group.group_id)
         except LIBRARY_ERRORS as error:
             if group.key == tree.root:
@@ -309,25 +330,20 @@ def open_dataset(file: OpenFile, path: str) -> DatasetNode:
 
 
 def _dataset_node(key: ObjectKey, path: str, file: OpenFile, dataset_id: Any) -> DatasetNode:
-    space = dataset_id.get_space()
-    shape = None if space.get_simple_extent_type() == h5py.h5s.NULL else space.get_simple_extent_dims()
-    greatest = space.get_simple_extent_dims(True) if shape else ()
-    try:
-        names = attribute_names(dataset_id)
-    except LIBRARY_ERRORS:
-        # Its attributes cannot be listed; its data may be sound.
-        names = []
-    return DatasetNode(
-        key=key,
-        path=path,
-        file=file,
-        dataset_id=dataset_id,
-        attribute_names=names,
-        shape=shape,
-        max_shape=tuple(None if n == h5py.h5s.UNLIMITED else n for n in greatest)
-        if greatest != shape
-        else None,
-    )
+    node = DatasetNode(key=key, path=path, file=file, dataset_id=dataset_id)
+    told, names = node.told, node.header_attributes.names
+    if told is None:
+        space = dataset_id.get_space()
+        if space.get_simple_extent_type() != h5py.h5s.NULL:
+            node.shape = space.get_simple_extent_dims()
+        if node.shape and (greatest := space.get_simple_extent_dims(True)) != node.shape:
+            node.max_shape = tuple(None if n == h5py.h5s.UNLIMITED else n for n in greatest)
+    else:
+        node.shape, node.max_shape = told.shape, told.max_shape
+    # Where attributes cannot be listed, its data may be sound.
+    with suppress(*LIBRARY_ERRORS):
+        node.attribute_names = attribute_names(dataset_id) if names is None else names
+    return node
 
 
 def _tell_link(group: GroupNode, name: bytes, kind: int, known: GroupNode | DatasetNode | None) -> str:

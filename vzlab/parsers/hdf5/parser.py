@@ -12,7 +12,7 @@ from vzlab.errors import CorruptFileError, VzlabError
 from vzlab.manifests import ManifestArray, ManifestGroup, SourceFile, UnreadableVariable
 from vzlab.parsers.base import LoadedVariable, Parser
 from vzlab.parsers.hdf5.attributes import HIDDEN, read_attributes
-from vzlab.parsers.hdf5.datatypes import StoredType, stored_type
+from vzlab.parsers.hdf5.datatypes import StoredType
 from vzlab.parsers.hdf5.dimensions import (
     NON_COORDINATE_PREFIX,
     DimensionNames,
@@ -93,7 +93,7 @@ class _Assembler:
         shapes = {}
         for key, node in tree.datasets.items():
             try:
-                self._types[key] = stored_type(node.dataset_id.get_type())
+                self._types[key] = node.stored_type
             except LIBRARY_ERRORS as error:
                 self._faults[key] = f"The HDF5 library cannot read its datatype: {library_message(error)}."
                 shapes[key] = node.shape or ()
@@ -123,7 +123,7 @@ class _Assembler:
             node.file.file_id,
             node.attribute_names,
             hidden=HIDDEN if scale is None else HIDDEN | _OF_SCALES,
-            known=node.header_values,
+            known=node.header_attributes.values,
         )
         stored = self._types.get(node.key)
         dimensions = self._dimensions[node.key]
@@ -137,12 +137,10 @@ class _Assembler:
             return _unreadable(
                 node, stored, attributes, (), "Its dataspace is null: it has no values.", loadable=False
             )
-        creation = node.dataset_id.get_create_plist()
         try:
             layout = Layout(
                 node=node,
                 stored=stored,
-                creation=creation,
                 source_file=self._source_file(node),
                 registry=self._registry,
             )
@@ -151,7 +149,7 @@ class _Assembler:
             raise
         except VzlabError as error:
             followable = not isinstance(error, DamagedIndexError)
-            loadable = stored.loadable and followable and filters_available(creation)
+            loadable = stored.loadable and followable and filters_available(node.creation)
             return _unreadable(node, stored, attributes, dimensions, str(error), loadable=loadable)
         except LIBRARY_ERRORS as error:
             reason = f"The HDF5 library cannot read it: {library_message(error)}."
@@ -225,7 +223,7 @@ class _Assembler:
             arrays=arrays,
             groups=groups,
             attributes=read_attributes(
-                node.group_id, node.file.file_id, node.attribute_names, known=node.header_values
+                node.group_id, node.file.file_id, node.attribute_names, known=node.header_attributes.values
             ),
             unreadable=unreadable,
             max_shapes=max_shapes,

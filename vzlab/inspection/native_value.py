@@ -6,16 +6,17 @@ import contextlib
 import importlib.util
 import math
 import posixpath
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from vzlab.cf import MEANING_ATTRIBUTES
 from vzlab.errors import first_line
 from vzlab.oracles import NoOracleError, open_native
+from vzlab.oracles.decoding import decode_variable
 from vzlab.storage import StoreRegistry, local_path, url_name
 from vzlab.storage.gate import pass_gate
 
@@ -240,19 +241,9 @@ def _index_at(dataset: Any, place: BytePlace, user_block: int) -> tuple[int, ...
 
 def _decoded(stored: Any, attributes: Mapping[str, Any]) -> Any:
     """A number as xarray decodes it by the attributes that h5py reads; None where it does not."""
-    import xarray as xr
-
     plain = {name: _attribute(attributes[name]) for name in MEANING_ATTRIBUTES if name in attributes}
-    for decode_times in (True, False):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                variable = xr.Variable((), np.asarray(stored), plain)
-                return xr.conventions.decode_cf_variable(
-                    "value", variable, decode_times=decode_times, decode_timedelta=False
-                ).values[()]
-        except (ValueError, OverflowError, TypeError, KeyError):
-            continue
+    with contextlib.suppress(ValueError, OverflowError, TypeError, KeyError):
+        return decode_variable("value", xr.Variable((), np.asarray(stored), plain)).values[()]
     return None
 
 

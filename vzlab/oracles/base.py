@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import posixpath
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -57,43 +58,54 @@ class NativeChunks:
     """Filters that each chunk skipped."""
 
 
-class NativeFile(Protocol):
-    """One native file, open for reading."""
+class NativeFile(ABC):
+    """One native file, open for reading. What its library does not say stays as it is here."""
 
     @property
+    @abstractmethod
     def reader(self) -> str:
         """The library that reads it, with its version."""
 
     @property
+    @abstractmethod
     def variables(self) -> Mapping[str, NativeVariable]:
         """Every variable by path."""
 
     @property
     def silence(self) -> str:
         """Why it may know nothing of a variable that the file has; empty if it knows them all."""
+        return ""
 
     @property
+    @abstractmethod
     def group_attributes(self) -> Mapping[str, Mapping[str, Any]]:
-        """Attributes of every group by path; the root's is ``""``."""
+        """Attributes of every group by path, as far as they are stated; the root's is ``""``."""
 
+    @abstractmethod
     def read(self, path: str, region: Region) -> npt.NDArray[Any]:
         """Stored values of a region."""
 
+    @abstractmethod
     def read_decoded(self, path: str, region: Region) -> npt.NDArray[Any]:
         """Values of a region as xarray decodes them."""
 
     def chunk_table(self, path: str) -> NativeChunks | None:
         """Where a variable's chunks lie; None where the library does not say."""
+        return None
 
     def stored_chunk(self, path: str, index: tuple[int, ...]) -> bytes | None:
         """The stored bytes of a chunk; None where the library does not give them."""
+        return None
 
+    @abstractmethod
     def shown(self, path: str, *, decoded: bool) -> str:
         """A Python expression of the library alone that a region between brackets may follow; empty if none says it."""
 
     def contiguous_range(self, path: str) -> tuple[int, int] | None:
-        """Offset and length of a variable that lies in one piece; None for any other."""
+        """Offset and length of a variable that lies in one piece; None for any other, or where the library does not say."""
+        return None
 
+    @abstractmethod
     def close(self) -> None:
         """Let go of the file."""
 
@@ -123,7 +135,7 @@ class Readable:
     """Python of the library alone for its stored values, module first; empty if no expression says it."""
 
 
-class ReadFile:
+class ReadFile(NativeFile):
     """A native file of a library that reads regions of variables, and says nothing of where their bytes lie.
 
     Parameters
@@ -187,21 +199,9 @@ class ReadFile:
             raise NoOracleError(f"{self._reader} gives stored values only")
         return decoded(path, self.read(path, region), attributes)
 
-    def chunk_table(self, path: str) -> NativeChunks | None:
-        """The library does not say where chunks lie."""
-        return None
-
-    def stored_chunk(self, path: str, index: tuple[int, ...]) -> bytes | None:
-        """The library gives no stored bytes."""
-        return None
-
     def shown(self, path: str, *, decoded: bool) -> str:
         """How the library reads stored values."""
         return "" if decoded else self._readables[path].shown
-
-    def contiguous_range(self, path: str) -> tuple[int, int] | None:
-        """The library does not say where variables lie."""
-        return None
 
     def close(self) -> None:
         """Let go of the file."""

@@ -40,12 +40,14 @@ def read_region(variable: xr.Variable, region: tuple[slice, ...]) -> npt.NDArray
 
 
 def decode_variable(name: str, variable: xr.Variable) -> xr.Variable:
-    """A variable in memory decoded by its attributes, if it is not yet."""
+    """A variable in memory decoded by its attributes, if it is not yet, in the manner of `open_decoded`."""
+    arguments: dict[str, Any] = {"concat_characters": False, "decode_timedelta": False}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return xr.conventions.decode_cf_variable(
-            name, variable, concat_characters=False, decode_timedelta=False
-        )
+        try:
+            return xr.conventions.decode_cf_variable(name, variable, **arguments)
+        except (ValueError, OverflowError):
+            return xr.conventions.decode_cf_variable(name, variable, decode_times=False, **arguments)
 
 
 def show_xarray(location: str, path: str, *options: str) -> str:

@@ -33,21 +33,19 @@ class DescribedFile(Hdf5File):
         if not h5py.is_hdf5(beside):
             raise NoOracleError(f"{beside.name} is not there, or no HDF5: nothing says what it should hold")
         super().__init__(str(beside))
-        text = Path(location).read_text(encoding="utf-8", errors="replace")
-        self._stated = {
+        self._document = Path(location)
+
+    def _describe_all(self) -> dict[str, NativeVariable]:
+        text = self._document.read_text(encoding="utf-8", errors="replace")
+        return {
             path: replace(
                 variable, attributes=Unstated(), dims=(None,) * len(variable.dims), dtype=_plain(variable)
             )
-            for path, variable in super().variables.items()
+            for path, variable in super()._describe_all().items()
             # Members of records have names of their own there, and so have flattened groups.
             if (variable.dtype is None or variable.dtype.names is None)
             and not ("/" in path and f"<Value>/{path}</Value>" in text)
         }
-
-    @property
-    def variables(self) -> Mapping[str, NativeVariable]:
-        """Every dataset by path."""
-        return getattr(self, "_stated", super().variables)
 
     @property
     def silence(self) -> str:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from vzlab.errors import first_line
-from vzlab.oracles.base import NativeChunks, NativeVariable, Region, Unclear
+from vzlab.oracles.base import NativeChunks, NativeFile, NativeVariable, Region, Unclear
 from vzlab.oracles.decoding import native_engine_options, open_decoded, read_region, show_xarray
 
 if importlib.util.find_spec("hdf5plugin"):
@@ -50,7 +50,7 @@ _FILTERS = {
 }
 
 
-class Hdf5File:
+class Hdf5File(NativeFile):
     """One file, open with h5py; xarray opens it a second time when decoded values are asked for.
 
     Parameters
@@ -79,11 +79,6 @@ class Hdf5File:
         """Every dataset by path, under each of its names; pure dimensions left out."""
         # Of thousands of files each is opened several times: what it says is asked for once.
         return self._describe_all()
-
-    @property
-    def silence(self) -> str:
-        """Empty: it knows every variable."""
-        return ""
 
     @property
     def group_attributes(self) -> Mapping[str, Mapping[str, Any]]:

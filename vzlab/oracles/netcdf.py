@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from vzlab.oracles.base import NativeChunks, NativeVariable, NoOracleError, Region, Unclear
+from vzlab.oracles.base import NativeFile, NativeVariable, NoOracleError, Region, Unclear
 from vzlab.oracles.decoding import open_decoded, read_region, show_xarray
 
 
-class NetcdfFile:
+class NetcdfFile(NativeFile):
     """One file, open with netCDF4, without masking or scaling.
 
     Parameters
@@ -46,11 +46,6 @@ class NetcdfFile:
     def variables(self) -> Mapping[str, NativeVariable]:
         """Every variable by path."""
         return self._variables
-
-    @property
-    def silence(self) -> str:
-        """Empty: it knows every variable."""
-        return ""
 
     @property
     def group_attributes(self) -> Mapping[str, Mapping[str, Any]]:
@@ -90,21 +85,9 @@ class NetcdfFile:
             self._decoded[folder] = open_decoded(self._path, group=folder, engine="netcdf4")
         return read_region(self._decoded[folder].variables[name], region)
 
-    def chunk_table(self, path: str) -> NativeChunks | None:
-        """The C library does not say where chunks lie."""
-        return None
-
-    def stored_chunk(self, path: str, index: tuple[int, ...]) -> bytes | None:
-        """The C library gives no stored bytes."""
-        return None
-
     def shown(self, path: str, *, decoded: bool) -> str:
         """How xarray reads values over netCDF4, as stored or decoded."""
         return show_xarray(self._path, path, "engine='netcdf4'", *([] if decoded else ["decode_cf=False"]))
-
-    def contiguous_range(self, path: str) -> tuple[int, int] | None:
-        """The C library does not say where variables lie."""
-        return None
 
     def close(self) -> None:
         """Close the file."""

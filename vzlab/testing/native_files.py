@@ -15,7 +15,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from vzlab.cf import ENCODING_ATTRIBUTES, TIME_ATTRIBUTES
-from vzlab.oracles import NativeChunks, NativeFile, NativeVariable, NoOracleError, Region, open_native
+from vzlab.oracles import NativeFile, NativeVariable, NoOracleError, Region, open_native
 from vzlab.oracles.decoding import decode_variable, read_region
 from vzlab.storage import StoreRegistry
 
@@ -142,7 +142,7 @@ def _attributes(variable: xr.Variable) -> dict[str, Any]:
     }
 
 
-class DatasetFile:
+class DatasetFile(NativeFile):
     """A dataset that the caller opened, in the place of a native file: decoded values only."""
 
     def __init__(self, nodes: Mapping[str, xr.Dataset]) -> None:
@@ -174,11 +174,6 @@ class DatasetFile:
         return self._described
 
     @property
-    def silence(self) -> str:
-        """Empty: it knows every variable."""
-        return ""
-
-    @property
     def group_attributes(self) -> Mapping[str, Mapping[str, Any]]:
         """Attributes of every group by path."""
         return self._groups
@@ -193,21 +188,9 @@ class DatasetFile:
         """Values of a region."""
         return np.asarray(read_region(self._variables[path], region))
 
-    def chunk_table(self, path: str) -> NativeChunks | None:
-        """Not known."""
-        return None
-
-    def stored_chunk(self, path: str, index: tuple[int, ...]) -> bytes | None:
-        """Not known."""
-        return None
-
     def shown(self, path: str, *, decoded: bool) -> str:
         """The dataset that the caller opened, by the name of the argument."""
         return f"native[{path!r}]"
-
-    def contiguous_range(self, path: str) -> tuple[int, int] | None:
-        """Not known."""
-        return None
 
     def close(self) -> None:
         """Leave it to the caller."""

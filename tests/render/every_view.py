@@ -27,4 +27,5 @@ def every_view(folder: Path) -> dict[str, Any]:
         "compare odd": vz.compare(vz.open_group(first), [odd]),
         "verify": vz.verify(first),
         "plan": vz.reencode_plan(archive.files),
+        "fingerprint": vz.fingerprint(first, sample=2),
     }

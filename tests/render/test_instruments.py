@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,8 @@ def hostile_views(tmp_path: Path) -> list[Any]:
     traces = [trace(x, name, i) for name in names for x, i in ((path, 0), (group, 3))]
     costs = [cost(group, name, slice(0, 4), chunks=(2,)) for name in names]
     recordings = [recording_of(requests(5, name=name), title=name) for name in HOSTILE]
-    return [*traces, *costs, compare_costs(costs), *recordings, compare_recordings(recordings)]
+    fingerprints = [vz.fingerprint(group), vz.fingerprint(path, sample=1)]
+    return [*traces, *costs, compare_costs(costs), *recordings, compare_recordings(recordings), *fingerprints]
 
 
 def test_hostile_names_stay_text(tmp_path: Path) -> None:
@@ -96,7 +98,12 @@ def test_views_keep_to_their_budget(tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
     with h5py.File(path, "w") as file:
         file.create_dataset("x", data=np.zeros(100, "S9000"), chunks=(10,), shuffle=True, compression="gzip")
-    views = [costs[0], compare_costs(costs), recording, trace(path, "x", 50)]
+    kept = vz.fingerprint(path)
+    (entry,) = kept.variables.values()
+    many = replace(
+        kept, variables={f"{i} {'x' * 500}": replace(entry, dims=("d" * 900,)) for i in range(900)}
+    )
+    views = [costs[0], compare_costs(costs), recording, trace(path, "x", 50), many]
     for view in views:
         markup = view._repr_html_()
         checked(markup)
@@ -111,6 +118,21 @@ def test_the_trace_shows_its_way(tmp_path: Path) -> None:
     for words in ("sst[1, 3, 7] is 285.1 K", "inflate", "unshuffle", "1195 × 0.01 + 273.15 = 285.1", "h5py"):
         assert words in seen
     assert re.search(r"byte 1 of each, from \d+ +(..\s)*04", seen)
+
+
+def test_a_fingerprint_says_what_it_will_find_and_what_not(tmp_path: Path) -> None:
+    path = write_daily_file(tmp_path / "day.nc")
+    whole, sample = vz.fingerprint(path), vz.fingerprint(path, sample=1)
+    n_chunks = vz.open_group(path)["sst"].manifest.n_chunks
+    for view, words in (
+        (whole, (f"all {n_chunks} chunks", "Any value that changed is found", "stored")),
+        (sample, (f"of {n_chunks} chunks", "what changed in other chunks is not seen")),
+    ):
+        seen = "".join(checked(without_upgrade(view._repr_html_())).text)
+        for word in words:
+            assert word in seen
+            assert word in " ".join(str(view).split())
+    assert whole.to_html(tmp_path / "kept.html").read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
 def test_a_missing_and_an_inline_chunk_are_shown(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from vzlab.inspection.words import format_list
+from vzlab.inspection.words import format_count, format_list
 from vzlab.render.html import (
     Cell,
     Content,
@@ -53,8 +53,9 @@ def to_html(comparison: Comparison) -> Markup:
 
 def body(comparison: Comparison) -> Markup:
     """The receipt without its card, to stand inside another view."""
-    n, files = comparison.n_variables, comparison.n_files
-    beside = f"{n:,} variable{'s' * (n != 1)}, {files:,} native file{'s' * (files != 1)}"
+    beside = format_count(comparison.n_variables, "variable")
+    if comparison.n_files:  # a fingerprint is compared without any
+        beside += f", {format_count(comparison.n_files, 'native file')}"
     parts: list[Content] = [
         heading(pill(comparison.verdict, _TONES[comparison.verdict]), " ", beside),
         _headline(comparison),
@@ -242,8 +243,9 @@ def _attributes_sentence(comparison: Comparison) -> str:
 
 
 def _text_headline(comparison: Comparison) -> str:
-    n, files = comparison.n_variables, comparison.n_files
-    what = f"{n:,} variable{'s' * (n != 1)} over {files:,} native file{'s' * (files != 1)}"
+    what = format_count(comparison.n_variables, "variable")
+    if comparison.n_files:
+        what += f" over {format_count(comparison.n_files, 'native file')}"
     match comparison.verdict:
         case "PASS":
             return f"{what} read the same{_tolerated(comparison)}{_encoded_anew(comparison)} in {comparison.elapsed_s:.1f} s"

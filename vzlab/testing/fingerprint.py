@@ -24,11 +24,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from vzlab.display import Displayed
 from vzlab.errors import CorruptFileError, WriteError
 from vzlab.manifests import ChunkGrid
 from vzlab.testing.difference import comparable
@@ -81,9 +82,9 @@ class VariableFingerprint:
         return len(self.digests) // DIGEST_BYTES
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fingerprint:
-    """What is kept of a dataset to verify it later. Made by `fingerprint`.
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Fingerprint(Displayed):
+    """What is kept of a dataset to verify it later. Made by `fingerprint`; shows itself as HTML or text.
 
     Examples
     --------
@@ -94,6 +95,8 @@ class Fingerprint:
     ['ice', 'lat', 'lon', 'sst', 'time']
     """
 
+    _view: ClassVar[str] = "fingerprint"
+
     subject: str
     """What it was made of, in words."""
     seed: int
@@ -101,10 +104,17 @@ class Fingerprint:
     """Attributes by path of a group."""
     variables: Mapping[str, VariableFingerprint]
 
-    def __str__(self) -> str:
+    @property
+    def title(self) -> str:
+        """``Fingerprint of Icechunk repository cube``."""
+        return f"Fingerprint of {self.subject}"
+
+    @property
+    def extent(self) -> str:
+        """``5 variables, 221 of 221 chunks``."""
         n = sum(variable.n_digests for variable in self.variables.values())
         of = sum(variable.n_chunks for variable in self.variables.values())
-        return f"Fingerprint of {self.subject}: {len(self.variables):,} variables, {n:,} of {of:,} chunks"
+        return f"{len(self.variables):,} variables, {n:,} of {of:,} chunks"
 
     def verify(self, x: Any, **options: Any) -> Comparison:
         """Compare what something reads now with what was recorded; `options` are those of `vzlab.compare`."""

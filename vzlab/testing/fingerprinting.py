@@ -179,7 +179,7 @@ def check_fingerprint(
                 _check_digests(side, variable, kept, record, in_bytes(memory_limit), confidence)
     return Comparison(
         virtual=side.description,
-        native=str(expected),
+        native=f"{expected.title}: {expected.extent}",
         oracles=("the fingerprint",),
         levels=record.coverage,
         findings=record.findings,

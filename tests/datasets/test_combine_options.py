@@ -13,9 +13,11 @@ import vzlab as vz
 from tests.archives import DailyFile, write_daily_file, write_daily_files
 from tests.datasets.archives_that_differ import assert_reads_as, native, read_virtual
 from tests.servers.s3_server import S3Server
+from tests.writers.stores import read_icechunk
 from vzlab.datasets import check_combine, is_virtual
 from vzlab.datasets.assemble import references_of
 from vzlab.errors import IncompatibleFilesError, SourceNotFoundError, VirtualArrayError
+from vzlab.writers import write_icechunk
 
 
 @pytest.fixture
@@ -145,6 +147,27 @@ def with_static(paths: Sequence[Path], *, differ: bool) -> Sequence[Path]:
             for axis, name in enumerate(("lat", "lon")):
                 depth.dims[axis].attach_scale(file[name])
     return paths
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)], ids=["in-order", "shuffled"])
+def test_a_scalar_says_where_its_file_belongs(tmp_path: Path, order: tuple[int, ...]) -> None:
+    """Not a coordinate by any attribute: a bare scalar of the name of the dimension."""
+    files = []
+    for i in order:
+        files.append(tmp_path / f"{len(files)}.nc")
+        time = ((), np.float64(i), {"units": "days since 2000-01-01"})
+        xr.Dataset({"time": time, "a": ("x", np.arange(4.0) + i)}).to_netcdf(files[-1])
+    cube = vz.open_virtual_mfdataset(files, concat_dim="time", progress=False)
+    write_icechunk(cube, tmp_path / "cube")
+    got = read_icechunk(tmp_path / "cube")
+    assert got.indexes["time"].is_monotonic_increasing
+    np.testing.assert_array_equal(got.a, np.arange(4.0) + np.arange(3)[:, None])
+    with xr.open_dataset(files[0]) as first:
+        first.assign(a=first.a + 1).to_netcdf(tmp_path / "again.nc")
+    with pytest.raises(IncompatibleFilesError, match="time appears twice"):
+        vz.open_virtual_mfdataset([*files, tmp_path / "again.nc"], concat_dim="time", progress=False)
+    as_stored = vz.open_virtual_mfdataset(files, concat_dim="time", progress=False, decode_times=False)
+    assert as_stored.time.dtype == np.float64
 
 
 def test_a_static_variable_is_taken_once(files: list[Path]) -> None:

@@ -81,7 +81,9 @@ def check_combine(
     stores = as_registry(registry, storage_options)
     items, tiling = arrange_sources(sources, stores, combine, concat_dim)
     running = Running(parallel=parallel, retries=retries, on_error=on_error, progress=progress)
-    opened = open_sources(items, tiling, Opening(registry=stores, options=open_options), running, names)
+    opened = open_sources(
+        items, tiling, Opening(registry=stores, options=open_options, along=concat_dim), running, names
+    )
     report = check_opened(
         opened.files,
         concat_dim=concat_dim,

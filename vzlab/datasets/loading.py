@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 import xarray as xr
 
-from vzlab.datasets.assemble import is_virtual, manifest_array
+from vzlab.datasets.assemble import decode_loaded, is_virtual, manifest_array
 from vzlab.datasets.findings import CompatibilityReport
 from vzlab.datasets.reencode import flips_of, replace_variables
 from vzlab.errors import MemoryBudgetError
@@ -50,6 +50,18 @@ def load_mismatched(
         }
         loaded.append(replace_variables(dataset, decoded, flipped))
     return loaded
+
+
+def with_dimension(
+    dataset: xr.Dataset, scalar: str, registry: StoreRegistry, decode_times: bool | None
+) -> xr.Dataset:
+    """The dataset over a dimension of length 1, which a scalar variable, then in memory, is the coordinate of."""
+    variable = dataset._variables[scalar]
+    if is_virtual(variable):
+        values = read_array(manifest_array(variable), registry, name=scalar)
+        stored = xr.Variable((), np.asarray(values), dict(variable.attrs))
+        variable = decode_loaded({scalar: stored}, decode_times)[scalar]
+    return dataset.drop_vars(scalar).assign_coords({scalar: variable}).expand_dims(scalar)
 
 
 def _decoded(name: str, variable: xr.Variable, registry: StoreRegistry) -> xr.Variable:

@@ -153,7 +153,7 @@ def open_virtual_mfdataset(
     _manner(**options)  # refuses a word that it does not know, before any file is opened
     stores = as_registry(registry, storage_options)
     items, tiling = arrange_sources(urls, stores, combine, concat_dim)
-    opening = Opening(registry=stores, options=open_options, preprocess=preprocess)
+    opening = Opening(registry=stores, options=open_options, preprocess=preprocess, along=concat_dim)
     running = Running(parallel=parallel, retries=retries, on_error=on_error, progress=progress)
     opened = open_sources(items, tiling, opening, running)
     combined = combine_virtual(
@@ -355,7 +355,9 @@ def reencode_plan(
     stores = as_registry(registry, storage_options)
     items, tiling = arrange_sources(sources, stores, combine, concat_dim)
     running = Running(parallel=parallel, retries=retries, on_error=on_error, progress=progress)
-    opened = open_sources(items, tiling, Opening(registry=stores, options=open_options), running)
+    opened = open_sources(
+        items, tiling, Opening(registry=stores, options=open_options, along=concat_dim), running
+    )
     report = check_opened(
         opened.files,
         concat_dim=concat_dim,

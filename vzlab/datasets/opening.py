@@ -9,6 +9,7 @@ from typing import Any
 
 import xarray as xr
 
+from vzlab.datasets.loading import with_dimension
 from vzlab.datasets.open import open_virtual_dataset, open_virtual_datatree
 from vzlab.datasets.packed import PackedDatasets, pack
 from vzlab.datasets.parallel import RETRIES, Failure, OnError, Parallel, run_batches, told
@@ -28,13 +29,23 @@ class Opening:
     preprocess: Callable[[xr.Dataset], xr.Dataset] | None = None
     as_tree: bool = False
 
+    along: str | Sequence[str] | None = None
+    """Where files follow each other, if that is known: a scalar of that name says where its file belongs."""
     def __call__(self, item: Item) -> Any:
         """Open a url, or take what is open, and preprocess it."""
         opened: Any = item
         if isinstance(item, str):
             open_one = open_virtual_datatree if self.as_tree else open_virtual_dataset
             opened = open_one(item, registry=self.registry, **self.options)
-        return opened if self.preprocess is None else self.preprocess(opened)
+        opened = opened if self.preprocess is None else self.preprocess(opened)
+        for dim in [self.along] if isinstance(self.along, str) else self.along or ():
+            if (
+                isinstance(opened, xr.Dataset)
+                and dim in opened._variables
+                and not opened._variables[dim].dims
+            ):
+                opened = with_dimension(opened, dim, self.registry, self.options.get("decode_times"))
+        return opened
 
 
 @dataclass(frozen=True, kw_only=True)

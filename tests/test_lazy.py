@@ -12,6 +12,7 @@ PACKAGES = [
     "vzlab.codecs",
     "vzlab.learn",
     "vzlab.parsers",
+    "vzlab.storage",
     "vzlab.testing",
     "vzlab.webapp",
     "vzlab.widgets",
@@ -22,7 +23,7 @@ PACKAGES = [
 @pytest.mark.parametrize("package", PACKAGES)
 def test_what_is_listed_is_there(package: str) -> None:
     module = import_module(package)
-    assert dir(module) == sorted(module.__all__)
+    assert dir(module) == module.__all__ == sorted(set(module.__all__))
     assert [name for name in module.__all__ if not hasattr(module, name)] == []
 
 

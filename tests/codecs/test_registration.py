@@ -17,7 +17,6 @@ import pytest
 import zarr
 from zarr.registry import get_codec_class
 
-import vzlab.codecs
 from tests.codecs.hdf5_chunks import write_raw
 from vzlab.codecs import codec_chain
 
@@ -137,15 +136,6 @@ def test_imports_are_light_and_a_missing_imagecodecs_is_told_when_parsing() -> N
     assert after_parsing == "False"
     assert without.startswith("MissingDependencyError")
     assert "vzlab[hdf5]" in without
-
-
-def test_the_public_names_are_there_and_sorted() -> None:
-    assert vzlab.codecs.__all__ == sorted(vzlab.codecs.__all__)
-    assert set(vzlab.codecs.__all__) == set(vzlab.codecs._HOMES)
-    for name in vzlab.codecs.__all__:
-        assert getattr(vzlab.codecs, name) is not None
-    with pytest.raises(AttributeError, match="nothing_of_that_name"):
-        vzlab.codecs.nothing_of_that_name  # noqa: B018
 
 
 def test_zarr_names_the_codec_when_a_chunk_is_damaged() -> None:

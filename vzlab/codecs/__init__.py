@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from vzlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from vzlab.codecs.compare import decoding_form, same_decoding
@@ -14,34 +15,20 @@ if TYPE_CHECKING:
     from vzlab.codecs.pipeline import Stage, decode_chunk, decode_stages, encode_chunk, prepare_codecs
     from vzlab.codecs.prepared import PreparedCodecs
     from vzlab.codecs.v2 import V2Codecs, from_v2, to_v2
-
-_HOMES = {
-    "ALL_READERS": "describe",
-    "BitField": "datatypes",
-    "CodecDescription": "describe",
-    "CodecJSON": "datatypes",
-    "FloatLayout": "datatypes",
-    "Hdf5Filter": "hdf5_filters",
-    "PreparedCodecs": "prepared",
-    "Stage": "pipeline",
-    "V2Codecs": "v2",
-    "active_filters": "hdf5_filters",
-    "bytes_codecs": "datatypes",
-    "codec_chain": "hdf5_filters",
-    "codecs_from_filters": "hdf5_filters",
-    "decode_chunk": "pipeline",
-    "decode_chunk_bytes": "masked",
-    "decode_stages": "pipeline",
-    "decoding_form": "compare",
-    "describe_chain": "describe",
-    "describe_codec": "describe",
-    "encode_chunk": "pipeline",
-    "from_v2": "v2",
-    "prepare_codecs": "pipeline",
-    "reencode_chunk": "masked",
-    "same_decoding": "compare",
-    "to_v2": "v2",
-}
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "compare": ("decoding_form", "same_decoding"),
+            "datatypes": ("BitField", "CodecJSON", "FloatLayout", "bytes_codecs"),
+            "describe": ("ALL_READERS", "CodecDescription", "describe_chain", "describe_codec"),
+            "hdf5_filters": ("Hdf5Filter", "active_filters", "codec_chain", "codecs_from_filters"),
+            "masked": ("decode_chunk_bytes", "reencode_chunk"),
+            "pipeline": ("Stage", "decode_chunk", "decode_stages", "encode_chunk", "prepare_codecs"),
+            "prepared": ("PreparedCodecs",),
+            "v2": ("V2Codecs", "from_v2", "to_v2"),
+        },
+    )
 
 __all__ = [
     "ALL_READERS",
@@ -70,14 +57,3 @@ __all__ = [
     "same_decoding",
     "to_v2",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{home}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

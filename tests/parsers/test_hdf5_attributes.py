@@ -121,3 +121,23 @@ def test_plain_hdf5_keeps_its_own_names(tmp_path: Path) -> None:
     group = parse(path)
     assert group["x"].metadata.attributes == {"CLASS": "IMAGE", "NAME": "of the image"}
     assert group.format == "HDF5"
+
+
+@pytest.mark.parametrize(("place", "told"), [("/", "(attributes)"), ("x", "x (attributes)")])
+def test_a_damaged_attribute_is_told_and_all_else_stays(place: str, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "damaged.h5"
+    with h5py.File(path, "w") as file:
+        file["x"] = np.arange(5)
+        file["other/y"] = np.arange(3)
+        file[place].attrs["good"] = 7
+        file[place].attrs["BROKEN"] = np.arange(3.0)
+    stored = bytearray(path.read_bytes())
+    # The version of its datatype, behind its name padded to eight bytes.
+    stored[stored.index(b"BROKEN\0") + 8] ^= 0xFF
+    path.write_bytes(stored)
+    group = parse(path)
+    assert {name for name, _ in group.walk_arrays()} == {"x", "other/y"}
+    assert list(group.unreadable) == [told]
+    assert "version" in group.unreadable[told].reason
+    attributes = group.attributes if place == "/" else group["x"].metadata.attributes
+    assert attributes == {"good": 7}

@@ -39,10 +39,14 @@ class OpenFile:
         return FileBytes.of(self.file_id, self.source)
 
     @cached_property
+    def is_shared(self) -> bool:
+        """Whether somebody else in this process has it open, and may not have written all."""
+        return bool(h5py.h5f.get_obj_count(self.file_id, h5py.h5f.OBJ_FILE) > 1)
+
+    @cached_property
     def heaps(self) -> HeapCollections | None:
-        """Its values of varying length; None where somebody else in this process has it open, and may not have written all."""
-        is_shared = h5py.h5f.get_obj_count(self.file_id, h5py.h5f.OBJ_FILE) > 1
-        return None if is_shared else HeapCollections(file=self.file_bytes)
+        """Its values of varying length; None where it is shared."""
+        return None if self.is_shared else HeapCollections(file=self.file_bytes)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -53,6 +57,9 @@ class ObjectNode:
     path: str
     """The first path at which it was found, from the root of the file."""
     file: OpenFile
+    attribute_names: list[str] = field(default_factory=list)
+    attributes_fault: str = ""
+    """Why the library cannot list them, in which case they are those that the header tells without it."""
 
     @cached_property
     def header(self) -> tuple[Message, ...]:
@@ -74,7 +81,6 @@ class DatasetNode(ObjectNode):
     """A dataset, still open."""
 
     dataset_id: Any
-    attribute_names: list[str] = field(default_factory=list)
     shape: tuple[int, ...] | None = None
     """None for a null dataspace."""
     max_shape: tuple[int | None, ...] | None = None
@@ -84,7 +90,7 @@ class DatasetNode(ObjectNode):
     def told(self) -> DatasetHeader | None:
         """What its header says of it; None where the library is to be asked."""
         with suppress(VzlabError):
-            return None if self.file.heaps is None else dataset_header(self.file.file_bytes, self.header)
+            return None if self.file.is_shared else dataset_header(self.file.file_bytes, self.header)
         return None
 
     @cached_property
@@ -108,7 +114,6 @@ class GroupNode(ObjectNode):
     """A group, with what its links lead to."""
 
     group_id: Any
-    attribute_names: list[str] = field(default_factory=list)
     links: dict[str, ObjectKey] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
     """Links that lead nowhere, and why."""
@@ -205,8 +210,6 @@ class ObjectFinder:
     def _members(self, group: GroupNode, tree: ObjectTree) -> Iterator[GroupNode]:
         """Record the links of a group, and give the groups among them that are new."""
         try:
-            names = group.header_attributes.names
-            group.attribute_names = attribute_names(group.group_id) if names is None else names
             links = _links(group.group_id)
         except LIBRARY_ERRORS as error:
             if group.key == tree.root:
@@ -214,6 +217,7 @@ class ObjectFinder:
             del tree.groups[group.key]
             tree.broken[group.key] = f"The HDF5 library cannot read this group: {library_message(error)}"
             return
+        _list_attributes(group, group.group_id)
         for raw_name, kind, address in links:
             name = raw_name.decode("utf-8", "surrogateescape")
             path = f"{group.path}/{name}" if group.path else name
@@ -331,7 +335,7 @@ def open_dataset(file: OpenFile, path: str) -> DatasetNode:
 
 def _dataset_node(key: ObjectKey, path: str, file: OpenFile, dataset_id: Any) -> DatasetNode:
     node = DatasetNode(key=key, path=path, file=file, dataset_id=dataset_id)
-    told, names = node.told, node.header_attributes.names
+    told = node.told
     if told is None:
         space = dataset_id.get_space()
         if space.get_simple_extent_type() != h5py.h5s.NULL:
@@ -340,10 +344,18 @@ def _dataset_node(key: ObjectKey, path: str, file: OpenFile, dataset_id: Any) ->
             node.max_shape = tuple(None if n == h5py.h5s.UNLIMITED else n for n in greatest)
     else:
         node.shape, node.max_shape = told.shape, told.max_shape
-    # Where attributes cannot be listed, its data may be sound.
-    with suppress(*LIBRARY_ERRORS):
-        node.attribute_names = attribute_names(dataset_id) if names is None else names
+    _list_attributes(node, dataset_id)
     return node
+
+
+def _list_attributes(node: ObjectNode, object_id: Any) -> None:
+    """Note the names of an object's attributes. Where they cannot be listed, all else of it may be sound."""
+    known = node.header_attributes
+    try:
+        node.attribute_names = attribute_names(object_id) if known.names is None else known.names
+    except LIBRARY_ERRORS as error:
+        node.attribute_names = sorted(known.values)
+        node.attributes_fault = library_message(error)
 
 
 def _tell_link(group: GroupNode, name: bytes, kind: int, known: GroupNode | DatasetNode | None) -> str:

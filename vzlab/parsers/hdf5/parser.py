@@ -209,6 +209,8 @@ class _Assembler:
         for link, target in node.links.items():
             name = link.removeprefix(NON_COORDINATE_PREFIX)
             variable = self._variables.get(target)
+            if variable is not None and (fault := self._tree.datasets[target].attributes_fault):
+                unreadable[f"{name} (attributes)"] = _attributes_left_out(fault)
             if isinstance(variable, ManifestArray):
                 arrays[name] = variable
                 if greatest := self._tree.datasets[target].max_shape:
@@ -217,6 +219,8 @@ class _Assembler:
                 unreadable[name] = variable
             elif target in self._tree.broken:
                 unreadable[name] = UnreadableVariable(reason=f"{self._tree.broken[target]}.", loadable=False)
+        if node.attributes_fault:
+            unreadable["(attributes)"] = _attributes_left_out(node.attributes_fault)
         for link, reason in node.broken.items():
             unreadable[link] = UnreadableVariable(reason=f"{reason}.", loadable=False)
         return ManifestGroup(
@@ -230,6 +234,14 @@ class _Assembler:
             links={link.removeprefix(NON_COORDINATE_PREFIX): told for link, told in node.told.items()},
             format=self._format,
         )
+
+
+def _attributes_left_out(fault: str) -> UnreadableVariable:
+    return UnreadableVariable(
+        reason=f"The HDF5 library cannot list the attributes: {fault}. Only those are kept that the object header tells "
+        "without it; a fill value or a scale may be among the others. The file is damaged: fetch it again.",
+        loadable=False,
+    )
 
 
 def _unreadable(

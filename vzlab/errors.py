@@ -180,6 +180,10 @@ class UnreadableVariableWarning(UserWarning):
     """Variables of a file cannot be virtualized and were left out."""
 
 
+class VariablesInGroupsWarning(UserWarning):
+    """The group that was opened has no variables of its own: they are in groups below it."""
+
+
 def first_line(error: BaseException) -> str:
     """The telling part of an error of others, which may go on with a debug print; its kind where it says nothing."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

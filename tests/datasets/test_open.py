@@ -12,7 +12,12 @@ import zarr
 import vzlab as vz
 from tests.archives import DailyFile, write_daily_file, write_daily_files
 from vzlab.datasets import is_virtual, manifest_array
-from vzlab.errors import IncompatibleArraysError, LostMeaningError, UnreadableVariableWarning
+from vzlab.errors import (
+    IncompatibleArraysError,
+    LostMeaningError,
+    UnreadableVariableWarning,
+    VariablesInGroupsWarning,
+)
 from vzlab.manifests import ManifestArray
 from vzlab.storage import Request, RequestLog, StoreRegistry
 
@@ -210,3 +215,20 @@ def test_renaming_that_names_no_file_is_refused(tmp_path: Path) -> None:
     moved = ds.vzlab.rename_urls({(tmp_path / "sst.nc").as_uri(): "s3://bucket/sst.nc"})
     assert moved.sst.variable._data.manifest.urls == ("s3://bucket/sst.nc",)
     assert ds.vzlab.rename_urls({}).sst.variable._data.manifest == ds.sst.variable._data.manifest
+
+
+def test_a_root_without_variables_says_which_groups_have_them(tmp_path: Path) -> None:
+    path = tmp_path / "groups.h5"
+    with h5py.File(path, "w") as file:
+        file.create_group("empty")
+        file["levels/low/t"] = np.arange(3)
+        file["surface/t"] = np.arange(3)
+    told = r"'levels/low', 'surface'. Open one with group='levels/low'"
+    with pytest.warns(VariablesInGroupsWarning, match=told):
+        assert not vz.open_virtual_dataset(path)
+    with pytest.warns(VariablesInGroupsWarning, match=told):
+        assert not xr.open_dataset(path, engine="vzlab")
+    with pytest.warns(VariablesInGroupsWarning, match=r"Group 'levels' .* group='levels/low'"):
+        vz.open_virtual_dataset(path, group="levels")
+    assert "t" in vz.open_virtual_dataset(path, group="levels/low")
+    assert "t" in xr.open_datatree(path, engine="vzlab")["surface"].dataset

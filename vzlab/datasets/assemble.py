@@ -13,11 +13,13 @@ import xarray as xr
 from xarray.indexes import PandasIndex
 
 from vzlab.cf import meaning_of
-from vzlab.errors import LostMeaningError, UnreadableVariableWarning
+from vzlab.errors import LostMeaningError, UnreadableVariableWarning, VariablesInGroupsWarning
 from vzlab.manifests import ManifestArray, ManifestGroup, UnreadableVariable
 
 type Loader = Callable[[str, UnreadableVariable], npt.NDArray[Any]]
 """Reads by the format's own library a variable that cannot be virtualized: (path in the file, what is known of it)."""
+
+_GROUPS_NAMED = 6
 
 
 def assemble_dataset(
@@ -188,6 +190,23 @@ def _report_unreadable(unreadable: Mapping[str, UnreadableVariable], path: str) 
         f"{'are' if len(unreadable) != 1 else 'is'} left out:\n" + "\n".join(lines) + advice,
         UnreadableVariableWarning,
         stacklevel=4,
+    )
+
+
+def tell_where_variables_are(group: ManifestGroup, path: str) -> None:
+    """Warn of a group that has no variables while groups below it do, as most GRIB files are."""
+    if group.arrays:
+        return
+    names = [f"{path}/{name}".strip("/") for name, part in group.walk() if part.arrays]
+    if not names:
+        return
+    shown = ", ".join(map(repr, names[:_GROUPS_NAMED])) + (", ..." if len(names) > _GROUPS_NAMED else "")
+    warnings.warn(
+        f"{f'Group {path!r}' if path else 'The root group'} has no variables of its own; they are in {len(names)} "
+        f"group{'s' * (len(names) != 1)} below it: {shown}. Open one with group={names[0]!r}, or all as a tree with "
+        "open_virtual_datatree or, decoded, xarray.open_datatree(..., engine='vzlab').",
+        VariablesInGroupsWarning,
+        stacklevel=3,
     )
 
 

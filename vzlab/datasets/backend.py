@@ -11,7 +11,7 @@ import xarray as xr
 from xarray.backends import BackendEntrypoint, ZarrStore
 from xarray.backends.store import StoreBackendEntrypoint
 
-from vzlab.datasets.assemble import Loader, decode_loaded, loaded_variable
+from vzlab.datasets.assemble import Loader, decode_loaded, loaded_variable, tell_where_variables_are
 from vzlab.datasets.open import native_loader
 from vzlab.detection import detect_format
 from vzlab.errors import UnreadableVariableWarning
@@ -89,12 +89,15 @@ class VzlabBackendEntrypoint(BackendEntrypoint):
         -----
         UnreadableVariableWarning
             Names variables that cannot be virtual and are left out, with the reason.
+        VariablesInGroupsWarning
+            Names the groups that hold the variables, if this one has none.
         """
         store, load = _opened(filename_or_obj, parser, registry, storage_options, drop_variables, options)
         path = (group or "").strip("/")
         found = store.group[path]
         if not isinstance(found, ManifestGroup):
             raise KeyError(f"{group!r} is an array; expected a group")
+        tell_where_variables_are(found, path)
         return _decoded(
             store,
             path,

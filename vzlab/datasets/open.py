@@ -9,7 +9,7 @@ from typing import Any
 import numpy.typing as npt
 import xarray as xr
 
-from vzlab.datasets.assemble import Loader, assemble_dataset
+from vzlab.datasets.assemble import Loader, assemble_dataset, tell_where_variables_are
 from vzlab.detection import detect_format
 from vzlab.interop import virtualizarr
 from vzlab.manifests import ManifestArray, ManifestGroup, UnreadableVariable
@@ -69,6 +69,8 @@ def open_virtual_dataset(
     -----
     UnreadableVariableWarning
         Names variables that cannot be virtualized and are left out, with the reason.
+    VariablesInGroupsWarning
+        Names the groups that hold the variables, if this one has none.
 
     Examples
     --------
@@ -79,14 +81,17 @@ def open_virtual_dataset(
     location = _location(url)
     stores = as_registry(registry, storage_options)
     used = _parser(location, stores, parser, group, drop_variables)
+    parsed = _parse(used, location, stores, group, drop_variables)
+    path = (group or "").strip("/")
+    tell_where_variables_are(parsed, path)
     return _dataset(
-        with_fitting_dimensions(_parse(used, location, stores, group, drop_variables)),
+        with_fitting_dimensions(parsed),
         location,
         stores,
         parser=used,
         loadable_variables=_copied(loadable_variables),
         decode_times=decode_times,
-        path=(group or "").strip("/"),
+        path=path,
     )
 
 

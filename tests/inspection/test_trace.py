@@ -335,6 +335,35 @@ def test_over_http_one_chunk_is_fetched_and_nothing_else(tmp_path: Path, http_se
     assert again.native is None
 
 
+def test_a_place_is_given_by_names_of_dimensions(tmp_path: Path) -> None:
+    path = write_daily_file(tmp_path / "day.nc")
+    expected = trace(path, "sst", (1, 3, 7))
+    n_times, _, n_lons = expected.shape
+    for index in (
+        {"time": 1, "lat": 3, "lon": 7},
+        {"lon": 7 - n_lons, "lat": np.int64(3), "time": 1 - n_times},
+    ):
+        named = trace(path, "sst", index)
+        assert named.index == (1, 3, 7)
+        assert named.stored == expected.stored
+    virtual = vz.open_virtual_dataset(path)
+    assert trace(virtual, "sst", {"time": 1, "lat": 3, "lon": 7}).stored == expected.stored
+    # As xarray reads it, by the same names.
+    with xr.open_dataset(path, engine="h5netcdf", mask_and_scale=False) as native:
+        assert expected.stored == native.sst.isel(time=1, lat=3, lon=7)
+    unnamed = virtual_array((1, 2), dims=("time", None))
+    with pytest.raises(IndexError, match="None"):
+        trace(unnamed, index={"time": 0})
+    with pytest.raises(KeyError, match=r"no dimension 'latitude'; it has 'time', 'lat', 'lon'"):
+        trace(path, "sst", {"time": 1, "latitude": 3, "lon": 7})
+    with pytest.raises(IndexError, match=r"no index along lat of 'sst' of shape .*\(time, lat, lon\)"):
+        trace(path, "sst", {"time": 1, "lon": 7})
+    with pytest.raises(IndexError, match=r"outside .*\(time, lat, lon\)"):
+        trace(path, "sst", {"time": 1, "lat": 3, "lon": n_lons})
+    with pytest.raises(IndexError, match="follows one value"):
+        trace(path, "sst", {"time": 1, "lat": 3, "lon": slice(2)})  # type: ignore[dict-item]
+
+
 def test_what_cannot_be_traced_is_told(tmp_path: Path) -> None:
     path = write_daily_file(tmp_path / "day.nc")
     with pytest.raises(IndexError, match="expected 3"):

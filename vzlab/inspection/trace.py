@@ -138,7 +138,7 @@ class Trace(Displayed):
 def trace(
     x: Any,
     variable: str | None = None,
-    index: int | Sequence[int] = (),
+    index: int | Sequence[int] | Mapping[str, int] = (),
     *,
     group: str | None = None,
     registry: Any = None,
@@ -156,8 +156,9 @@ def trace(
         A path or url of a file, a virtual array, group or store, or a virtual xarray object, joined ones too.
     variable : str, optional
         Name, or path in the tree; None where `x` is one array.
-    index : sequence of int
-        Position of the value along each dimension, negative ones from the end.
+    index : int, sequence of int or mapping
+        Position of the value along each dimension, negative ones from the end; or positions by the names of dimensions, of
+        which those that are one long may be left out: ``{"lat": 40, "lon": 80}``.
     group : str, optional
         Path of the group that `variable` is in.
     registry, storage_options : optional
@@ -175,7 +176,7 @@ def trace(
     IndexError
         If the index does not fit the array.
     KeyError
-        If there is no such variable.
+        If there is no such variable or dimension.
     VirtualArrayError
         If the variable is not virtual.
     UnreachableChunkError
@@ -188,10 +189,12 @@ def trace(
     >>> import vzlab as vz
     >>> vz.trace("archive/sst_2025-01-01.nc", "sst", (0, 40, 80)).agrees
     True
+    >>> vz.trace("archive/sst_2025-01-01.nc", "sst", {"lat": 40, "lon": -100}).title
+    'sst[0, 40, 80]'
     """
     resolved = resolve_array(x, variable, group=group, registry=registry, storage_options=storage_options)
     array, grid = resolved.array, resolved.array.chunk_grid
-    at = _position(index, array.shape, resolved.path)
+    at = _position(index, array.shape, resolved.dims, resolved.path)
     chunk_index = tuple(grid.locate(axis, position) for axis, position in enumerate(at))
     region = grid.region(chunk_index)
     shape = grid.stored_shape(chunk_index)
@@ -360,9 +363,17 @@ def _native(
     )
 
 
-def _position(index: int | Sequence[int], shape: tuple[int, ...], path: str) -> tuple[int, ...]:
+def _position(
+    index: int | Sequence[int] | Mapping[str, int],
+    shape: tuple[int, ...],
+    dims: tuple[str | None, ...],
+    path: str,
+) -> tuple[int, ...]:
     """The index of one value, counted from the start."""
-    given = tuple(index) if isinstance(index, Sequence | np.ndarray) else (index,)
+    if isinstance(index, Mapping):
+        given = _in_order(index, shape, dims, path)
+    else:
+        given = tuple(index) if isinstance(index, Sequence | np.ndarray) else (index,)
     try:
         position = tuple(map(operator.index, given))
     except TypeError as error:
@@ -371,12 +382,30 @@ def _position(index: int | Sequence[int], shape: tuple[int, ...], path: str) -> 
         ) from error
     if len(position) != len(shape):
         raise IndexError(
-            f"Found {len(position)} indices for {path!r} of shape {shape}; expected {len(shape)}"
+            f"Found {len(position)} indices for {path!r} of shape {shape}; expected {len(shape)}{_named(dims)}"
         )
     counted = tuple(i + n if i < 0 else i for i, n in zip(position, shape, strict=True))
     if not all(0 <= i < n for i, n in zip(counted, shape, strict=True)):
-        raise IndexError(f"Index {position} is outside of {path!r} of shape {shape}")
+        raise IndexError(f"Index {position} is outside of {path!r} of shape {shape}{_named(dims)}")
     return counted
+
+
+def _in_order(
+    index: Mapping[str, int], shape: tuple[int, ...], dims: tuple[str | None, ...], path: str
+) -> tuple[int, ...]:
+    """Positions by names of dimensions in the order of the array; 0 along those that have no other."""
+    if unknown := [name for name in index if name not in dims]:
+        raise KeyError(f"{path!r} has no dimension {unknown[0]!r}; it has {', '.join(map(repr, dims))}")
+    if lacking := [str(name) for name, n in zip(dims, shape, strict=True) if name not in index and n != 1]:
+        raise IndexError(
+            f"Found no index along {', '.join(lacking)} of {path!r} of shape {shape}{_named(dims)}: a trace follows one value, "
+            "and only a dimension that is one long may be left out"
+        )
+    return tuple(0 if name is None else index.get(name, 0) for name in dims)
+
+
+def _named(dims: tuple[str | None, ...]) -> str:
+    return f" ({', '.join(map(str, dims))})" if dims and None not in dims else ""
 
 
 def _same(ours: Any, theirs: Any, relative: float = 0, absolute: float = 0) -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 import vzlab as vz
 from tests.builder.archives import daily_archive, manifests_of
-from vzlab.builder import Builder
+from vzlab.builder import Builder, Step
 from vzlab.errors import StepError
 from vzlab.storage import url_name
 
@@ -268,6 +268,46 @@ def test_work_ends_when_progress_raises_and_goes_on_later(files: list[Path]) -> 
         builder.run("combine", stop)
     assert list(builder.kept("opened")) == list(builder.files[:2])
     assert builder.preview.n_files == 4
+
+
+class Ended(BaseException):
+    """What a listener raises."""
+
+
+@pytest.mark.parametrize(
+    ("step", "text"),
+    [
+        ("check", "Take files"),
+        ("check", "Compare files"),
+        ("check", "Compare variables"),
+        ("check", "Compare lat"),
+        ("combine", "Combine"),
+        ("prove", "Look at the files"),
+        ("prove", "Open the native files"),
+        ("prove", "Order files by time"),
+        ("prove", "L1 lat"),
+        ("prove", "L2 sst"),
+        ("prove", "L3, L4, L5 sst"),
+    ],
+)
+def test_each_long_step_counts_and_is_ended_in_its_middle(
+    tmp_path: Path, files: list[Path], step: Step, text: str
+) -> None:
+    builder = Builder().sources(files).write(tmp_path / "cube.json").prove()
+    told: list[tuple[int, int]] = []
+
+    def stop(said: str, done: int, total: int) -> None:
+        if said == text and total:
+            told.append((done, total))
+            if done == 1:
+                raise Ended
+
+    with pytest.raises(Ended):
+        builder.run(step, stop)
+    assert told[0][0] == 0
+    assert told[-1][0] == 1
+    assert builder.kept({"check": "report", "combine": "preview"}.get(step, "proved")) is None
+    assert builder.run(step) is not None
 
 
 def test_receipt_passes_and_is_kept_as_a_page(tmp_path: Path, files: list[Path]) -> None:

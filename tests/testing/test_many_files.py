@@ -10,6 +10,7 @@ import h5py
 import pytest
 
 import vzlab as vz
+import vzlab.oracles.hdf5
 from tests.archives import write_daily_file
 
 _COMPARE = """
@@ -41,3 +42,30 @@ def test_two_thousand_files_in_icechunk(tmp_path: Path) -> None:
     assert (verdict, int(n_files)) == ("PASS", 2_000)
     assert int(n_chunks) >= 2_000
     assert int(peak) < 400e6
+
+
+def test_variables_look_at_a_file_together_while_it_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = vz.samples.make_daily_archive(tmp_path, n_files=6, shape=(4, 8), chunk_shape=(1, 2, 4), odd=-1)
+    files = list(archive.files)
+    cube = vz.open_virtual_mfdataset(files, progress=False)
+    with h5py.File(files[3], "r+") as file:  # another value in a place of the same length
+        file["lat"][1] = 77
+    one_by_one = vz.compare(cube, files, progress=False)
+    opened: list[str] = []
+    monkeypatch.setattr(sys.modules["vzlab.testing.compare"], "MAX_OPEN_FILES", 2)
+    monkeypatch.setattr("vzlab.testing.native_files.MAX_OPEN_FILES", 2)
+    open_decoded = vzlab.oracles.hdf5.open_decoded
+    monkeypatch.setattr(
+        "vzlab.oracles.hdf5.open_decoded",
+        lambda location, **options: (opened.append(location), open_decoded(location, **options))[1],
+    )
+    together = vz.compare(cube, files, progress=False)
+    assert one_by_one.verdict == together.verdict == "FAIL"
+    assert together.findings == one_by_one.findings
+    assert together.strata == one_by_one.strata
+    assert together.bounds == one_by_one.bounds
+    assert together.levels == one_by_one.levels
+    # Once for their coordinates, which say their order, and once for all values.
+    assert {path: opened.count(path) for path in opened} == {str(path): 2 for path in files}

@@ -174,6 +174,35 @@ def test_work_is_done_beside_the_kernel_and_can_be_cancelled(
     assert "problem" in stepper.results["check"].value
 
 
+@pytest.mark.parametrize(
+    ("step", "text"), [("check", "Compare lat"), ("combine", "Combine"), ("prove", "L3, L4, L5")]
+)
+def test_what_compares_and_proves_has_a_bar_and_ends_when_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: Step, text: str
+) -> None:
+    stepper = vz.build(daily_archive(tmp_path / "archive"))
+    stepper.builder = stepper.builder.write(tmp_path / "cube.json")
+    bars: list[tuple[int, int]] = []
+    tell = stepper._on_progress
+
+    def cancel_midway(said: str, done: int, total: int) -> None:
+        tell(said, done, total)
+        if said.startswith(text) and total:
+            bars.append((stepper.progress.value, stepper.progress.max))
+            stepper.cancel_button.click()
+
+    monkeypatch.setattr(stepper.work, "_on_progress", cancel_midway)
+    stepper.step = step
+    click(stepper, step)
+    assert len(bars) == 1
+    assert bars[0][0] < bars[0][1] <= 4
+    assert "Ended before" in stepper.messages[step].value
+    assert stepper.failed == frozenset()
+    monkeypatch.setattr(stepper.work, "_on_progress", tell)
+    click(stepper, step)
+    assert stepper.messages[step].value == ""
+
+
 def test_the_state_is_set_and_observed_from_python(archive: list[Path]) -> None:
     stepper = vz.build()
     seen: list[Builder] = []

@@ -27,6 +27,7 @@ from vzlab.builder.settings import (
 from vzlab.builder.uploads import save_upload
 from vzlab.errors import StepError
 from vzlab.storage import url_name
+from vzlab.telling import Listener, listening
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -308,7 +309,7 @@ class Builder:
     @property
     def cube(self) -> xr.Dataset | xr.DataTree:
         """The files as one dataset, or tree, of references."""
-        cube: xr.Dataset | xr.DataTree = results.cube(self, work.silent)
+        cube: xr.Dataset | xr.DataTree = results.cube(self)
         return cube
 
     @property
@@ -342,7 +343,7 @@ class Builder:
         shown = [name if names.count(name) == 1 else url for name, url in zip(names, files, strict=True)]
         return fixes_for(finding, shown, self.choices.allow, self.choices.drop_variables)
 
-    def run(self, step: Step, progress: Callable[[str, int, int], None] = work.silent) -> Any:
+    def run(self, step: Step, progress: Listener | None = None) -> Any:
         """Do one step, and what it needs before; done once, and then known.
 
         Parameters
@@ -362,7 +363,10 @@ class Builder:
         StepError
             Its ``step`` is the one that caused the error.
         """
-        return results.run(self, step, progress)
+        if progress is None:
+            return results.run(self, step)
+        with listening(progress):
+            return results.run(self, step)
 
     # -- what it is -----------------------------------------------------------------------------------------
 

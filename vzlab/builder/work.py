@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -25,21 +25,13 @@ from vzlab.detection import Format, detect_format
 from vzlab.errors import IncompatibleFilesError, StepError
 from vzlab.inspection import inspect
 from vzlab.storage import StoreRegistry, as_registry, url_name
+from vzlab.telling import results_of, tell
 
 if TYPE_CHECKING:
     from vzlab.builder.builder import Builder
     from vzlab.datasets import CompatibilityReport
     from vzlab.inspection import Inspection
     from vzlab.testing import Comparison, Verification
-
-_TELLS_EVERY_S = 0.5
-
-type Progress = Callable[[str, int, int], None]
-"""Told of what is done, how much of it is done, and of how much (0 if that is not known). What it raises ends the work."""
-
-
-def silent(text: str, done: int, total: int) -> None:
-    """Tell nobody."""
 
 
 @contextmanager
@@ -111,7 +103,7 @@ def inspection_of(builder: Builder, number: int) -> Inspection:
         return inspect(files[number], registry=registry_of(builder), **_parser(builder))
 
 
-def open_files(builder: Builder, found: dict[str, Any], progress: Progress) -> None:
+def open_files(builder: Builder, found: dict[str, Any]) -> None:
     """Open each file as references that is not among those found, and put it there: what was opened stays if this is ended."""
     choices = builder.choices
     open_file = open_virtual_datatree if choices.is_tree else open_virtual_dataset
@@ -127,16 +119,11 @@ def open_files(builder: Builder, found: dict[str, Any], progress: Progress) -> N
                     raise error from None
 
     missing = [url for url in dict.fromkeys(builder.files) if url not in found]
-    total = len(found) + len(missing)
-    progress("Open files", len(found), total)
     pool = ThreadPoolExecutor(OPENED_AT_ONCE)
     try:
-        for url, opening in [(url, pool.submit(open_one, url)) for url in missing]:
-            # Whoever asked may want an end while one file far away does not come.
-            while not wait([opening], timeout=_TELLS_EVERY_S).done:
-                progress("Open files", len(found), total)
-            found[url] = opening.result()
-            progress("Open files", len(found), total)
+        opening = [pool.submit(open_one, url) for url in missing]
+        # One after the other: those that came before an end stay.
+        found.update(zip(missing, results_of("Open files", opening, before=len(found)), strict=True))
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -209,7 +196,7 @@ def write(builder: Builder, cube: Any) -> str:
         return f"{cube.vzlab.n_refs:,} references in {target.to}"
 
 
-def prove(builder: Builder, progress: Progress) -> tuple[Verification, Comparison]:
+def prove(builder: Builder) -> tuple[Verification, Comparison]:
     """Verify the references that were written, and compare what they read with the files."""
     from vzlab.testing import compare, verify
     from vzlab.writers import open_icechunk
@@ -224,7 +211,7 @@ def prove(builder: Builder, progress: Progress) -> tuple[Verification, Compariso
             )
         used = target.storage_options or builder.chosen_sources.storage_options
         options = {"storage_options": reveal(used)} if used else {}
-        progress("Verify references against their files", 0, 0)
+        tell("Verify references against their files")
         stored: Any
         if target.kind == "icechunk":
             assert target.to is not None
@@ -250,7 +237,7 @@ def prove(builder: Builder, progress: Progress) -> tuple[Verification, Compariso
             list(builder.files),
             drop_variables=dropped,
             registry=registry,
-            progress=lambda text: progress(text, 0, 0),
+            progress=False,
             **proof.comparing(),
         )
         if proof.receipt is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from vzlab.datasets.compatibility import Rules, same_value
 from vzlab.datasets.findings import ALLOWABLE
 from vzlab.datasets.packed import outlines_of
 from vzlab.datasets.tiling import Tiling
+from vzlab.telling import tell
 
 type AttributePolicy = Literal["drop_varying", "keep_varying", "first"]
 type CombineAttrs = Any
@@ -64,8 +65,9 @@ def combine_tiles(
         [_with_dimensions(outline, tiling.dims) for outline in outlines], tiling, manner.rules
     )
     # Each is put together when its turn comes, and let go when it is joined.
+    turn = itertools.count()
     placed: dict[tuple[int, ...], Callable[[], xr.Dataset]] = {
-        place: partial(_taken, datasets, i, tiling.dims) for i, place in enumerate(tiling.positions)
+        place: partial(_taken, datasets, i, tiling.dims, turn) for i, place in enumerate(tiling.positions)
     }
     for axis in reversed(range(len(tiling.dims))):
         rows = itertools.groupby(sorted(placed), key=lambda place: place[:axis])
@@ -85,7 +87,8 @@ def combine_tiles(
     return combined
 
 
-def _taken(datasets: Sequence[xr.Dataset], i: int, dims: Sequence[str]) -> xr.Dataset:
+def _taken(datasets: Sequence[xr.Dataset], i: int, dims: Sequence[str], turn: Iterator[int]) -> xr.Dataset:
+    tell("Combine", next(turn), len(datasets))
     return _with_dimensions(datasets[i], dims)
 
 

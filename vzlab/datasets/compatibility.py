@@ -19,6 +19,7 @@ from vzlab.datasets.signatures import Signatures, value_words
 from vzlab.datasets.static import check_static
 from vzlab.datasets.tiling import Tiling, differing_dims, propose_tiling
 from vzlab.storage import StoreRegistry
+from vzlab.telling import told_of
 
 type VariableChoice = Literal["minimal", "all", "different"] | Collection[str]
 
@@ -66,7 +67,7 @@ def check_datasets(
         tiling = tiling or propose_tiling(datasets, concat_dim)
     table = Signatures()
     columns: dict[str, npt.NDArray[np.int32]] = {}
-    for i, dataset in enumerate(datasets):
+    for i, dataset in enumerate(told_of("Compare files", datasets)):
         for name, variable in dataset._variables.items():
             column = columns.get(str(name))
             if column is None:
@@ -75,7 +76,7 @@ def check_datasets(
     repeated = same_files(keys)
     differing = () if tiling.dims else differing_dims(datasets)
     findings = check_tiling(tiling, names, repeated, differing, datasets[0])
-    for name, column in columns.items():
+    for name, column in told_of("Compare variables", columns.items()):
         findings += _check_variable(name, column, table, datasets, tiling, registry, names, rules)
     findings += check_concat_coordinate(datasets, tiling, names, repeated)
     return CompatibilityReport(

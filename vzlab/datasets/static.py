@@ -16,6 +16,7 @@ from vzlab.datasets.assemble import is_virtual, manifest_array
 from vzlab.datasets.coordinates import show
 from vzlab.datasets.findings import Finding, Holders
 from vzlab.storage import StoreRegistry, read_array
+from vzlab.telling import results_of, told_of
 
 MAX_STATIC_BYTES = 64 * 2**20
 """A variable that does not follow the combined dimension is read to be compared up to this size."""
@@ -47,15 +48,20 @@ def check_static(
     if virtual and max(v.nbytes for v in variables) > MAX_STATIC_BYTES:
         return [_too_large(name, variables[0].nbytes)]
     first = _values(variables[0], registry, name)
+    text = f"Compare {name}"
 
     def liken(variable: xr.Variable) -> _Likeness:
         return _likeness(first, variables[0], variable, lambda: _values(variable, registry, name))
 
     if virtual:
-        with ThreadPoolExecutor(READ_AT_ONCE) as pool:
-            likenesses = list(pool.map(liken, variables[1:]))
+        pool = ThreadPoolExecutor(READ_AT_ONCE)
+        try:
+            reading = [pool.submit(liken, variable) for variable in variables[1:]]
+            likenesses = list(results_of(text, reading))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
     else:
-        likenesses = list(map(liken, variables[1:]))
+        likenesses = [liken(variable) for variable in told_of(text, variables[1:])]
     if all(likeness.how == "equal" for likeness in likenesses):
         return []
     others = list(zip(files[1:], likenesses, strict=True))

@@ -15,6 +15,7 @@ from vzlab.storage.gate import pass_gate
 from vzlab.storage.registry import StoreRegistry
 from vzlab.storage.request_log import logs_of, timed
 from vzlab.storage.urls import local_path
+from vzlab.telling import results_of
 
 AT_ONCE = 32
 """Files that are looked up at once."""
@@ -50,8 +51,12 @@ class Unavailable:
 def look_up(urls: Iterable[str], registry: StoreRegistry) -> dict[str, FileFacts | Unavailable]:
     """Ask for size, entity tag and time of the last change of every file, each once."""
     distinct = tuple(dict.fromkeys(urls))
-    with ThreadPoolExecutor(max_workers=min(AT_ONCE, max(1, len(distinct)))) as pool:
-        return dict(zip(distinct, pool.map(lambda url: _state(url, registry), distinct), strict=True))
+    pool = ThreadPoolExecutor(max_workers=min(AT_ONCE, max(1, len(distinct))))
+    try:
+        asked = [pool.submit(_state, url, registry) for url in distinct]
+        return dict(zip(distinct, results_of("Look at the files", asked), strict=True))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _state(url: str, registry: StoreRegistry) -> FileFacts | Unavailable:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from vzlab.manifests import ChunkGrid
 from vzlab.oracles import Region
+from vzlab.telling import told_of
 from vzlab.testing.difference import comparable, compare_arrays
 from vzlab.testing.native_files import NativeFiles
 from vzlab.testing.sampling import Block
@@ -70,22 +71,20 @@ class Piece:
 class Arrangement:
     """How native files make up the virtual dataset."""
 
-    axes: Mapping[AxisKey, JoinedAxis]
     duplicates: Sequence[tuple[str, str, str]] = field(default_factory=tuple)
     """Variable and two files that answer for the same place."""
     problems: Mapping[str, str] = field(default_factory=dict)
     """Variables whose place in the native files is not known, and why."""
     _files: Mapping[str, Mapping[tuple[int, ...], tuple[str, ...]]] = field(default_factory=dict)
-    _joined: Mapping[str, tuple[AxisKey | None, ...]] = field(default_factory=dict)
+    _joined: Mapping[str, tuple[JoinedAxis | None, ...]] = field(default_factory=dict)
 
     def is_joined(self, path: str) -> bool:
         """Whether files follow each other in a variable, rather than each having all of it."""
-        return any(key is not None for key in self._joined[path])
+        return any(axis is not None for axis in self._joined[path])
 
     def axis(self, path: str, axis: int) -> JoinedAxis | None:
         """How files follow each other along an axis of a variable."""
-        key = self._joined[path][axis]
-        return None if key is None else self.axes[key]
+        return self._joined[path][axis]
 
     def known(self, path: str) -> bool:
         """Whether the variable has a place in the native files."""
@@ -168,7 +167,7 @@ def _runs(axis: JoinedAxis | None, part: slice) -> list[tuple[int, slice, slice]
 def arrange(virtual: VirtualSide, native: NativeFiles) -> Arrangement:
     """Work out how native files make up the variables of a virtual dataset."""
     tried: dict[AxisKey, JoinedAxis | None] = {}
-    joined: dict[str, tuple[AxisKey | None, ...]] = {}
+    joined: dict[str, tuple[JoinedAxis | None, ...]] = {}
     files: dict[str, Mapping[tuple[int, ...], tuple[str, ...]]] = {}
     problems: dict[str, str] = {}
     duplicates: list[tuple[str, str, str]] = []
@@ -182,15 +181,15 @@ def arrange(virtual: VirtualSide, native: NativeFiles) -> Arrangement:
         ):
             problems[path] = "its number of dimensions differs from that of the native variable"
             continue
-        keys: list[AxisKey | None] = []
+        axes: list[JoinedAxis | None] = []
         new = _new_axis(variable, native, holders, native_rank)
         for axis in range(len(variable.shape)):
             key = (posixpath.dirname(path), variable.dims[axis], holders)
             if key not in tried:
                 tried[key] = _join(virtual, variable, axis, new, native, holders)
-            keys.append(key if tried[key] is not None else None)
-        joined[path] = tuple(keys)
-        used = [found for key in keys if key is not None and (found := tried[key]) is not None]
+            axes.append(tried[key])
+        joined[path] = tuple(axes)
+        used = [found for found in axes if found is not None]
         files[path] = _place(used, holders)
         if used and not variable.is_coordinate:  # a coordinate may well be in several files
             duplicates += [(path, same[0], other) for same in files[path].values() for other in same[1:]]
@@ -204,10 +203,7 @@ def arrange(virtual: VirtualSide, native: NativeFiles) -> Arrangement:
                 f"files follow each other along {len(unordered)} dimensions without a coordinate that says in which order: "
                 "give native as a Dataset"
             )
-    axes = {key: axis for key, axis in tried.items() if axis is not None}
-    return Arrangement(
-        axes=axes, duplicates=tuple(duplicates), problems=problems, _files=files, _joined=joined
-    )
+    return Arrangement(duplicates=tuple(duplicates), problems=problems, _files=files, _joined=joined)
 
 
 def _new_axis(
@@ -312,7 +308,7 @@ def _coordinate_values(
     path: str, native: NativeFiles, holders: Sequence[str], sizes: Mapping[str, int]
 ) -> dict[str, npt.NDArray[Any]] | None:
     values = {}
-    for url in holders:
+    for url in told_of(f"Order files by {path}", holders):
         region = (slice(0, native.variables[url][path].shape[0]),)
         try:
             read = native.read(url, path, region, decoded=True)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Sequence
 
 import numpy as np
 
 from vzlab.manifests.manifest import INLINE, MISSING
+from vzlab.telling import tell
 from vzlab.testing.checkpoint import Checkpoint
 from vzlab.testing.comparison import Bound, Stratum
 from vzlab.testing.exact import check_every_chunk
+from vzlab.testing.native_files import NativeFiles
 from vzlab.testing.reencoded import ENCODED_ANEW
 from vzlab.testing.sampling import Block, Draw, Sample, draw_chunks, pooled_bound, upper_bound
 from vzlab.testing.stored_bytes import n_with_stored_bytes
@@ -33,13 +35,18 @@ def check_chunks(
     max_bad_fraction: float,
     seed: int,
     checkpoint: Checkpoint | None = None,
-) -> None:
+) -> Generator[str]:
     """Compare chunks of a variable on levels L3, L4 and L5, each codec era by itself.
 
     Parameters
     ----------
     checkpoint : Checkpoint, optional
         All chunks are compared if it is given, and kept there; else those that `sample` says.
+
+    Yields
+    ------
+    str
+        Url of the file that is looked at next: several variables can look at a file while it is open.
     """
     path = variable.path
     native = comparer.native
@@ -84,7 +91,24 @@ def check_chunks(
             max_bad_fraction=max_bad_fraction,
             seed=(seed, zlib.crc32(f"{path} {codecs}".encode())),
         )
-        _report(variable, codecs, draws, comparer, possible, confidence)
+        yield from _look(variable, codecs, draws, comparer, possible, confidence)
+
+
+def look_together(looking: Iterable[Generator[str]], native: NativeFiles, text: str) -> None:
+    """Let variables look at the same file at the same time: were each to go through all files, each would open them all."""
+    at = {look: file for look in looking if (file := next(look, None)) is not None}
+    begun: set[str] = set()
+    while at:
+        # Files come in the order of the first variable that is not done.
+        file = next(iter(at.values()))
+        tell(text, len(begun), len(native.urls))
+        begun.add(file)
+        for look in [look for look, waits_for in at.items() if waits_for == file]:
+            following = next(look, None)
+            if following is None:
+                del at[look]
+            else:
+                at[look] = following
 
 
 def _possible(variable: VirtualVariable, comparer: Comparer, levels: set[str]) -> set[str]:
@@ -102,17 +126,18 @@ def _possible(variable: VirtualVariable, comparer: Comparer, levels: set[str]) -
     return levels & {"L5"}
 
 
-def _report(
+def _look(
     variable: VirtualVariable,
     codecs: str,
     draws: Sequence[Draw],
     comparer: Comparer,
     levels: set[str],
     confidence: float,
-) -> None:
+) -> Generator[str]:
     strata = []
     pool = []
     for draw in draws:
+        yield draw.block.file
         always, drawn = set(draw.always), set(draw.drawn)
         bad_always = bad_drawn = skipped = 0
         for flat in sorted(always | drawn):

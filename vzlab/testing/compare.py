@@ -17,11 +17,11 @@ from vzlab.storage import StoreRegistry, as_registry, normalize_url
 from vzlab.testing.announcing import announced
 from vzlab.testing.arrangement import Arrangement, arrange
 from vzlab.testing.checkpoint import Checkpoint, identity_of
-from vzlab.testing.chunks import check_chunks
+from vzlab.testing.chunks import check_chunks, look_together
 from vzlab.testing.comparison import Comparison
 from vzlab.testing.coordinates import check_coordinate
 from vzlab.testing.fingerprint import Fingerprint
-from vzlab.testing.native_files import NativeFiles
+from vzlab.testing.native_files import MAX_OPEN_FILES, NativeFiles
 from vzlab.testing.options import as_levels, as_teller, as_tolerances, check_options, in_bytes
 from vzlab.testing.record import Record
 from vzlab.testing.reencoded import mark_reencoded
@@ -334,10 +334,19 @@ def _run(
         check_references(virtual, native, arrangement, stores, record)
     levels = {level for level in ("L3", "L4", "L5") if record.wants(level)}
     if levels:
-        for variable in _comparable(virtual, native, arrangement):
-            if not (variable.is_coordinate and variable.array is None and record.wants("L1")):
-                tell(f"{', '.join(sorted(levels))} {variable.path}")
-                check_chunks(variable, comparer, levels, **sampling)
+        step = ", ".join(sorted(levels))
+        looking = {
+            variable.path: check_chunks(variable, comparer, levels, **sampling)
+            for variable in _comparable(virtual, native, arrangement)
+            if not (variable.is_coordinate and variable.array is None and record.wants("L1"))
+        }
+        if len(native.urls) > MAX_OPEN_FILES:
+            tell(f"{step} of {len(looking):,} variables")
+            look_together(looking.values(), native, step)
+            return
+        for path, look in looking.items():
+            tell(f"{step} {path}")
+            look_together([look], native, f"{step} {path}")
 
 
 def _comparable(virtual: VirtualSide, native: NativeFiles, arrangement: Arrangement) -> list[Any]:

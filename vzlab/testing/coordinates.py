@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 from vzlab.errors import first_line
+from vzlab.telling import told_of
 from vzlab.testing.comparison import Finding
 from vzlab.testing.regions import cut
 from vzlab.testing.values import Comparer
@@ -24,10 +24,11 @@ def check_coordinate(comparer: Comparer, variable: VirtualVariable) -> None:
     n_elements = comparer.memory_limit // (_COPIES * max(variable.dtype.itemsize, 8))
     regions = list(cut(variable.grid, n_elements))
     checked = total = 0
-    for file, region in itertools.product(files, regions):
+    for region in regions:
         n = math.prod(part.stop - part.start for part in region)
-        total += n
-        checked += n * comparer.compare_region("L1", variable, region, None, file, decoded=decoded)
+        total += n * len(files)
+        for file in told_of(f"L1 {path}", files):
+            checked += n * comparer.compare_region("L1", variable, region, None, file, decoded=decoded)
     comparer.record.cover("L1", checked, total, "elements")
     for axis in range(len(variable.shape)):
         joined = comparer.arrangement.axis(path, axis)

@@ -288,7 +288,7 @@ def _scaled(site: Site[Any], *, factor: float = 2.0) -> Any:
 
 def _masked(site: Site[Any]) -> Any:
     """The mark of missing values moved to the number in the middle of the chunk."""
-    region = site.array.metadata.grid.region(site.at)
+    region = site.array.metadata.chunk_grid.region(site.at)
     values = read_array(site.array[region], as_registry(None), name=site.variable)
     return site.with_attributes(_FillValue=values.reshape(-1)[values.size // 2].item())
 

@@ -18,6 +18,7 @@ from vzlab.cf import ENCODING_ATTRIBUTES, TIME_ATTRIBUTES
 from vzlab.oracles import NativeFile, NativeVariable, NoOracleError, Region, open_native
 from vzlab.oracles.decoding import decode_variable, read_region
 from vzlab.storage import StoreRegistry
+from vzlab.telling import told_of
 
 MAX_OPEN_FILES = 24
 """Files kept open, least recently used ones closed first."""
@@ -56,7 +57,7 @@ class NativeFiles:
         self.silence = ""
         self.has_stored_values = True
         failure: Exception | None = None
-        for url in dict.fromkeys(urls):
+        for url in told_of("Open the native files", dict.fromkeys(urls)):
             try:
                 file = self[url]
             except (NoOracleError, OSError) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from vzlab.manifests import ChunkManifest
 from vzlab.manifests.manifest import INLINE, MISSING
 from vzlab.oracles import NativeChunks, NativeVariable
+from vzlab.telling import told_of
 from vzlab.testing.arrangement import Arrangement
 from vzlab.testing.causes import MISSING_AS_FILL
 from vzlab.testing.comparison import Finding
@@ -47,20 +48,19 @@ def check_native_index(
     path = variable.path
     holders = native.holders(path)
     native_urls = set(native.urls)
-    for block in arrangement.blocks(path, variable.grid, holders):
+    for block in told_of(f"L2 {path}", arrangement.blocks(path, variable.grid, holders)):
         if not block.file or not block.n_chunks:
             continue
-        columns = _columns(manifest, block)
-        urls = [source.url for source in manifest.sources]
-        elsewhere = [i for i, url in enumerate(urls) if url not in native_urls]
-        elsewhere += [i for i, url in enumerate(urls) if url in block.also]
-        is_copy = np.isin(columns[0], np.array(elsewhere, np.uint32))
         expected = _expected(variable, block, native, arrangement, block.file)
         if expected is None:
             continue
+        columns = _columns(manifest, block)
         sourced = columns[0] < INLINE
-        at_file = np.array([url == block.file for url in urls] + [False])
-        here = at_file[np.where(sourced, columns[0], len(urls))]
+        # Of thousands of files, a block refers to one.
+        used = {number: manifest.sources[number].url for number in np.unique(columns[0][sourced]).tolist()}
+        elsewhere = {url for url in used.values() if url not in native_urls}
+        here = _refers_to(columns, used, {block.file})
+        is_copy = _refers_to(columns, used, elsewhere.union(block.also))
         _report(
             variable,
             manifest,
@@ -70,8 +70,10 @@ def check_native_index(
             "swapped file",
             record,
         )
-        same_length = {url: n for url, n in sizes.items() if url not in native_urls or url == block.file}
-        known = here | (is_copy & _alike(columns[0], urls, same_length, block.file))
+        # Offsets must be the same in a copy that is as long as the native file.
+        size = sizes.get(block.file)
+        alike = {url for url in elsewhere if size is not None and sizes.get(url) == size}
+        known = here | _refers_to(columns, used, alike)
         lost = expected.present & (columns[0] == np.uint32(MISSING))
         _report(
             variable,
@@ -123,13 +125,11 @@ def _columns(manifest: ChunkManifest, block: Block) -> tuple[Any, Any, Any]:
     return manifest.source_index[key], manifest.offsets[key], manifest.lengths[key]
 
 
-def _alike(
-    index: npt.NDArray[np.uint32], urls: Sequence[str], sizes: Mapping[str, int], file: str
-) -> npt.NDArray[np.bool_]:
-    """Where references point to a copy as long as the native file, so that offsets must be the same."""
-    size = sizes.get(file)
-    alike = np.array([size is not None and sizes.get(url) == size for url in urls] + [False])
-    return alike[np.where(index < INLINE, index, len(urls))]
+def _refers_to(columns: Any, used: Mapping[int, str], urls: Collection[str]) -> npt.NDArray[np.bool_]:
+    """Where references point to one of some files."""
+    numbers = [number for number, url in used.items() if url in urls]
+    found: npt.NDArray[np.bool_] = np.isin(columns[0], np.array(numbers, np.uint32))
+    return found
 
 
 def _expected(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 
 from vzlab.display import terminal
+from vzlab.telling import tell
 from vzlab.testing.comparison import LEVELS
 from vzlab.testing.sampling import Sample
 from vzlab.testing.virtual_side import VirtualSide
@@ -64,14 +65,14 @@ def as_teller(progress: bool | Callable[[str], None]) -> Callable[[str], None]:
         return lambda line: progress(line) if line else None
     console = terminal() if progress else None
     if console is None:
-        return lambda _: None
+        return lambda line: tell(line) if line else None
     status = console.status("")
 
-    def tell(line: str) -> None:
+    def show(line: str) -> None:
         if line:
             status.start()
             status.update(line)
         else:
             status.stop()
 
-    return tell
+    return show

@@ -228,7 +228,7 @@ def _files(path: Path) -> list[Path]:
 
 def _sampled_regions(array: ManifestArray) -> list[tuple[slice, ...]]:
     """The first, the last and three more chunks of an array."""
-    grid = array.metadata.grid
+    grid = array.metadata.chunk_grid
     n_chunks = int(np.prod(grid.grid_shape, dtype=np.int64))
     if not n_chunks:
         return []

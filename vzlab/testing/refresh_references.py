@@ -135,7 +135,7 @@ def _place(old: ManifestArray, new: ManifestArray, url: str, path: str) -> Box:
     box = []
     for axis, (positions, n) in enumerate(zip(np.nonzero(of_file), new.manifest.grid_shape, strict=True)):
         first = 0 if n == manifest.grid_shape[axis] else int(positions.min())
-        starts = old.metadata.grid.starts(axis)
+        starts = old.metadata.chunk_grid.starts(axis)
         fits = first + n < len(starts) and int(positions.max()) < first + n
         if not fits or int(starts[first + n] - starts[first]) != new.shape[axis]:
             raise _misfit(path, url, f"shape: {new.shape} found, which is not what its chunks were")
@@ -154,7 +154,7 @@ def _misfit(path: str, url: str, what: str) -> WriteError:
 
 def _elements(array: ManifestArray, box: Box) -> dict[str, slice]:
     """The elements that a box of chunks holds, by dimension."""
-    grid = array.metadata.grid
+    grid = array.metadata.chunk_grid
     return {
         name: slice(int(grid.starts(axis)[part.start]), int(grid.starts(axis)[part.stop]))
         for axis, (name, part) in enumerate(zip(array.metadata.dimension_names or (), box, strict=False))

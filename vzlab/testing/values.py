@@ -30,6 +30,9 @@ from vzlab.testing.snippets import values_snippet
 from vzlab.testing.stored_bytes import check_stored_bytes
 from vzlab.testing.virtual_side import VirtualSide, VirtualVariable
 
+MAX_KEPT_BYTES = 2**20
+"""What the virtual side reads of a variable that every file has whole is kept for the next file if it takes no more."""
+
 
 @dataclass(eq=False, kw_only=True)
 class Comparer:
@@ -43,6 +46,7 @@ class Comparer:
     """Bytes that regions under comparison may take."""
     tolerances: Mapping[str, float] = field(default_factory=dict)
     """By how much numbers of a variable may differ, in stored units."""
+    _kept: dict[tuple[str, bool], tuple[Region, npt.NDArray[Any]]] = field(init=False, default_factory=dict)
 
     # -- L3, L4, L5 -------------------------------------------------------------------------------------------------
 
@@ -105,9 +109,8 @@ class Comparer:
             What the virtual side reads there, if that was read already.
         """
         path = variable.path
-        read = self.virtual.read_decoded if decoded else self.virtual.read_raw
         try:
-            ours = read(path, region) if ours is None else ours
+            ours = self._read_virtual(path, region, decoded=decoded) if ours is None else ours
         except Exception as error:  # noqa: BLE001 - whatever a reader raises on the virtual side is the finding
             piece = next(self.arrangement.pieces(path, region, file))
             self.unreadable(level, variable, index, region, piece, error)
@@ -167,6 +170,19 @@ class Comparer:
                     self._value_finding(level, variable, piece, region, index, difference, cause)
                 )
         return compared
+
+    def _read_virtual(self, path: str, region: Region, *, decoded: bool) -> npt.NDArray[Any]:
+        """A region of the virtual side; what thousands of files are held against one after the other is read once."""
+        read = self.virtual.read_decoded if decoded else self.virtual.read_raw
+        if self.arrangement.is_joined(path):
+            return read(path, region)
+        kept = self._kept.get((path, decoded))
+        if kept is not None and kept[0] == region:
+            return kept[1]
+        values = read(path, region)
+        if values.nbytes <= MAX_KEPT_BYTES:
+            self._kept[path, decoded] = region, values
+        return values
 
     def _read_native(self, piece: Piece, *, decoded: bool) -> npt.NDArray[Any]:
         values = self.native.read(piece.file, piece.path, piece.region, decoded=decoded)

@@ -121,7 +121,7 @@ def _of_manifest_array(path: str, array: ManifestArray, opened: Any) -> VirtualV
         shape=array.shape,
         dtype=array.dtype,
         attributes=array.metadata.attributes,
-        grid=array.metadata.grid,
+        grid=array.metadata.chunk_grid,
         array=opened,
         manifest=array.manifest,
         codecs=array.metadata.codecs,

@@ -11,8 +11,8 @@ _TELLS_EVERY_S = 0.1
 """Progress of one kind is passed on no more often, but for its end: of thousands of files, most would be seen by nobody."""
 
 
-class CancelledError(Exception):
-    """The work was ended by whoever asked for it."""
+class CancelledError(BaseException):
+    """The work was ended by whoever asked for it. Nothing on its way out takes it for an error of the work."""
 
 
 class BackgroundWork:

@@ -263,8 +263,7 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
 
     def _on_progress(self, text: str, done: int, total: int) -> None:
         said = f"{text}: {done:,} of {total:,}" if total else text
-        if total:
-            self.progress.max, self.progress.value = total, done
+        self.progress.max, self.progress.value = max(total, 1), done
         self.doing.value = html_of(said)
         self._log = [*self._log[-_LOG_LINES:], self.builder.scrub(said)]
         self.done_so_far.value = html_of(

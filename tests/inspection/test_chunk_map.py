@@ -16,7 +16,7 @@ def map_of(array: ManifestArray, max_cells: int = 256) -> ChunkMap | None:
     positions = np.arange(len(array.manifest.sources), dtype=np.int32)
     return chunk_map(
         array.manifest,
-        array.metadata.grid,
+        array.metadata.chunk_grid,
         array.metadata.dimension_names or (None,) * array.ndim,
         itemsize_bytes=array.dtype.itemsize,
         source_positions=positions,
@@ -52,7 +52,7 @@ def cells_by_loop(
         result["stored_bytes"][cell] += chunk.length
         if chunk.state != "missing":
             result["raw_bytes"][cell] += (
-                int(np.prod(array.metadata.grid.stored_shape(index))) * array.dtype.itemsize
+                int(np.prod(array.metadata.chunk_grid.stored_shape(index))) * array.dtype.itemsize
             )
             result["max_bytes"][cell] = max(result["max_bytes"][cell], chunk.length)
             smallest[cell] = chunk.length if smallest[cell] is None else min(smallest[cell], chunk.length)

@@ -23,8 +23,6 @@ from vzlab.parsers.hdf5.object_header import FileBytes, messages
 from vzlab.storage import as_registry
 
 NEVER_LIBRARY, ALWAYS_LIBRARY = 0, 10**12
-EDGES_UNFILTERED = 2
-"""H5D_CHUNK_DONT_FILTER_PARTIAL_CHUNKS."""
 
 
 def index_of(dataset: Any, *, library_up_to: int, path: Path | None = None) -> ChunkIndex | None:

@@ -615,5 +615,5 @@ def test_any_change_to_a_document_is_told_or_harmless(data: st.DataObject) -> No
     except VzlabError:
         return
     for array in group.arrays.values():
-        assert array.manifest.grid_shape == array.metadata.grid.grid_shape
+        assert array.manifest.grid_shape == array.metadata.chunk_grid.grid_shape
     assert all(variable.reason.endswith(".") for variable in group.unreadable.values())

@@ -54,7 +54,7 @@ def arrays(draw: st.DrawFn, urls: tuple[str, ...], *, uneven: bool) -> ManifestA
         attributes={"units": "K"} | ({} if fill is None else {"_FillValue": dtype.type(fill).item()}),
         dimension_names=[f"d{len(shape)}{axis}{n}" for axis, n in enumerate(shape)],
     )
-    grid = metadata.grid.grid_shape
+    grid = metadata.chunk_grid.grid_shape
     references: dict[str, Any] = {}
     for at in np.ndindex(grid):
         state = draw(st.sampled_from(["virtual", "inline", "missing"]))

@@ -21,7 +21,6 @@ from vzlab.parsers import TIFFParser
 from vzlab.storage import as_registry, read_array
 
 LOGL, LOGLUV = 32844, 32845
-MIN_IS_BLACK = 1
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 

@@ -27,7 +27,7 @@ def raw_array(
     """Uncompressed chunks that lie one after another in C order of the grid."""
     made = ArrayMetadata.create(shape=shape, dtype=dtype, chunks=chunks, codecs=[LITTLE], **metadata)
     length = int(np.prod(chunks, dtype=np.int64)) * made.dtype.itemsize
-    grid = made.grid.grid_shape
+    grid = made.chunk_grid.grid_shape
     offsets = offset + length * np.arange(int(np.prod(grid, dtype=np.int64)), dtype=np.uint64).reshape(grid)
     absent = np.zeros(grid, dtype=bool)
     for index in missing:

@@ -39,7 +39,7 @@ def with_one_value_changed(cube: xr.Dataset) -> xr.Dataset:
     at = tuple(np.argwhere(manifest.source_index == INLINE)[-1].tolist())
     position = int(manifest.offsets[at])
     group = vz.datasets.dataset_to_group(cube)
-    values = zarr.open_array(vz.ManifestStore(group), path="sst", mode="r")[metadata.grid.region(at)]
+    values = zarr.open_array(vz.ManifestStore(group), path="sst", mode="r")[metadata.chunk_grid.region(at)]
     measured = np.argwhere(values != metadata.fill_scalar)[0]
     values[tuple(measured)] += 1
     chunk = encode_chunk(

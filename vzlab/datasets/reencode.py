@@ -267,7 +267,7 @@ def _with_fill_of(source: xr.Variable, target: xr.Variable) -> xr.Variable:
     like = references_of(target)
     manifest, metadata = array.manifest, array.metadata
     if manifest.n_missing:
-        constant = np.full(metadata.grid.chunk_shape, metadata.fill_scalar, dtype=array.dtype)
+        constant = np.full(metadata.chunk_grid.chunk_shape, metadata.fill_scalar, dtype=array.dtype)
         chunk = _encode(constant, metadata)
         missing = manifest.source_index == MISSING
         manifest = ChunkManifest(

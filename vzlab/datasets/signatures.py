@@ -101,7 +101,7 @@ def signature_of(variable: xr.Variable) -> Signature:
             attributes=_other(variable.attrs),
         )
     metadata = data.metadata
-    grid = metadata.grid
+    grid = metadata.chunk_grid
     return Signature(
         virtual=True,
         dims=dims,

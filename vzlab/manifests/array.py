@@ -51,7 +51,7 @@ class ManifestArray(Inspected, Tabular, NDArrayOperatorsMixin):
     manifest: ChunkManifest
 
     def __post_init__(self) -> None:
-        expected = self.metadata.grid.grid_shape
+        expected = self.metadata.chunk_grid.grid_shape
         if self.manifest.grid_shape != expected:
             raise ValueError(
                 f"A manifest over a grid of {self.manifest.grid_shape} chunks was given for an array of shape "
@@ -88,7 +88,7 @@ class ManifestArray(Inspected, Tabular, NDArrayOperatorsMixin):
     @property
     def chunk_grid(self) -> ChunkGrid:
         """The chunk grid. There is no ``chunks``: xarray takes an array that has it for a dask one."""
-        return self.metadata.grid
+        return self.metadata.chunk_grid
 
     @property
     def codecs(self) -> tuple[Mapping[str, Any], ...]:
@@ -190,7 +190,7 @@ class ManifestArray(Inspected, Tabular, NDArrayOperatorsMixin):
         for axis, indexer in enumerate(indexers):
             if isinstance(indexer, slice) and indexer == slice(None):
                 continue
-            selection = plan_axis(self.metadata.grid, axis, indexer)
+            selection = plan_axis(self.metadata.chunk_grid, axis, indexer)
             chosen = array._select(axis, selection)
             if chosen is None and isinstance(indexer, np.ndarray) and (indexer == -1).any():
                 return PendingFill.of(array, axis, indexer)
@@ -232,7 +232,7 @@ class ManifestArray(Inspected, Tabular, NDArrayOperatorsMixin):
         """Cut uncompressed chunks to length 1 along every axis before this one, so that its elements lie together."""
         array = self
         for outer in range(axis):
-            grid = array.metadata.grid
+            grid = array.metadata.chunk_grid
             if grid.chunk_shape[outer] == 1:
                 continue
             if math.prod(grid.grid_shape) // grid.grid_shape[outer] * self.shape[outer] > MAX_SPLIT_CHUNKS:
@@ -259,7 +259,7 @@ class ManifestArray(Inspected, Tabular, NDArrayOperatorsMixin):
 
     def _cut(self, axis: int, selection: AxisSelection) -> ChunkManifest:
         """Byte ranges of parts of uncompressed chunks, all of whose axes before this one have length 1."""
-        grid = self.metadata.grid
+        grid = self.metadata.chunk_grid
         inner = np.array(self.dtype.itemsize, dtype=np.uint64)
         for other in range(axis + 1, self.ndim):
             along = grid.stored_lengths(other).astype(np.uint64)
@@ -288,7 +288,7 @@ class ManifestArray(Inspected, Tabular, NDArrayOperatorsMixin):
         )
 
     def _refuse_selection(self, axis: int, selection: AxisSelection) -> NoReturn:
-        bounds = self.metadata.grid.starts(axis)
+        bounds = self.metadata.chunk_grid.starts(axis)
         worst = int(np.argmax((selection.start > 0) | (selection.stop < selection.stored)))
         chunk = int(selection.chunk_index[worst])
         raise VirtualArrayError(
@@ -308,13 +308,13 @@ class ManifestArray(Inspected, Tabular, NDArrayOperatorsMixin):
         )
 
     def _without_axis(self, axis: int) -> ManifestArray:
-        if self.metadata.grid.chunk_shape[axis] != 1:
+        if self.metadata.chunk_grid.chunk_shape[axis] != 1:
             if not is_uncompressed(self.metadata.codecs):
                 self._refuse(
                     f"one element along axis {axis}, of a compressed chunk of {self.metadata.chunks[axis]},"
                 )
             unit = self._split_before(axis)
-            pieces = plan_axis(unit.metadata.grid, axis, np.zeros(1, np.intp))
+            pieces = plan_axis(unit.metadata.chunk_grid, axis, np.zeros(1, np.intp))
             chunks = (*unit.metadata.chunks[:axis], 1, *unit.metadata.chunks[axis + 1 :])
             unit = ManifestArray(
                 metadata=unit.metadata.with_layout(shape=unit.shape, chunks=chunks),

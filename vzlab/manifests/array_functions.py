@@ -40,7 +40,7 @@ class PendingFill:
         n_chunks = 0
         for run in np.split(indexer, edges):
             if run[0] >= 0:
-                selection = plan_axis(array.metadata.grid, axis, run)
+                selection = plan_axis(array.metadata.chunk_grid, axis, run)
                 part = array._select(axis, selection)
                 if part is None:
                     array._refuse_selection(axis, selection)
@@ -106,7 +106,7 @@ def _hole(array: ManifestArray, axis: int, length: int) -> ManifestArray:
     shape = (*array.shape[:axis], length, *array.shape[axis + 1 :])
     chunks = (*array.metadata.chunks[:axis], chunk, *array.metadata.chunks[axis + 1 :])
     metadata = array.metadata.with_layout(shape=shape, chunks=chunks)
-    return ManifestArray(metadata=metadata, manifest=ChunkManifest.empty(metadata.grid.grid_shape))
+    return ManifestArray(metadata=metadata, manifest=ChunkManifest.empty(metadata.chunk_grid.grid_shape))
 
 
 def _where(condition: Any, chosen: Any, other: Any) -> ManifestArray:
@@ -123,7 +123,7 @@ def _where(condition: Any, chosen: Any, other: Any) -> ManifestArray:
         along = mask.all(axis=others)
         if not np.array_equal(along, mask.any(axis=others)):
             continue
-        bounds = chosen.metadata.grid.starts(axis)
+        bounds = chosen.metadata.chunk_grid.starts(axis)
         kept = np.add.reduceat(along.astype(np.int64), bounds[:-1]) if len(bounds) > 1 else np.zeros(0)
         lengths = np.diff(bounds)
         if ((kept != 0) & (kept != lengths)).any():

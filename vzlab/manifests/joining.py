@@ -46,10 +46,10 @@ def concatenate(arrays: Sequence[ManifestArray | npt.NDArray[Any]], axis: int = 
         virtual = [_crop(array, axis, stored[axis]) for array in virtual]
     for other in virtual[1:]:
         _check_joinable(virtual[0], other, axis)
-    chunks = _joint_chunks([array.metadata.grid for array in virtual], axis)
+    chunks = _joint_chunks([array.metadata.chunk_grid for array in virtual], axis)
     if chunks is None:
         lengths = {
-            n for array in virtual for n in np.unique(array.metadata.grid.stored_lengths(axis)).tolist()
+            n for array in virtual for n in np.unique(array.metadata.chunk_grid.stored_lengths(axis)).tolist()
         }
         return concatenate([_trim(array, axis, len(lengths) == 1) for array in virtual], axis)
     metadata = virtual[0].metadata
@@ -159,7 +159,7 @@ def _trim(array: ManifestArray, axis: int, uniform: bool) -> ManifestArray:
     Uncompressed chunks in which the axis varies slowest are cut by their byte range, which any reader understands. Others
     keep their bytes behind a ``vzlab.crop`` codec.
     """
-    metadata, grid = array.metadata, array.metadata.grid
+    metadata, grid = array.metadata, array.metadata.chunk_grid
     last = metadata.chunks[axis]
     if not isinstance(last, int):
         return array
@@ -187,7 +187,7 @@ def _trim(array: ManifestArray, axis: int, uniform: bool) -> ManifestArray:
 
 def _crop(array: ManifestArray, axis: int, stored_length: int) -> ManifestArray:
     """Put the chunks behind a crop codec, which makes their declared length free."""
-    metadata, grid = array.metadata, array.metadata.grid
+    metadata, grid = array.metadata, array.metadata.chunk_grid
     if metadata.codecs[0]["name"] == "vzlab.crop":
         return array
     if not grid.is_regular or metadata.chunks[axis] != stored_length:
@@ -268,7 +268,7 @@ def _inline(values: npt.NDArray[Any], like: ManifestArray, axis: int) -> Manifes
 
 def fill_chunks(array: ManifestArray, axis: int, chunks: npt.NDArray[np.intp], value: Any) -> ManifestArray:
     """Replace whole chunks along an axis by a constant: missing chunks where it is the fill value, else inline ones."""
-    grid = array.metadata.grid
+    grid = array.metadata.chunk_grid
     positions = np.arange(grid.grid_shape[axis])
     positions[chunks] = -1
     emptied = replace(array, manifest=array.manifest.take_or_missing(axis, positions))

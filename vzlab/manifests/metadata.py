@@ -55,7 +55,7 @@ class ArrayMetadata:
     dimension_names: tuple[str | None, ...] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "chunks", self.grid.chunks)
+        object.__setattr__(self, "chunks", self.chunk_grid.chunks)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ArrayMetadata):
@@ -116,7 +116,7 @@ class ArrayMetadata:
         return native_dtype(self.data_type)
 
     @property
-    def grid(self) -> ChunkGrid:
+    def chunk_grid(self) -> ChunkGrid:
         """The chunk grid."""
         return ChunkGrid(shape=self.shape, chunks=self.chunks)
 
@@ -149,7 +149,7 @@ class ArrayMetadata:
             "node_type": "array",
             "shape": list(self.shape),
             "data_type": self.data_type,
-            "chunk_grid": self.grid.to_zarr(),
+            "chunk_grid": self.chunk_grid.to_zarr(),
             "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
             "fill_value": self.fill_value,
             "codecs": [dict(codec) for codec in self.codecs],

@@ -251,7 +251,7 @@ class _Reader:
 
     def array(self, path: str, document: Mapping[str, Any]) -> ManifestArray:
         metadata, _ = array_from_v3(document)
-        return ManifestArray(metadata=metadata, manifest=self._manifest(path, metadata.grid))
+        return ManifestArray(metadata=metadata, manifest=self._manifest(path, metadata.chunk_grid))
 
     def _manifest(self, path: str, grid: ChunkGrid) -> ChunkManifest:
         check_grid(grid)

@@ -229,7 +229,7 @@ def _inline(values: npt.NDArray[Any], names: tuple[str, ...] | None) -> Manifest
             codecs=bytes_codecs(values.dtype),
             dimension_names=names,
         )
-    grid = metadata.grid.grid_shape
+    grid = metadata.chunk_grid.grid_shape
     manifest = ChunkManifest.from_inline([data], grid) if values.size else ChunkManifest.empty(grid)
     return ManifestArray(metadata=metadata, manifest=manifest)
 

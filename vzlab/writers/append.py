@@ -181,7 +181,7 @@ def _append_array(contents: GroupContents, stored: StoredGroup, name: str, appen
     check_manifest(path, new.manifest)
     check_encoding(path, old, new)
     before = _empty(old)
-    if new.shape[axis] and old.shape[axis] and old.grid.last_is_partial(axis):
+    if new.shape[axis] and old.shape[axis] and old.chunk_grid.last_is_partial(axis):
         before = _cropped(path, before, axis)
     joined = _joined(path, [before, _bare(new)], axis)
     is_cropped = _is_cropped(old, joined.metadata)
@@ -216,14 +216,14 @@ def _prepend_array(contents: GroupContents, stored: StoredGroup, name: str, prep
     axis = contents.dims(name).index(prepend_dim)
     check_manifest(path, new.manifest)
     check_encoding(path, old, new)
-    if new.metadata.grid.last_is_partial(axis):
-        chunk = new.metadata.grid.chunk_shape[axis]
+    if new.metadata.chunk_grid.last_is_partial(axis):
+        chunk = new.metadata.chunk_grid.chunk_shape[axis]
         raise WriteError(
             f"{path!r} has {new.shape[axis]} elements along {prepend_dim!r} in chunks of {chunk}: only whole chunks can go "
             "before what is stored. Leave the rest to the files before, or write the group anew."
         )
     joined = _joined(path, [_bare(new), _empty(old)], axis)
-    if not joined.metadata.grid.is_regular or not same_decoding(joined.metadata.codecs, old.codecs):
+    if not joined.metadata.chunk_grid.is_regular or not same_decoding(joined.metadata.codecs, old.codecs):
         raise WriteError(
             f"{path!r} would get chunks of different lengths along {prepend_dim!r}, and Icechunk moves the chunks of regular "
             "grids only. Write the group anew in the right order: mode='w'."
@@ -259,7 +259,7 @@ def _empty(stored: ArrayMetadata) -> ManifestArray:
     """A stand-in for a stored array: its layout, and no references."""
     return ManifestArray(
         metadata=replace(stored, attributes={}, dimension_names=None),
-        manifest=ChunkManifest.empty(stored.grid.grid_shape),
+        manifest=ChunkManifest.empty(stored.chunk_grid.grid_shape),
     )
 
 
@@ -268,7 +268,7 @@ def _cropped(path: str, array: ManifestArray, axis: int) -> ManifestArray:
 
     It stays stored at full length, so the crop codec goes before the others.
     """
-    metadata, grid = array.metadata, array.metadata.grid
+    metadata, grid = array.metadata, array.metadata.chunk_grid
     if not grid.is_regular:
         raise WriteError(
             f"The last chunk of {path!r} along axis {axis} is partial beside chunks of other lengths, and no chunk grid says "
@@ -283,8 +283,8 @@ def _is_cropped(old: ArrayMetadata, joined: ArrayMetadata) -> bool:
     """Whether the stored chunks decode to what they did, with the crop codec put before their own."""
     first, *rest = joined.codecs
     return (
-        old.grid.is_regular
-        and first == crop_codec(old.grid.chunk_shape)
+        old.chunk_grid.is_regular
+        and first == crop_codec(old.chunk_grid.chunk_shape)
         and old.codecs[0]["name"] != first["name"]
         and same_decoding(tuple(rest), old.codecs)
     )

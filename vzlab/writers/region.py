@@ -99,15 +99,15 @@ def _region_array(
             raise WriteError(
                 f"{path!r} has {new.shape[axis]} elements along {dim!r}, and its region {start}:{stop} has {stop - start}"
             )
-        starts = old.grid.starts(axis)
+        starts = old.chunk_grid.starts(axis)
         first, end = (int(np.searchsorted(starts, edge)) for edge in (start, stop))
         if starts[first] != start or starts[end] != stop:
             raise WriteError(
                 f"The region {start}:{stop} of {path!r} along {dim!r} does not lie on chunk boundaries, which are "
                 f"{shortened(starts.tolist())}. Choose whole chunks, or load the variable."
             )
-        there = old.grid.stored_lengths(axis)[first:end].tolist()
-        here = new.metadata.grid.stored_lengths(axis).tolist()
+        there = old.chunk_grid.stored_lengths(axis)[first:end].tolist()
+        here = new.metadata.chunk_grid.stored_lengths(axis).tolist()
         if there != here:
             raise WriteError(
                 f"{path!r} is stored in chunks of {shortened(there)} along {dim!r} in that region; found {shortened(here)}"

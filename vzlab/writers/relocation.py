@@ -148,7 +148,7 @@ def stored_manifests(store: IcechunkStore) -> dict[str, ChunkManifest]:
         for path, node in sorted(members, key=lambda member: member[0]):
             if isinstance(node, zarr.Array):
                 document = with_uniform_lengths(node.metadata.to_dict())
-                grid = ArrayMetadata.from_dict(dict(document)).grid.grid_shape
+                grid = ArrayMetadata.from_dict(dict(document)).chunk_grid.grid_shape
                 manifest, _ = chunk_manifest(store, path, grid)
                 if manifest is not None:
                     manifests[path] = manifest

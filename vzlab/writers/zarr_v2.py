@@ -30,7 +30,7 @@ def to_zarr_v2(path: str, array: ManifestArray) -> ReferencedArray:
         If Zarr v2 cannot say its chunk grid or codecs, or writing missing chunks out would take too much.
     """
     metadata = array.metadata
-    if not metadata.grid.is_regular:
+    if not metadata.chunk_grid.is_regular:
         raise WriteError(
             f"{path!r} has chunks of different lengths {_shortened(metadata.chunks)}, and Zarr v2, which Kerchunk references are "
             "made of, has one chunk shape an array. Say zarr_format=3, write to Icechunk "
@@ -106,7 +106,7 @@ def _unwritten(path: str, array: ManifestArray, fill: Any) -> bytes | None:
     left_out = zarr_dtype(metadata.data_type).default_scalar() if fill is None else fill
     if _same(left_out, metadata.fill_scalar, metadata.dtype):
         return None
-    shape = metadata.grid.chunk_shape
+    shape = metadata.chunk_grid.chunk_shape
     values = np.full(shape, metadata.fill_scalar, dtype=metadata.dtype)
     options: dict[str, Any] = {
         "codecs": metadata.codecs,

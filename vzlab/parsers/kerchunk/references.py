@@ -181,7 +181,9 @@ def read_array_node(references: References, node: ArrayNode, full_path: str) -> 
         metadata, keys = array_from_v3(node.document)
     else:
         metadata, keys = array_from_v2(node.document, node.attributes)
-    return ManifestArray(metadata=metadata, manifest=references.manifest(full_path, keys, metadata.grid))
+    return ManifestArray(
+        metadata=metadata, manifest=references.manifest(full_path, keys, metadata.chunk_grid)
+    )
 
 
 def read_group(

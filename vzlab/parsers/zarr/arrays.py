@@ -64,14 +64,14 @@ def read_metadata(node: Node) -> tuple[ArrayMetadata, ChunkKeys]:
         raise UnvirtualizableError(
             f"One element has {metadata.dtype.itemsize} bytes (at most {MAX_ELEMENT_BYTES})"
         )
-    check_grid(metadata.grid)
+    check_grid(metadata.chunk_grid)
     _check_codecs(metadata)
     return metadata, keys
 
 
 def _check_codecs(metadata: ArrayMetadata) -> None:
     """Tell of a codec that nothing here has now, not when it is too late."""
-    prepare_codecs(metadata.codecs, metadata.data_type, metadata.grid.chunk_shape, metadata.fill_value)
+    prepare_codecs(metadata.codecs, metadata.data_type, metadata.chunk_grid.chunk_shape, metadata.fill_value)
     for codec in metadata.codecs:
         library, _, name = str(codec["name"]).partition(".")
         if library == "numcodecs":
@@ -105,7 +105,7 @@ def _check_document(document: Mapping[str, Any]) -> None:
 
 def place_of(path: str, metadata: ArrayMetadata, keys: ChunkKeys) -> ArrayPlace:
     """Where the chunks of an array are to be looked for."""
-    return ArrayPlace(path=path, grid_shape=metadata.grid.grid_shape, keys=keys)
+    return ArrayPlace(path=path, grid_shape=metadata.chunk_grid.grid_shape, keys=keys)
 
 
 def make_array(place: ArrayPlace, metadata: ArrayMetadata, objects: StoredObjects) -> ManifestArray:
@@ -154,7 +154,7 @@ def make_array(place: ArrayPlace, metadata: ArrayMetadata, objects: StoredObject
 
 def _chunk_bytes(metadata: ArrayMetadata) -> int | None:
     """Length that every chunk must have, where nothing compresses them and all are of one shape."""
-    grid = metadata.grid
+    grid = metadata.chunk_grid
     if not grid.is_regular or not is_uncompressed(metadata.codecs) or metadata.dtype.kind in "TO":
         return None
     return math.prod(grid.chunk_shape) * metadata.dtype.itemsize

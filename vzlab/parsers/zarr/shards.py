@@ -47,7 +47,7 @@ def with_inner_chunks(
         If an index cannot be read, or points outside its shard.
     """
     metadata, manifest = array.metadata, array.manifest
-    grid = metadata.grid
+    grid = metadata.chunk_grid
     if len(metadata.codecs) != 1 or metadata.codecs[0]["name"] != "sharding_indexed" or not grid.is_regular:
         return array
     configuration = metadata.codecs[0]["configuration"]

@@ -27,6 +27,22 @@ def meaning_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {name: attributes[name] for name in MEANING_ATTRIBUTES if name in attributes}
 
 
+def same_meaning(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether two sets of attributes give stored numbers one meaning: 2 and 2.0 are one number, "2" is text."""
+    ours, theirs = meaning_of(a), meaning_of(b)
+    return repr(ours) == repr(theirs) or repr(_numbers(ours)) == repr(_numbers(theirs))
+
+
+def _numbers(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _numbers(item) for name, item in value.items()}
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_numbers(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 @dataclass(frozen=True, kw_only=True)
 class Packing:
     """How stored numbers stand for values: ``value = stored * scale_factor + add_offset`` (CF 1.11, section 8.1)."""

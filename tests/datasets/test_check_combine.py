@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -67,6 +68,43 @@ def test_the_odd_scale_is_told_with_a_number(tmp_path: Path) -> None:
     report = vz.check_combine(archive_with(tmp_path, scale_factor=0.1, add_offset=None))
     (finding,) = report.problems
     assert "A stored 273 there means 27.3 K and would read 275.88" in finding.sentence
+
+
+def with_attributes(folder: Path, *attributes: dict[str, Any]) -> list[Path]:
+    """A file for each set of attributes of sst."""
+    files = write_daily_files(folder, n_days=len(attributes))
+    for file, changes in zip(files, attributes, strict=True):
+        with h5py.File(file, "r+") as opened:
+            opened["sst"].attrs.update(changes)
+    return files
+
+
+def test_scales_that_hardly_differ_are_told_in_all_their_digits(tmp_path: Path) -> None:
+    files = with_attributes(tmp_path, {"scale_factor": np.float64(0.01)}, {"scale_factor": np.float32(0.01)})
+    (finding,) = vz.check_combine(files).problems
+    assert "A stored 273 there means 275.87999993" in finding.sentence
+    assert "would read 275.88, " in finding.sentence
+
+
+def test_lists_that_differ_are_told_whole(tmp_path: Path) -> None:
+    ranges = ({"valid_range": np.array([0, limit], "i2")} for limit in (10, 20))
+    (finding,) = vz.check_combine(with_attributes(tmp_path, *ranges)).problems
+    assert "is stored with valid_range [0, 20]; the other 1 with valid_range [0, 10]." in finding.sentence
+
+
+def test_a_number_is_the_same_as_an_integer_and_as_a_float(tmp_path: Path) -> None:
+    types = ("i4", "f8")
+    files = with_attributes(
+        tmp_path, *({"add_offset": np.array(273, t)[()], "valid_range": np.array([0, 9], t)} for t in types)
+    )
+    assert vz.check_combine(files).compatible
+    assert "time" in vz.open_virtual_mfdataset(files, progress=False).sst.dims
+
+
+def test_text_is_not_the_number_that_it_spells(tmp_path: Path) -> None:
+    files = with_attributes(tmp_path, {"missing_value": "-98"}, {"missing_value": np.int16(-98)})
+    (finding,) = vz.check_combine(files).problems
+    assert 'missing_value "-98"' in finding.sentence
 
 
 def test_a_lost_fill_value_is_told_with_the_number_it_would_become(tmp_path: Path) -> None:

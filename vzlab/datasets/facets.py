@@ -299,10 +299,13 @@ def _packing(variants: Variants) -> Finding:
 def _example(usual: Packing, odd: Packing, units: str) -> str:
     if (usual.scale_factor, usual.add_offset) != (odd.scale_factor, odd.add_offset):
         stored = 273
-        right, wrong = replace(odd, missing=()).decode(stored), replace(usual, missing=()).decode(stored)
+        values = replace(odd, missing=()).decode(stored), replace(usual, missing=()).decode(stored)
+        right, wrong = (f"{value:.6g}" for value in values)
+        if right == wrong:
+            right, wrong = map(repr, values)
         return (
-            f"A stored {stored} there means {right:.6g} {units}".rstrip()
-            + f" and would read {wrong:.6g}, and nothing would say so."
+            f"A stored {stored} there means {right} {units}".rstrip()
+            + f" and would read {wrong}, and nothing would say so."
         )
     lost = [value for value in odd.missing if value not in usual.missing]
     if lost:

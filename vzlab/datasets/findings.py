@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
@@ -252,10 +253,14 @@ def _runs(positions: Iterable[int]) -> list[tuple[int, int]]:
     return runs
 
 
+_ATTRIBUTE_BEGINS = re.compile(r", (?=[A-Za-z_]\w* )")
+"""What stands between attributes, and not between the members of a list."""
+
+
 def differing(value: str, values: Iterable[str]) -> str:
     """The comma-separated parts of a value that not all have: ``scale_factor 0.1``."""
-    common = set.intersection(*(set(other.split(", ")) for other in values))
-    return ", ".join(part for part in value.split(", ") if part not in common) or value
+    common = set.intersection(*(set(_ATTRIBUTE_BEGINS.split(other)) for other in values))
+    return ", ".join(part for part in _ATTRIBUTE_BEGINS.split(value) if part not in common) or value
 
 
 def _count(n: int, noun: str) -> str:

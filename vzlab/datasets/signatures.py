@@ -132,7 +132,13 @@ def _other(attributes: Mapping[Any, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _words(attributes: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value_words(value)}" for name, value in attributes.items()) or "none"
+    return ", ".join(f"{name} {_meaning_words(name, value)}" for name, value in attributes.items()) or "none"
+
+
+def _meaning_words(name: str, value: Any) -> str:
+    if name in ENCODING_ATTRIBUTES and isinstance(value, str) and _reads_as_number(value):
+        return json.dumps(value)  # text, which readers take otherwise than the number
+    return value_words(value)
 
 
 def value_words(value: Any) -> str:
@@ -141,10 +147,22 @@ def value_words(value: Any) -> str:
         value = value.tolist()
     if isinstance(value, str):
         return value
-    # 1 and 1.0 mean the same to a reader of the numbers.
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return json.dumps(value, default=str)
+    return json.dumps(_whole(value), default=str)
+
+
+def _reads_as_number(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _whole(value: Any) -> Any:
+    """1 and 1.0 mean the same to a reader of the numbers."""
+    if isinstance(value, list | tuple):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _codec_words(codec: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.array_utils import normalize_axis_index
 
-from vzlab.cf import meaning_of
+from vzlab.cf import meaning_of, same_meaning
 from vzlab.codecs.compare import same_decoding
 from vzlab.codecs.pipeline import encode_chunk
 from vzlab.errors import IncompatibleArraysError, VirtualArrayError
@@ -134,12 +134,11 @@ def _check_joinable(a: ManifestArray, b: ManifestArray, axis: int) -> None:
         refuse("codecs", _chain(b.metadata), _chain(a.metadata), load)
     if _replaced(a.metadata.chunks, axis, 0) != _replaced(b.metadata.chunks, axis, 0):
         refuse("chunk shapes off the concatenated axis", b.metadata.chunks, a.metadata.chunks, load)
-    ours, theirs = (meaning_of(array.metadata.attributes) for array in (a, b))
-    if repr(ours) != repr(theirs):
+    if not same_meaning(a.metadata.attributes, b.metadata.attributes):
         refuse(
             "packing, missing values or units",
-            theirs,
-            ours,
+            meaning_of(b.metadata.attributes),
+            meaning_of(a.metadata.attributes),
             "The first array's would be taken for all. " + load,
         )
     if a.metadata.fill_value != b.metadata.fill_value:

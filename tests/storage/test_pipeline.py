@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,8 +22,10 @@ from tests.manifests.virtual_arrays import Bytes, array_pairs, kinds
 from tests.servers.http_server import HttpServer
 from tests.storage.groups import raw_array
 from vzlab.errors import CodecError, ShortReadError
+from vzlab.storage import as_registry, read_array
 from vzlab.storage.chunk_reader import SMALL_CHUNK_BYTES
 from vzlab.storage.pipeline import PATH, ManifestPipeline
+from vzlab.storage.source import BUFFERS_A_RUN
 
 
 def opened(array: vz.ManifestArray, registry: Any = None) -> zarr.Array[Any]:
@@ -67,6 +70,70 @@ def test_any_orthogonal_or_point_selection_is_what_numpy_gives(data: st.DataObje
     if any(mask):
         rest = tuple(slice(None) for _ in shape[1:])
         assert np.array_equal(found.oindex[(np.array(mask), *rest)], native[np.array(mask)])
+
+
+@given(data=st.data())
+def test_raw_chunks_of_a_file_are_found_in_whatever_order_they_lie(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    shape = tuple(data.draw(st.lists(st.integers(1, 8), min_size=1, max_size=3)))
+    chunks = tuple(data.draw(st.integers(1, n)) for n in shape)
+    grid = tuple(-(-n // c) for n, c in zip(shape, chunks, strict=True))
+    stored = np.dtype(data.draw(st.sampled_from(["<i4", ">i4"])))
+    # Of the places in the file two are left free: most chunks follow each other, some do not.
+    n_places = math.prod(grid) + 2
+    places = np.array(data.draw(st.permutations(range(n_places))))[: n_places - 2]
+    if data.draw(st.booleans()):
+        places.sort()
+    content = np.arange(n_places * math.prod(chunks), dtype=stored).reshape(n_places, *chunks)
+    path = tmp_path_factory.getbasetemp() / "chunks-in-any-order.bin"
+    path.write_bytes(content.tobytes())
+    endian = {"name": "bytes", "configuration": {"endian": "big" if stored == ">i4" else "little"}}
+    length = np.uint64(content[0].nbytes)
+    array = vz.ManifestArray(
+        metadata=vz.ArrayMetadata.create(shape=shape, dtype="i4", chunks=chunks, codecs=[endian]),
+        manifest=vz.ChunkManifest.from_ranges(
+            path.as_uri(), places.reshape(grid).astype(np.uint64) * length, np.full(grid, length)
+        ),
+    )
+    whole = np.zeros([n * c for n, c in zip(grid, chunks, strict=True)], "i4")
+    for place, index in zip(places, np.ndindex(*grid), strict=True):
+        whole[tuple(slice(i * c, (i + 1) * c) for i, c in zip(index, chunks, strict=True))] = content[place]
+    values = whole[tuple(map(slice, shape))]
+    selection = data.draw(basic_selections(shape))
+    assert np.array_equal(opened(array)[selection], values[selection])
+    assert np.array_equal(read_array(array, as_registry(None)), values)
+
+
+def test_more_chunks_that_follow_each_other_than_one_call_to_the_system_takes(tmp_path: Path) -> None:
+    values = np.arange(3 * BUFFERS_A_RUN - 1, dtype="<i4")
+    path = tmp_path / "x.bin"
+    path.write_bytes(values.tobytes())
+    assert np.array_equal(opened(raw_array(path.as_uri(), values.shape, (1,)))[...], values)
+
+
+@pytest.mark.parametrize("n_elements", [10, 20_000])
+def test_of_chunks_that_are_read_together_the_one_beyond_the_end_is_named(
+    tmp_path: Path, n_elements: int
+) -> None:
+    values = np.arange(10 * n_elements, dtype="<i4")
+    path = tmp_path / "x.bin"
+    path.write_bytes(values.tobytes()[:-1])
+    found = opened(raw_array(path.as_uri(), values.shape, (n_elements,)))
+    with pytest.raises(ShortReadError, match=rf"Chunk \(9,\) of 'x' \({4 * n_elements} bytes at "):
+        found[...]
+    assert np.array_equal(found[: 9 * n_elements], values[: 9 * n_elements])
+
+
+def test_each_chunk_is_recorded_by_itself_where_somebody_records(tmp_path: Path) -> None:
+    path = tmp_path / "x.bin"
+    path.write_bytes(bytes(400))
+    found = opened(raw_array(path.as_uri(), (100,), (10,)))
+    with vz.record() as recording:
+        found[...]
+    assert [(request.offset, request.length) for request in recording.requests] == [
+        (40 * i, 40) for i in range(10)
+    ]
 
 
 def test_only_the_needed_bytes_of_an_uncompressed_chunk_are_read(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from vzlab.manifests.manifest import INLINE, MISSING
 from vzlab.storage.ranges import REMOTE_GAP_BYTES, REMOTE_REQUEST_BYTES, merge_ranges
 from vzlab.storage.raw_parts import Selection, element_span, view_of_span
 from vzlab.storage.registry import StoreRegistry
-from vzlab.storage.source import Source
+from vzlab.storage.source import BUFFERS_A_RUN, Source
 
 if TYPE_CHECKING:
     from vzlab.codecs.prepared import PreparedCodecs
@@ -155,21 +155,45 @@ class ChunkReader:
         def read_some(numbers: range) -> None:
             opened: Source | None = None
             opened_number = -1
+            run: list[tuple[int, memoryview]] = []
+            run_ends = -1
+            tries_small = True  # until one does not fit: its neighbours will not either
             for n in numbers:
                 k = wanted[n]
+                target: memoryview | None = None
+                is_next = source[n] == opened_number and offsets[n] == run_ends and len(run) < BUFFERS_A_RUN
+                if run and not is_next:
+                    read_run(opened, run)
+                    run = []
                 try:
                     # Chunks side by side lie mostly in one file: it is asked for once.
                     if opened is None or source[n] != opened_number:
                         url = self._array.manifest.sources[source[n]].url
                         opened, opened_number = self._registry.open(url), source[n]
-                    target = self._raw_target(work, k, lengths[n])
+                    if lengths[n] >= SMALL_CHUNK_BYTES or tries_small:
+                        target = self._raw_target(work, k, lengths[n])
+                        tries_small = target is not None
                     if target is not None:
-                        opened.read_into(offsets[n], target, kind="chunk")
+                        run.append((n, target))
+                        run_ends = offsets[n] + lengths[n]
                         continue
                     data = opened.read(offsets[n], lengths[n], kind="chunk")
                 except (VzlabError, OSError) as error:
                     raise self._failure(error, work.indices[k]) from error
                 self._place(work, k, data)
+            read_run(opened, run)
+
+        def read_run(opened: Source | None, run: list[tuple[int, memoryview]]) -> None:
+            """Read raw chunks that follow each other in a file straight into the output."""
+            if not run or opened is None:
+                return
+            if len(run) > 1 and opened.read_run(offsets[run[0][0]], [target for _, target in run]):
+                return
+            for n, target in run:
+                try:
+                    opened.read_into(offsets[n], target, kind="chunk")
+                except (VzlabError, OSError) as error:
+                    raise self._failure(error, work.indices[wanted[n]]) from error
 
         n_threads = 1 if sum(lengths) < SMALL_CHUNK_BYTES * len(wanted) else os.cpu_count() or 1
         step = len(wanted) if n_threads == 1 else max(1, len(wanted) // (4 * n_threads))
@@ -229,7 +253,7 @@ class ChunkReader:
     def _raw_target(self, work: _Work, k: int, length: int) -> memoryview | None:
         """The memory of the output that the bytes of a raw chunk may be read into as they are."""
         _, goes_to, is_complete = work.parts[k]
-        if not self.raw_itemsize or length < SMALL_CHUNK_BYTES or not (is_complete or k in work.narrowed):
+        if not self.raw_itemsize or not (is_complete or k in work.narrowed):
             return None
         target = _view(work.out, goes_to)
         if target is None or target.dtype != self._decoder(work.indices[k]).stored_dtype:

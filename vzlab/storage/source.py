@@ -27,6 +27,9 @@ AT_ONCE = 32
 LONG_READ_BYTES = 16 * 2**20
 """A file's range of no less is read by all cores into a buffer: most of the time goes into memory that is new."""
 
+BUFFERS_A_RUN = 1_000
+"""Most buffers that `Source.read_run` takes: Linux fills no more than 1,024 in one call."""
+
 RANGES_A_CALL = 10
 """Ranges that obstore asks for at once in one call."""
 
@@ -73,6 +76,13 @@ class Source(ABC):
     def read_into(self, offset: int, target: memoryview, *, kind: RequestKind = "range") -> None:
         """Read as many bytes as a buffer has into it; raises what `read` does."""
         target[:] = self.read(offset, len(target), kind=kind)
+
+    def read_run(self, offset: int, targets: Sequence[memoryview]) -> bool:
+        """Fill buffers with what follows each other, in one go, and say whether that was possible.
+
+        Where it was not, each is to be read by itself: `read_into` says what is wrong, and logs have a line for each.
+        """
+        return False
 
     def read_many(self, ranges: Sequence[tuple[int, int]], *, kind: RequestKind = "range") -> list[bytes]:
         """Read ranges ``(offset, length)`` that lie apart from each other, all at once; raises what `read` does."""
@@ -206,6 +216,15 @@ class LocalSource(Source):
             raise ShortReadError(
                 f"{self.url}: asked for {len(target)} bytes at {offset}, got {n_read}. {_REPLACED}"
             )
+
+    def read_run(self, offset: int, targets: Sequence[memoryview]) -> bool:
+        """Fill buffers with what follows each other, in one call to the system."""
+        if logs_of(self._log):
+            return False
+        try:
+            return os.preadv(self._descriptor, targets, offset) == sum(map(len, targets))
+        except (OSError, OverflowError, ValueError):
+            return False
 
     def _fill(self, offset: int, target: memoryview) -> int:
         """Read into a buffer, and say how many bytes there were."""

@@ -1,5 +1,6 @@
 """Float32 packing and masked text are no difference, a wrong scale is; references in Icechunk repositories are compared too."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import h5py
@@ -9,6 +10,7 @@ import pytest
 
 import vzlab as vz
 from tests.archives import write_daily_file, write_daily_files
+from vzlab.writers import write_icechunk
 
 
 @pytest.fixture
@@ -32,6 +34,43 @@ def test_another_packing_is_no_rounding(file_packed_in_float32: Path, changed: d
     ds.sst.attrs.update(changed)
     comparison = vz.compare(ds, file_packed_in_float32, levels=["L5"])
     assert comparison.verdict == "FAIL"
+
+
+def write_times(path: Path, values: list[float], dtype: str = "f8", **attributes: str) -> Path:
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("time", None)
+        time = file.createVariable("time", dtype, ("time",))
+        time.setncatts({"units": "days since 2000-01-01", "calendar": "noleap"} | attributes)
+        time[:] = values
+        file.createVariable("a", "f4", ("time",), chunksizes=(1,))[:] = values
+    return path
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "attributes"),
+    [
+        ([2, 3], "f8", {"calendar": "365_day"}),
+        ([0, 1], "f8", {"units": "days since 2000-01-03"}),
+        ([2, 3], "i4", {}),
+    ],
+    ids=["calendar by another name", "units", "data type"],
+)
+def test_times_that_later_files_count_otherwise_are_compared_as_times(
+    tmp_path: Path, values: list[float], dtype: str, attributes: dict[str, str]
+) -> None:
+    """The store counts all as the first file does."""
+    files = [
+        write_times(tmp_path / "0.nc", [0, 1]),
+        write_times(tmp_path / "1.nc", values, dtype, **attributes),
+    ]
+    cube = vz.open_virtual_mfdataset(files, progress=False)
+    write_icechunk(cube, tmp_path / "cube")
+    comparison = vz.compare(tmp_path / "cube", files, progress=False)
+    assert comparison.verdict == "PASS", str(comparison)
+    shifted = cube.assign_coords(time=[*cube.time.values[:-1], cube.time.values[-1] + timedelta(hours=1)])
+    shifted.time.encoding = cube.time.encoding
+    write_icechunk(shifted, tmp_path / "shifted")
+    assert vz.compare(tmp_path / "shifted", files, progress=False).verdict == "FAIL"
 
 
 def test_text_that_only_netcdf_masks_is_compared_as_if_masked(tmp_path: Path) -> None:

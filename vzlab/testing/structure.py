@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from vzlab.cf import TIME_ATTRIBUTES
 from vzlab.oracles import NativeVariable
 from vzlab.testing.arrangement import Arrangement
 from vzlab.testing.attributes import (
@@ -79,10 +80,28 @@ def mark_rewritten(virtual: VirtualSide, native: NativeFiles, record: Record) ->
         described = native.variables[holders[0]][path]
         other_type = described.dtype is not None and not same_type(variable.dtype, described.dtype)
         changed = differing_attributes(variable.attributes, described.attributes, MEANING)
+        if not other_type and not changed:
+            # Times of files that count them otherwise are counted as in the first.
+            changed = sorted(
+                {
+                    name
+                    for url in holders
+                    for name in _counted_otherwise(variable, native.variables[url][path])
+                }
+            )
         if other_type or changed:
             virtual.variables[path] = replace(variable, is_rewritten=True)
             what = ", ".join([*changed, *(["data type"] if other_type else [])])
             record.note(f"{path} is stored anew, with another {what}: its decoded values are compared")
+
+
+def _counted_otherwise(variable: VirtualVariable, described: NativeVariable) -> list[str]:
+    """What of the encoding of times is another in a native file; nothing of what is no time on both sides."""
+    both = variable.attributes, described.attributes
+    if not all(" since " in str(attributes.get("units")) for attributes in both):
+        return []
+    other_type = described.dtype is not None and not same_type(variable.dtype, described.dtype)
+    return [*differing_attributes(*both, TIME_ATTRIBUTES), *(["data type"] if other_type else [])]
 
 
 # -- which variables --------------------------------------------------------------------------------------------------

@@ -74,6 +74,18 @@ def test_what_tifffile_cannot_decode_is_loaded_by_gdal(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found, file.read(1))
 
 
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_predicted_lerc_on_which_readers_differ_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "lerc.tif"
+    image = RANDOM.integers(0, 9, (20, 24), "u1")
+    tifffile.imwrite(path, image, compression="lerc", predictor=2)
+    with rasterio.open(path) as file:
+        assert (file.read(1) != tifffile.imread(path)).any()
+    group = TIFFParser()(path)
+    assert "predictor 2" in group.unreadable["0"].reason
+    np.testing.assert_array_equal(TIFFParser().load(path, as_registry(None), "0"), image)
+
+
 def test_what_neither_decodes_is_refused_with_both_reasons(tmp_path: Path) -> None:
     path = tmp_path / "unknown.tif"
     write_tiff(path, [bytes(12)], shape=(3, 4), rows=3, compression=60_000, bits=8)

@@ -33,6 +33,8 @@ MAX_CHUNKS = 100_000_000
 _PLAIN_BITS = frozenset({8, 16, 32, 64, 128})
 _JPEGS = frozenset(code for code, name in IMAGE_COMPRESSIONS.items() if name == "jpeg")
 _OLD_JPEG, _JPEG = 6, 7
+_PREDICTED_IMAGES = frozenset({34887, 34927})
+"""LERC and WebP: samples come out of them, and yet tifffile has the Predictor tag apply to those."""
 _COMPLEX_INTEGER = 5
 _ZSTD = frozenset({34926, 50000})
 _DEFLATE = frozenset({8, 32946})
@@ -249,6 +251,11 @@ def _codec(page: Any, segments: Segments, dtype: np.dtype[Any]) -> CodecJSON:
     if not is_image and compression not in BYTE_COMPRESSIONS:
         raise UnsupportedCodecError(
             f"Nothing here decodes its compression, {_compression_name(compression)}."
+        )
+    if is_image and predictor != 1 and compression in _PREDICTED_IMAGES:
+        raise UnsupportedCodecError(
+            f"It has predictor {predictor} under compression {_compression_name(compression)}: tifffile undoes the prediction, "
+            "libtiff and GDAL take the samples as they are decoded, and no specification says which is meant."
         )
     if page.is_subsampled and (not is_image or page.planarconfig == 2):
         raise UnsupportedCodecError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy.typing as npt
@@ -78,20 +79,11 @@ def open_virtual_dataset(
     >>> vz.open_virtual_dataset("archive/sst_2025-01-01.nc").vzlab.n_refs
     18
     """
-    location = _location(url)
-    stores = as_registry(registry, storage_options)
-    used = _parser(location, stores, parser, group, drop_variables)
-    parsed = _parse(used, location, stores, group, drop_variables)
+    parsed = _parse(url, parser, as_registry(registry, storage_options), group, drop_variables)
     path = (group or "").strip("/")
-    tell_where_variables_are(parsed, path)
-    return _dataset(
-        with_fitting_dimensions(parsed),
-        location,
-        stores,
-        parser=used,
-        loadable_variables=_copied(loadable_variables),
-        decode_times=decode_times,
-        path=path,
+    tell_where_variables_are(parsed.group, path)
+    return parsed.dataset(
+        with_fitting_dimensions(parsed.group), path, _copied(loadable_variables), decode_times
     )
 
 
@@ -136,10 +128,8 @@ def open_virtual_datatree(
     >>> tree["sst"].shape
     (1, 90, 180)
     """
-    location = _location(url)
-    stores = as_registry(registry, storage_options)
-    used = _parser(location, stores, parser, group, drop_variables)
-    root = with_fitting_dimensions(_parse(used, location, stores, group, drop_variables))
+    parsed = _parse(url, parser, as_registry(registry, storage_options), group, drop_variables)
+    root = with_fitting_dimensions(parsed.group)
     wanted = _copied(loadable_variables)
     if wanted is not None:
         known = {name for _, part in root.walk() for name in (*part.arrays, *part.unreadable)}
@@ -149,9 +139,7 @@ def open_virtual_datatree(
     for path, part in root.walk():
         here = None if wanted is None else wanted & {*part.arrays, *part.unreadable}
         full = "/".join(filter(None, [(group or "").strip("/"), path]))
-        nodes["/" + path] = _dataset(
-            part, location, stores, parser=used, loadable_variables=here, decode_times=decode_times, path=full
-        )
+        nodes["/" + path] = parsed.dataset(part, full, here, decode_times)
     return xr.DataTree.from_dict(nodes)
 
 
@@ -232,59 +220,62 @@ def open_group(
     >>> vz.open_group("archive/sst_2025-01-01.nc")["sst"].manifest.reference((0, 1, 1)).length
     1622
     """
-    location = _location(url)
-    stores = as_registry(registry, storage_options)
-    return _parse(_parser(location, stores, parser, None, None), location, stores, None, None)
+    return _parse(url, parser, as_registry(registry, storage_options)).group
 
 
-def _location(url: Location) -> Any:
-    """The url of what was named; an object that stands for a file is its own."""
-    return normalize_url(url) if isinstance(url, str | os.PathLike) else url
+@dataclass(frozen=True, kw_only=True)
+class _Parsed:
+    """What a file holds, with what it takes to read values of it."""
 
+    group: ManifestGroup
+    parser: Any
+    location: Any
+    registry: StoreRegistry
 
-def _parser(
-    url: Any, registry: StoreRegistry, parser: Any, group: str | None, drop_variables: Collection[str] | None
-) -> Any:
-    if parser is not None:
-        return parser
-    kind = parser_for(detect_format(url, registry), url)
-    return kind(group=group, drop_variables=drop_variables or ())
+    def dataset(
+        self,
+        part: ManifestGroup,
+        path: str,
+        loadable_variables: Collection[str] | None,
+        decode_times: bool | None,
+    ) -> xr.Dataset:
+        """The dataset of a group of it, at a path from the root of the file."""
+
+        def read(name: str, array: ManifestArray) -> npt.NDArray[Any]:
+            return read_array(array, self.registry, name=name)
+
+        return assemble_dataset(
+            part,
+            read=read,
+            load_unreadable=native_loader(self.parser, self.location, self.registry),
+            loadable_variables=loadable_variables,
+            decode_times=decode_times,
+            path=path,
+        )
 
 
 def _parse(
-    parser: Any, url: Any, registry: StoreRegistry, group: str | None, drop_variables: Collection[str] | None
-) -> ManifestGroup:
-    parsed = virtualizarr.parse(parser, url, registry)
-    chosen = getattr(parser, "group", None)
-    if group and not chosen:
-        found = parsed[group]
-        if not isinstance(found, ManifestGroup):
-            raise KeyError(f"{group!r} is an array; expected a group")
-        parsed = found
-    return parsed.without(drop_variables) if drop_variables else parsed
-
-
-def _dataset(
-    group: ManifestGroup,
-    url: Any,
-    registry: StoreRegistry,
-    *,
+    url: Location,
     parser: Any,
-    loadable_variables: Collection[str] | None,
-    decode_times: bool | None,
-    path: str,
-) -> xr.Dataset:
-    def read(name: str, array: ManifestArray) -> npt.NDArray[Any]:
-        return read_array(array, registry, name=name)
-
-    return assemble_dataset(
-        group,
-        read=read,
-        load_unreadable=native_loader(parser, url, registry),
-        loadable_variables=loadable_variables,
-        decode_times=decode_times,
-        path=path,
-    )
+    registry: StoreRegistry,
+    group: str | None = None,
+    drop_variables: Collection[str] | None = None,
+) -> _Parsed:
+    """Parse a file, by the parser of its format if none is given. Of what others' parsers give, take group and variables."""
+    # An object that stands for a file has no url.
+    location = normalize_url(url) if isinstance(url, str | os.PathLike) else url
+    if parser is None:
+        make = parser_for(detect_format(location, registry), location)
+        parser = make(group=group, drop_variables=drop_variables or ())
+    found = virtualizarr.parse(parser, location, registry)
+    if group and not getattr(parser, "group", None):
+        chosen = found[group]
+        if not isinstance(chosen, ManifestGroup):
+            raise KeyError(f"{group!r} is an array; expected a group")
+        found = chosen
+    if drop_variables:
+        found = found.without(drop_variables)
+    return _Parsed(group=found, parser=parser, location=location, registry=registry)
 
 
 def native_loader(parser: Any, url: Any, registry: StoreRegistry) -> Loader:

@@ -50,8 +50,6 @@ class ManifestStore(Inspected, Tabular, Store):
     --------
     ``zarr.open_group(ManifestStore(group), mode="r")``, ``xr.open_zarr(ManifestStore(group))``.
 
-    Examples
-    --------
     >>> import vzlab as vz
     >>> store = vz.open_manifest_store("archive/sst_2025-01-01.nc")
     >>> len(store.get_sync("sst/c/0/1/1").to_bytes())

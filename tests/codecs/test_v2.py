@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import hdf5plugin
@@ -16,6 +17,8 @@ from zarr.storage import MemoryStore
 from tests.codecs.hdf5_chunks import assert_same_bits, write_raw
 from vzlab.codecs import codec_chain, decode_chunk, encode_chunk, from_v2, same_decoding, to_v2
 from vzlab.errors import UnsupportedCodecError
+from vzlab.parsers import ZarrParser
+from vzlab.storage import as_registry, read_array
 
 
 def codec(name: str, **configuration: Any) -> dict[str, Any]:
@@ -159,6 +162,25 @@ COMPRESSORS: dict[str, Any] = {
     "lzma": numcodecs.LZMA(),
     "bz2": numcodecs.BZ2(),
 }
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("compressor", ["none", "zlib"])
+def test_packed_booleans_of_v2_are_read(compressor: str, order: Any, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).random((7, 11)) > 0.5
+    array = zarr.create_array(
+        str(tmp_path / "bits.zarr"),
+        data=values,
+        chunks=(3, 5),
+        filters=[numcodecs.PackBits()],
+        compressors=COMPRESSORS[compressor],
+        zarr_format=2,
+        order=order,
+    )
+    np.testing.assert_array_equal(array[...], values)
+    np.testing.assert_array_equal(
+        read_array(ZarrParser()(tmp_path / "bits.zarr")["bits"], as_registry(None)), values
+    )
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

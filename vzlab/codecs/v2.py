@@ -19,6 +19,7 @@ _ARRAY_FILTERS: dict[str, str | None] = {
     "bitround": None,
     "delta": "astype",
     "fixedscaleoffset": "astype",
+    "packbits": None,
     "quantize": "astype",
 }
 _BYTES_FILTERS = frozenset(
@@ -254,7 +255,7 @@ def _from_numcodecs(codec_id: str, configuration: dict[str, Any], stored: np.dty
         return _kerchunk_grib(configuration, stored)
     raise UnsupportedCodecError(
         f"The Zarr v2 codec {codec_id!r} has no Zarr v3 counterpart here. "
-        "Load the variable instead, or drop it."
+        "Read the variable with zarr-python, or drop it."
     )
 
 

@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -234,6 +235,23 @@ def test_an_archive_truncated_anywhere_or_with_a_changed_byte_never_gives_other_
             array.manifest.lengths == good.manifest.lengths
         )  # type: ignore[union-attr]
         assert (same | (array.manifest.lengths == 0)).all()  # type: ignore[union-attr]
+
+
+DEFLATE = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+LONG = DEFLATE.compress(bytes(10_000)) + DEFLATE.flush()
+
+
+@pytest.mark.parametrize("stored", [b"\xff" * 20, LONG], ids=["no-deflate", "longer-than-told"])
+def test_a_deflated_document_that_does_not_unpack_as_told_is_refused(stored: bytes, tmp_path: Path) -> None:
+    path = pack(tmp_path / "a.zip", store(tmp_path / "s"), compression=zipfile.ZIP_DEFLATED)
+    with zipfile.ZipFile(path) as archive:
+        member = next(m for m in archive.infolist() if m.filename.endswith("zarr.json"))
+    data = bytearray(path.read_bytes())
+    start = member.header_offset + 30 + len(member.filename)
+    data[start : start + len(stored)] = stored
+    path.write_bytes(data)
+    with pytest.raises(CorruptFileError, match=r"zarr\.json.*(is damaged|expected)"):
+        ZipParser()(path)
 
 
 def test_a_directory_of_impossible_length_is_refused(tmp_path: Path) -> None:

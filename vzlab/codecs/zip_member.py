@@ -59,8 +59,12 @@ def unpack_member(data: bytes) -> bytes:
     follows = bool(flags & _SIZES_FOLLOW) and not crc and not packed
     if method == DEFLATED:
         inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-        content = inflate.decompress(data[start:])
-        if not inflate.eof:
+        try:
+            # One byte more than it says to have is enough to refuse it; nothing inflates without end.
+            content = inflate.decompress(data[start:], 0 if follows else size + 1)
+        except zlib.error as error:
+            raise CodecError(f"The deflated member of the ZIP archive is damaged: {error}.") from error
+        if not inflate.eof and (follows or len(content) <= size):
             raise CodecError(f"The deflated member of the ZIP archive breaks off after {len(content)} bytes.")
         descriptor = inflate.unused_data
     elif follows:

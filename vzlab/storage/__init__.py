@@ -13,7 +13,7 @@ from vzlab.storage.reading import read_array
 from vzlab.storage.registry import StoreRegistry, as_registry
 from vzlab.storage.request_log import Request, RequestLog
 from vzlab.storage.source import Source
-from vzlab.storage.urls import join_url, local_path, normalize_url, url_name
+from vzlab.storage.urls import join_url, local_path, normalize_url, url_name, url_names
 
 if TYPE_CHECKING:
     from vzlab.storage.manifest_store import ManifestStore
@@ -37,11 +37,21 @@ __all__ = [
     "normalize_url",
     "read_array",
     "url_name",
+    "url_names",
 ]
 
 
 def is_manifest_store(x: object) -> TypeGuard[ManifestStore]:
-    """Whether it is a `ManifestStore`. Imports nothing: where there is one, its module has been imported."""
+    """Whether it is a `ManifestStore`. Imports nothing: where there is one, its module has been imported.
+
+    Parameters
+    ----------
+    x : object
+
+    Returns
+    -------
+    bool
+    """
     # Another thread may be importing it just now.
     kind: Any = getattr(sys.modules.get("vzlab.storage.manifest_store"), "ManifestStore", ())
     return isinstance(x, kind)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vzlab.parsers.hdf5.indices.btree1 import decode_btree1
+from vzlab.parsers.hdf5.indices.btree1 import LeafEntry, decode_btree1, decode_leaf
 from vzlab.parsers.hdf5.indices.btree2 import decode_btree2
 from vzlab.parsers.hdf5.indices.extensible_array import decode_extensible_array
 from vzlab.parsers.hdf5.indices.fixed_array import decode_fixed_array, decode_implicit, decode_single
@@ -36,7 +36,7 @@ from vzlab.parsers.hdf5.library import h5py
 from vzlab.parsers.hdf5.object_header import FileBytes
 
 LIBRARY_UP_TO = 64
-"""Chunks of a grid that the library is asked for: to read the layout message and the nodes takes longer."""
+"""Chunks of a grid that the library is asked for, if one node has not all: to decode levels of nodes takes longer."""
 
 _DECODERS: dict[int, Callable[[IndexRequest], IndexEntries]] = {
     BTREE_V1: decode_btree1,
@@ -79,6 +79,7 @@ def read_chunk_index(
     file: FileBytes,
     layout: ChunkedLayout | None,
     is_filtered: bool,
+    is_shared: bool = False,
     library_up_to: int = LIBRARY_UP_TO,
 ) -> ChunkIndex | None:
     """Read the whole chunk index of a dataset, from its own bytes or else by the library; None where nothing was written.
@@ -96,6 +97,8 @@ def read_chunk_index(
         Its layout message, None where that is not known.
     is_filtered : bool
         Whether it has a filter pipeline.
+    is_shared : bool
+        Whether others in this process have the file open, and may not have written all: the library knows of a few chunks.
     library_up_to : int
         Grids of so many chunks, and an index of one node, are read by the library, which is quicker with them.
 
@@ -109,6 +112,10 @@ def read_chunk_index(
     if layout is not None and layout.chunk_shape == chunk_shape and file.address_bytes in (4, 8):
         if layout.address == file.undefined:
             return None
+        if math.prod(grid_shape) <= library_up_to and not is_shared:
+            index = _one_node(grid_shape, file, layout)
+            if index is not None:
+                return index
         if math.prod(grid_shape) > library_up_to or not _is_flat(file, layout):
             limits = dataset_id.get_space().get_simple_extent_dims(True)
             request = IndexRequest(
@@ -133,6 +140,32 @@ def read_chunk_index(
     is_extensible_array = layout is not None and layout.index_type == EXTENSIBLE_ARRAY
     with _collector_paused():
         return _iterate(dataset_id, grid_shape, chunk_shape, is_extensible_array=is_extensible_array)
+
+
+def _one_node(grid_shape: tuple[int, ...], file: FileBytes, layout: ChunkedLayout) -> ChunkIndex | None:
+    """A few chunks that the layout message or a single node has; None for another index, or one that is not so."""
+    n_chunks = math.prod(grid_shape)
+    entries: list[LeafEntry] | None = None
+    if layout.index_type == BTREE_V1:
+        entries = decode_leaf(file, layout.address, grid_shape, layout.chunk_shape)
+    elif layout.index_type == SINGLE_CHUNK and n_chunks == 1:
+        entries = [(0, layout.address, *(layout.single_chunk or (layout.chunk_bytes, 0)))]
+    if entries is None:
+        return None
+    offsets, lengths, masks = [0] * n_chunks, [0] * n_chunks, [0] * n_chunks
+    for number, address, length, mask in entries:
+        offsets[number], lengths[number], masks[number] = address + file.base, length, mask
+    missing = None
+    if len(entries) < n_chunks:
+        missing = np.ones(grid_shape, np.bool_)
+        missing.reshape(-1)[[entry[0] for entry in entries]] = False
+    return ChunkIndex(
+        offsets=np.array(offsets, np.uint64).reshape(grid_shape),
+        lengths=np.array(lengths, np.uint64).reshape(grid_shape),
+        filter_masks=np.array(masks, np.uint32).reshape(grid_shape) if any(masks) else None,
+        missing=missing,
+        decoder=f"vzlab ({_NAMES[layout.index_type]})",
+    )
 
 
 def _is_flat(file: FileBytes, layout: ChunkedLayout) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -99,18 +99,18 @@ _DECODERS: dict[tuple[int, int, bytes], tuple[str, _Decode | None]] = {}
 """Name and decoder by bytes of an address, bytes of a length, and all of a message that is no value: files repeat it."""
 
 
-def header_attributes(header: Iterable[Message], heaps: HeapCollections) -> HeaderAttributes:
+def header_attributes(header: Collection[Message], heaps: HeapCollections) -> HeaderAttributes:
     """The attributes in an object header, values left out that only the library can give.
 
     Parameters
     ----------
-    header : iterable of Message
-        Its messages.
+    header : collection of Message
+        Its messages; none where they are not known.
     heaps : HeapCollections
         Of the same file.
     """
     found: dict[str, Any] = {}
-    file, are_all = heaps.file, True
+    file, are_all = heaps.file, bool(header)
     for kind, flags, body in header:
         if kind != _ATTRIBUTE:
             are_all &= kind != _ATTRIBUTE_INFO or _are_in_header(file, body)

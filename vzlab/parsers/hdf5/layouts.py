@@ -209,6 +209,7 @@ def _chunked(layout: Layout) -> Prepared:
         file=layout.node.file.file_bytes,
         layout=message,
         is_filtered=bool(filters),
+        is_shared=layout.node.file.is_shared,
     )
     if index is None:
         return chunks, codecs, ChunkManifest.empty(grid), ""

@@ -49,17 +49,17 @@ def attribute_message(file: FileBytes, body: bytes) -> AttributeMessage | None:
     if len(body) < 8 or body[0] not in (1, 2, 3) or (body[0] > 1 and body[1] & 3):
         return None
     name, datatype, dataspace = _SIZES.unpack_from(body, 2)
-    # In version 1 each part is padded to a multiple of eight bytes; in version 3 the character set comes before the name.
+    name_at = 9 if body[0] == 3 else 8
+    name_end = name_at + name
     if body[0] == 1:
         name, datatype, dataspace = name + 7 & ~7, datatype + 7 & ~7, dataspace + 7 & ~7
-    name_at = 9 if body[0] == 3 else 8
     type_at = name_at + name
     space_at = type_at + datatype
     start = space_at + dataspace
-    if start > len(body) or datatype < 8 or dataspace < 4:
+    if start > len(body) or datatype < 8 or dataspace < 4 or body.find(b"\0", name_at) != name_end - 1:
         return None
     return AttributeMessage(
-        name=body[name_at:type_at].partition(b"\0")[0].decode("utf-8", "surrogateescape"),
+        name=body[name_at : name_end - 1].decode("utf-8", "surrogateescape"),
         datatype=body[type_at:space_at],
         shape=_shape(file, body[space_at:start]),
         data=body[start:],

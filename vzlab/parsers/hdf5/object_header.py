@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from vzlab.storage import Source
@@ -51,6 +52,11 @@ class FileBytes:
     def undefined(self) -> int:
         """The address that is none: all bits set."""
         return (1 << 8 * self.address_bytes) - 1
+
+    @cached_property
+    def superblock(self) -> bytes:
+        """The superblock of the file, and what comes right behind it."""
+        return self.read(0, 96)
 
     def read(self, address: int, length: int) -> bytes:
         """As many bytes, or as many as there are before the end."""
@@ -115,7 +121,7 @@ def continuation_range(file: FileBytes, body: bytes, shape: HeaderShape) -> tupl
 
 
 def messages(file: FileBytes, address: int) -> list[Message]:
-    """Each message of an object header, block after block; none where there is no header."""
+    """Each message of an object header, block after block; none where there is no header, or none that ends."""
     head = file.read(address, SPECULATIVE_BYTES)
     shape = header_shape(head)
     found: list[Message] = []
@@ -127,7 +133,7 @@ def messages(file: FileBytes, address: int) -> list[Message]:
         # Blocks that are longer together than the file lie one over the other: a cycle.
         n_left -= max(length, 1)
         if n_left < 0 or len(pending) > MAX_BLOCKS:
-            break
+            return []
         at = start - address
         held = at >= 0 and at + length <= len(head)
         block = head[at : at + length] if held else file.read(start, length)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import struct
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,6 +22,8 @@ from vzlab.parsers.hdf5.indices.placing import grid_numbers, require_apart
 from vzlab.parsers.hdf5.object_header import FileBytes, messages
 
 _CHUNK_NODE = 1
+_PREFIX_BYTES = 24
+"""Of a node with addresses of eight bytes: signature, type, level, number of entries, two siblings."""
 _DEFAULT_HALF_ENTRIES = 32
 _HALF_ENTRIES_MESSAGE = 0x13
 """B-tree 'K' values (IV.A.2.t)."""
@@ -61,6 +67,47 @@ def decode_btree1(request: IndexRequest) -> IndexEntries:
     return IndexEntries(addresses=addresses, lengths=lengths, filter_masks=masks, numbers=numbers)
 
 
+type LeafEntry = tuple[int, int, int, int]
+"""A chunk's position in the grid in C order, its address, stored bytes and filter mask."""
+
+
+def decode_leaf(
+    file: FileBytes, address: int, grid_shape: tuple[int, ...], chunk_shape: tuple[int, ...]
+) -> list[LeafEntry] | None:
+    """The few chunks of a tree that is one leaf; None where it is not, or not as the specification has it."""
+    if file.address_bytes != 8:
+        return None
+    n_most, rank = math.prod(grid_shape), len(grid_shape)
+    entry = _leaf_entry(rank)
+    # The library wants all of a node in the file, however much of it is in use; a key comes behind the last entry.
+    n_bytes = _PREFIX_BYTES + 2 * half_entries(file) * entry.size + entry.size - file.address_bytes
+    if address + n_bytes > _end(file):
+        return None
+    node = file.read(address, _PREFIX_BYTES + n_most * entry.size)
+    n_used = int.from_bytes(node[6:8], "little")
+    stop = _PREFIX_BYTES + n_used * entry.size
+    if node[:6] != b"TREE\1\0" or n_used > n_most or len(node) < stop:
+        return None
+    found: dict[int, LeafEntry] = {}
+    for length, mask, *offsets, inside_element, child in entry.iter_unpack(node[_PREFIX_BYTES:stop]):
+        number = 0
+        for offset, n_chunks, n_elements in zip(offsets, grid_shape, chunk_shape, strict=True):
+            position, rest = divmod(offset, n_elements)
+            if rest or position >= n_chunks:
+                return None
+            number = number * n_chunks + position
+        if inside_element or child == file.undefined:
+            return None
+        found[number] = (number, child, length, mask)
+    return list(found.values()) if len(found) == n_used else None
+
+
+@cache
+def _leaf_entry(rank: int) -> struct.Struct:
+    """Stored bytes, filter mask, an offset for each dimension and one in an element, address."""
+    return struct.Struct(f"<II{rank + 1}QQ")
+
+
 def _read_level(
     request: IndexRequest, addresses: npt.NDArray[np.uint64], node: np.dtype[np.void]
 ) -> npt.NDArray[np.void]:
@@ -99,7 +146,7 @@ def node_dtype(file: FileBytes, rank: int, capacity: int) -> np.dtype[np.void]:
 
 def half_entries(file: FileBytes) -> int:
     """How many entries half a node of chunks has: "Indexed Storage Internal Node K" of the superblock (II.A)."""
-    head = file.read(0, 96)
+    head = file.superblock
     version = head[8] if len(head) > 8 else -1
     if version == 0:
         return _DEFAULT_HALF_ENTRIES
@@ -114,3 +161,10 @@ def half_entries(file: FileBytes) -> int:
                 return int.from_bytes(body[1:3], "little")
         return _DEFAULT_HALF_ENTRIES
     raise UnknownIndexError(f"the superblock has version {version}")
+
+
+def _end(file: FileBytes) -> int:
+    """Address behind all that the library takes for the file (II.A); 0 behind a user block, where that is not plain."""
+    head = file.superblock
+    at = {0: 40, 1: 44, 2: 28, 3: 28}.get(head[8] if len(head) > 8 else -1)
+    return 0 if at is None or file.base else min(file.address(head, at), file.size_bytes)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):/")
 _SAFE = "/:@!$&'()*+,;=~-._"
 _ESCAPED = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_MOST_FOLDERS = 5
 
 
 def normalize_url(location: str | os.PathLike[str]) -> str:
@@ -116,6 +119,37 @@ def url_name(url: str) -> str:
         The url itself where it has no path.
     """
     return unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]) or url
+
+
+def url_names(urls: Sequence[str]) -> list[str]:
+    """Names of several files; those that would have the same get as many of the folders above as tell them apart, at most five.
+
+    Parameters
+    ----------
+    urls : sequence of str
+
+    Returns
+    -------
+    list of str
+        As many, in the same order.
+
+    Examples
+    --------
+    >>> url_names(["file:///2024/sst.nc", "file:///2025/sst.nc", "file:///2025/ice.nc"])
+    ['2024/sst.nc', '2025/sst.nc', 'ice.nc']
+    """
+    names = [url_name(url) for url in urls]
+    for n_folders in range(1, _MOST_FOLDERS + 1):
+        found = Counter(names)
+        if len(found) == len(names):
+            break
+        names = [
+            name
+            if found[name] == 1
+            else "/".join(unquote(urlsplit(url).path).strip("/").split("/")[-n_folders - 1 :]) or url
+            for name, url in zip(names, urls, strict=True)
+        ]
+    return names
 
 
 def split_url(url: str) -> tuple[str, str]:

@@ -46,7 +46,7 @@ def concatenate(arrays: Sequence[ManifestArray | npt.NDArray[Any]], axis: int = 
         virtual = [_crop(array, axis, stored[axis]) for array in virtual]
     for other in virtual[1:]:
         _check_joinable(virtual[0], other, axis)
-    chunks = _joint_chunks([array.metadata.chunk_grid for array in virtual], axis)
+    chunks = _joint_chunks([array.metadata for array in virtual], axis)
     if chunks is None:
         lengths = {
             n for array in virtual for n in np.unique(array.metadata.chunk_grid.stored_lengths(axis)).tolist()
@@ -60,15 +60,16 @@ def concatenate(arrays: Sequence[ManifestArray | npt.NDArray[Any]], axis: int = 
     )
 
 
-def _joint_chunks(grids: Sequence[ChunkGrid], axis: int) -> DimensionChunks | None:
-    """Chunk lengths along an axis of grids put one after another; None if no grid says them."""
-    first = grids[0].chunks[axis]
+def _joint_chunks(parts: Sequence[ArrayMetadata], axis: int) -> DimensionChunks | None:
+    """Chunk lengths along an axis of arrays put one after another; None if no grid says them."""
+    first = parts[0].chunks[axis]
     if (
         isinstance(first, int)
-        and all(grid.chunks[axis] == first for grid in grids)
-        and not any(grid.last_is_partial(axis) for grid in grids[:-1])
+        and all(part.chunks[axis] == first for part in parts)
+        and all(part.shape[axis] % first == 0 for part in parts[:-1])  # no partial chunk in the middle
     ):
         return first
+    grids = [part.chunk_grid for part in parts]
     return settle_chunks(
         np.concatenate([grid.stored_lengths(axis) for grid in grids]),
         np.concatenate([grid.lengths(axis) for grid in grids]),

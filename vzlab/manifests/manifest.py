@@ -298,12 +298,13 @@ class ChunkManifest:
 
     def _indices_in(self, table: dict[SourceFile, int]) -> npt.NDArray[np.uint32]:
         """The source index column in terms of another table, to which is added what it lacks."""
-        mapping = np.array([table.setdefault(source, len(table)) for source in self.sources], dtype=np.uint32)
-        if np.array_equal(mapping, np.arange(len(mapping))):
+        numbers = [table.setdefault(source, len(table)) for source in self.sources]
+        if numbers == list(range(len(numbers))):
             return self.source_index
+        mapping = np.array(numbers, dtype=np.uint32)
         if not self._has_unsourced:
-            if len(mapping) == 1:
-                return np.broadcast_to(mapping[0], self.grid_shape)
+            if len(mapping) == 1:  # repeated; np.broadcast_to takes several times as long to say so
+                return np.ndarray(self.grid_shape, np.uint32, mapping, strides=(0,) * len(self.grid_shape))
             return mapping[self.source_index]
         sourced = self.source_index < INLINE
         moved = self.source_index.copy()

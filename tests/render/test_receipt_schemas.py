@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,14 @@ def test_the_published_schema_is_sound_and_that_of_the_model(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(read(name))
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"schema": "vzlab-inspection/1"}, read(name))
+
+
+def test_every_schema_is_listed_and_is_held_against_its_model() -> None:
+    page = (ROOT / "docs/json-schemas.md").read_text(encoding="utf-8")
+    files = sorted(path.name for path in (ROOT / "docs/schemas").iterdir())
+    assert sorted(set(re.findall(r"\(schemas/(\S+)\)", page))) == files
+    named = {*PUBLISHED, "vzlab-inspection-1"}  # which tests/inspection/test_json.py holds
+    assert files == sorted(f"{name}.schema.json" for name in named)
 
 
 @pytest.mark.parametrize("fault", [None, vz.testing.faults.swapped_chunks, vz.testing.faults.wrong_offset])

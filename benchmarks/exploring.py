@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import statistics
 import tempfile
 import time
@@ -21,6 +20,7 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.table import setting
+from tests.render.browser import ARGUMENTS, CHROMIUM
 from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray, ManifestGroup, SourceFile
 from vzlab.widgets.core import ESM
 from vzlab.widgets.explored import open_explored
@@ -31,10 +31,6 @@ BEGIN, END = "<!-- exploring: begin -->", "<!-- exploring: end -->"
 """Between them the page has what `report` says of the latest run."""
 GRIDS = ((20, 50), (250, 400), (1000, 1000))
 N_FRAMES = 120
-ARGUMENTS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-]
 
 HOST = """
 const values = {}, listeners = {};
@@ -273,9 +269,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--write", action="store_true", help=f"put what was measured into {PAGE.name}")
     options = parser.parse_args(arguments)
     grids = GRIDS[:-1] if options.small else GRIDS
-    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         # The first page pays for starting the browser.
         measure(chromium, Path(folder), GRIDS[0], repeats=2)
         found = [measure(chromium, Path(folder), grid, repeats=options.repeats) for grid in grids]

@@ -1,4 +1,4 @@
-"""What every test can ask for: a browser, servers on loopback, and a count of tests skipped for want of real files."""
+"""What every test can ask for: a browser, JupyterLab, servers on loopback; and how many tests were skipped without real files."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 
 from tests.corpus import CORPUS, SKIP_REASON, corpus_present
 from tests.render.browser import launched
+from tests.render.lab import jupyter_lab
 from tests.servers.http_server import HttpServer, serve_http
 from tests.servers.s3_server import S3Server, serve_s3
 
@@ -37,6 +38,13 @@ def browser() -> Iterator[Any]:
     """Give a headless Chromium, which ends with the module: two never run in one process."""
     with launched() as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def lab(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the url of a JupyterLab in the module's own fixture `folder`, of notebooks that nobody trusts."""
+    with jupyter_lab(folder, tmp_path_factory.mktemp("home")) as url:
+        yield url
 
 
 @pytest.fixture

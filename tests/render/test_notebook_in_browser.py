@@ -11,7 +11,7 @@ import pytest
 
 from tests.render.browser import OPEN_ALL, Watched, violations
 from tests.render.every_view import every_view
-from tests.render.lab import command, jupyter_lab, opened
+from tests.render.lab import command, opened
 
 nbformat = pytest.importorskip("nbformat")
 pytest.importorskip("jupyterlab")
@@ -47,12 +47,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     write_notebook(folder / "live.ipynb", [nbformat.v4.new_code_cell(CODE)], kernelspec=kernel)
     return folder
-
-
-@pytest.fixture(scope="module")
-def lab(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with jupyter_lab(folder, tmp_path_factory.mktemp("home")) as url:
-        yield url
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from tests.builder.archives import daily_archive, manifests_of
 from tests.render.browser import violations
-from tests.render.lab import command, jupyter_lab, opened, run_cell
+from tests.render.lab import command, opened, run_cell
 from vzlab.builder import Builder
 
 nbformat = pytest.importorskip("nbformat")
@@ -38,12 +37,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), folder / "build.ipynb"
     )
     return folder
-
-
-@pytest.fixture(scope="module")
-def lab(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with jupyter_lab(folder, tmp_path_factory.mktemp("home")) as url:
-        yield url
 
 
 def tab_to(page: Any, label: str, *, back: bool = False) -> None:

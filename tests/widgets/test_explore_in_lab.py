@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from tests.archives import write_daily_file
 from tests.render.browser import violations
-from tests.render.lab import command, jupyter_lab, opened, run_cell
+from tests.render.lab import command, opened, run_cell
 
 nbformat = pytest.importorskip("nbformat")
 pytest.importorskip("jupyterlab")
@@ -32,12 +31,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
     nbformat.write(notebook, folder / "live.ipynb")
     return folder
-
-
-@pytest.fixture(scope="module")
-def lab(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with jupyter_lab(folder, tmp_path_factory.mktemp("home")) as url:
-        yield url
 
 
 def test_it_is_used_set_saved_and_there_without_a_kernel(browser: Any, lab: str, folder: Path) -> None:

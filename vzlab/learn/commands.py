@@ -33,8 +33,6 @@ def terminal(command: str, folder: str | Path = ".") -> None:
     --------
     ``vz.learn.terminal("vzlab inspect sst_2025-01-01.nc", archive.folder)``
 
-    Examples
-    --------
     >>> import vzlab as vz
     >>> vz.learn.terminal("vzlab cost archive/sst_2025-01-01.nc sst 0,40,80")
     $ vzlab cost archive/sst_2025-01-01.nc sst 0,40,80

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vzlab.storage import join_url, local_path, normalize_url, url_name
+from vzlab.storage import join_url, local_path, normalize_url, url_name, url_names
 
 AWKWARD_NAMES = (
     "a b.nc",
@@ -101,3 +101,18 @@ def test_relative_and_home_paths_are_made_absolute(monkeypatch: pytest.MonkeyPat
 def test_joining(base: str, relative: str, expected: str) -> None:
     assert join_url(base, relative) == expected
     assert join_url(base, expected) == expected
+
+
+@pytest.mark.parametrize(
+    ("urls", "names"),
+    [
+        ([], []),
+        (["file:///a/x.nc", "file:///a/y.nc"], ["x.nc", "y.nc"]),
+        (["file:///a/x.nc", "file:///b/x.nc", "file:///b/y.nc"], ["a/x.nc", "b/x.nc", "y.nc"]),
+        (["s3://b/t/c/0/0", "s3://b/t/c/1/0", "s3://b/u/c/0/0"], ["t/c/0/0", "1/0", "u/c/0/0"]),
+        (["https://a/x%20y?s=1", "https://b/x%20y?s=2"], ["x y", "x y"]),
+        (["s3://bucket", "s3://bucket"], ["s3://bucket", "s3://bucket"]),
+    ],
+)
+def test_files_of_one_name_are_told_apart_by_their_folders(urls: list[str], names: list[str]) -> None:
+    assert url_names(urls) == names

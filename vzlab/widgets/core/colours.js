@@ -100,7 +100,9 @@ function colouring(by, level, spec) {
     legend: () =>
       width > 0.02 * high
         ? [0, 1 / 3, 2 / 3, 1].map((place) => [onScale(colours.scale, place), say(low + place * width)])
-        : [[colours.scale[0], `all ${say(high)}`]],
+        : high > 0 || by === "offset"
+          ? [[colours.scale[0], `all ${say(high)}`]]
+          : [], // nothing was ever written
   };
 }
 

@@ -170,6 +170,19 @@ def test_a_scalar_says_where_its_file_belongs(tmp_path: Path, order: tuple[int, 
     assert as_stored.time.dtype == np.float64
 
 
+def test_text_of_one_length_is_combined(tmp_path: Path) -> None:
+    files = []
+    for i in range(2):
+        files.append(tmp_path / f"{i}.h5")
+        with h5py.File(files[-1], "w") as file:
+            file["time"] = np.arange(2.0) + 2 * i
+            file["time"].make_scale("time")
+            file["station"] = np.array([b"a", b"bcd"])
+            file["station"].dims[0].attach_scale(file["time"])
+    cube = vz.open_virtual_mfdataset(files, progress=False)
+    assert read_virtual(cube).station.values.tolist() == [b"a", b"bcd"] * 2
+
+
 def test_a_static_variable_is_taken_once(files: list[Path]) -> None:
     cube = vz.open_virtual_mfdataset(with_static(files, differ=False))
     assert cube.depth.dims == ("lat", "lon")

@@ -21,16 +21,16 @@ HOURS = [24, 24, 20]
 """One chunk a day; the last day is short."""
 
 
-def archive(folder: Path, lengths: list[int], chunk_lengths: list[int]) -> list[Path]:
+def archive(folder: Path, lengths: list[int], chunk_lengths: list[int], *, lats: int = 5) -> list[Path]:
     """Files of some times each, in chunks of some times each, one hour after another."""
     files, start = [], 0
     for i, (n_times, along) in enumerate(zip(lengths, chunk_lengths, strict=True)):
         path = folder / f"{i}.nc"
-        write_daily_file(path, n_times=n_times, chunks=(along, 5, 10))
+        write_daily_file(path, n_times=n_times, chunks=(along, lats, 10))
         with xr.open_dataset(path, engine="h5netcdf", decode_times=False) as opened:
             dataset = opened.load()
         dataset["time"] = ("time", np.arange(start, start + n_times) * 1.0, dataset.time.attrs)
-        encoding = {"sst": {"chunksizes": (along, 5, 10), "zlib": True, "dtype": "i2", "_FillValue": -32767,
+        encoding = {"sst": {"chunksizes": (along, lats, 10), "zlib": True, "dtype": "i2", "_FillValue": -32767,
                             "scale_factor": 0.01, "add_offset": 273.15}}  # fmt: skip
         path.unlink()
         dataset.to_netcdf(path, engine="h5netcdf", encoding=encoding, unlimited_dims=["time"])
@@ -70,6 +70,19 @@ def test_a_rectilinear_grid_grows(tmp_path: Path, case: str) -> None:
     vz.open_virtual_mfdataset(files[:2]).vzlab.to_icechunk(storage, append_dim="time")
     vz.open_virtual_dataset(files[2]).vzlab.to_icechunk(storage, append_dim="time")
     np.testing.assert_array_equal(read_icechunk(storage).sst, native(files).sst)
+
+
+def test_a_partial_chunk_along_another_dimension_is_read_compared_and_added_to(tmp_path: Path) -> None:
+    """4 of the last 2 latitudes' chunk are stored, and Icechunk lists their length for each chunk."""
+    files = archive(tmp_path, MONTHS, MONTHS, lats=4)
+    for n in (2, 3):
+        cube = vz.open_virtual_mfdataset(files[n - 2 : n] if n == 2 else files[2:], concat_dim="time")
+        cube.vzlab.to_icechunk(tmp_path / "cube", append_dim="time")
+        np.testing.assert_array_equal(read_icechunk(tmp_path / "cube").sst, native(files[:n]).sst)
+    again = vz.open_virtual_dataset(tmp_path / "cube")
+    assert manifest_array(again.sst).metadata.chunks == ((31, 28, 31), 4, 10)
+    assert vz.verify(tmp_path / "cube").verdict == "PASS"
+    assert vz.compare(tmp_path / "cube", files, progress=False).verdict == "PASS"
 
 
 def test_a_partial_chunk_in_the_middle_never_shifts_what_follows(tmp_path: Path) -> None:

@@ -109,13 +109,25 @@ def test_impossible_grids_are_refused(shape: Any, chunks: Any, says: str) -> Non
         ChunkGrid(shape=shape, chunks=chunks)
 
 
+def listed(*runs: Any) -> dict[str, Any]:
+    return {"name": "rectilinear", "configuration": {"kind": "inline", "chunk_shapes": [list(runs)]}}
+
+
 def test_listed_lengths_beyond_the_array_are_not_guessed_at() -> None:
-    document = {"name": "rectilinear", "configuration": {"kind": "inline", "chunk_shapes": [[[2, 3]]]}}
-    assert ChunkGrid.from_zarr((6,), document).chunks == (2,)
-    with pytest.raises(ValueError, match="add up to 6"):
-        ChunkGrid.from_zarr((5,), document)
+    assert ChunkGrid.from_zarr((6,), listed([2, 3])).chunks == (2,)
+    with pytest.raises(ValueError, match="add up to 7"):
+        ChunkGrid.from_zarr((6,), listed(3, 2, 2))
     with pytest.raises(ValueError, match="hexagonal"):
         ChunkGrid.from_zarr((5,), {"name": "hexagonal"})
+
+
+@pytest.mark.parametrize("extent", [5, 6])
+def test_a_list_of_one_length_is_a_regular_dimension(extent: int) -> None:
+    """Stores that cannot say one integer list it, as often as it takes to cover the array."""
+    assert ChunkGrid.from_zarr((extent,), listed([2, 3])) == ChunkGrid(shape=(extent,), chunks=(2,))
+    for uncovered in (4, 7):
+        with pytest.raises(ValueError, match="add up to 6"):
+            ChunkGrid.from_zarr((uncovered,), listed([2, 3]))
 
 
 # -- data types and fill values ------------------------------------------------------------------------------------------------

@@ -270,9 +270,10 @@ def test_failure_leaves_an_existing_repository_as_it_was(files: list[Path], tmp_
     xr.testing.assert_identical(read_icechunk(tmp_path / "cube"), read_native(files))
 
 
-def test_refusal_makes_nothing(files: list[Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["a/b", "a\\b"])
+def test_refusal_makes_nothing(files: list[Path], tmp_path: Path, name: str) -> None:
     with pytest.raises(WriteError, match="cannot be a name in a Zarr hierarchy"):
-        write_icechunk(virtual_cube(files).rename(sst="a/b"), tmp_path / "cube")
+        write_icechunk(virtual_cube(files).rename(sst=name), tmp_path / "cube")
     assert not (tmp_path / "cube").exists()
 
 

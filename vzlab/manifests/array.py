@@ -169,8 +169,12 @@ class ManifestArray(Inspected, Tabular, NDArrayOperatorsMixin):
         return FUNCTIONS[function](*args, **kwargs)
 
     def astype(self, dtype: Any, *, copy: bool = True, **_: Any) -> ManifestArray:
-        """The array itself, if this is its data type already; another would need values."""
-        if np.dtype(dtype) != self.dtype:
+        """The array itself, if this is its data type already; another would need values.
+
+        Text of no length in particular (``S0``), which xarray asks for, is text of this length.
+        """
+        asked = np.dtype(dtype)
+        if asked != self.dtype and not (asked.kind in "SU" and asked == np.dtype(f"{self.dtype.kind}0")):
             self._refuse(f"converting {self.dtype} to {np.dtype(dtype)}")
         return self
 

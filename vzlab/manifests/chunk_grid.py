@@ -177,9 +177,18 @@ def simplify(extent: int, lengths: DimensionChunks | Sequence[int]) -> Dimension
     return tuple(map(int, lengths))
 
 
-def _clip(lengths: Iterable[int], extent: int) -> tuple[int, ...]:
-    """Refuse listed lengths that overhang the array: how the overhang is stored would be a guess."""
+def _clip(lengths: Iterable[int], extent: int) -> DimensionChunks:
+    """Listed lengths, or the one length of a uniform list, whose last chunk may overhang the array as in a regular grid.
+
+    Other lists that overhang it are refused: how the overhang is stored would be a guess.
+    """
     lengths = tuple(lengths)
+    if (
+        lengths
+        and set(lengths) == {lengths[0]}
+        and sum(lengths) - lengths[0] < max(extent, 1) <= sum(lengths)
+    ):
+        return int(lengths[0])
     if sum(lengths) != extent:
         raise ValueError(
             f"Rectilinear chunk lengths add up to {sum(lengths)}, and the dimension is {extent} long"

@@ -18,7 +18,8 @@ from vzlab.manifests import ManifestArray, SourceFile
 from vzlab.storage.manifest_store import group_document
 from vzlab.writers.loaded_values import with_faithful_encoding
 
-_UNUSABLE_NAME = re.compile(r"^(|\.+|__.*|zarr\.json|\.z\w+)$|/")
+_UNUSABLE_NAME = re.compile(r"^(|\.+|__.*|zarr\.json|\.z\w+)$|[/\\]")
+"""zarr-python takes a backslash for a slash: an array of such a name is written, and found by nobody."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +124,8 @@ def _strict(variable: xr.Variable) -> xr.Variable:
 def _check_name(name: object, kind: str) -> None:
     if not isinstance(name, str) or _UNUSABLE_NAME.search(name):
         raise WriteError(
-            f"The {kind} {name!r} cannot be a name in a Zarr hierarchy: expected text without '/', not only dots, and not "
-            "beginning with '__'. Rename it: ds.rename({...})"
+            f"The {kind} {name!r} cannot be a name in a Zarr hierarchy: expected text without '/' and '\\', not only dots, "
+            "and not beginning with '__'. Rename it: ds.rename({...})"
         )
 
 

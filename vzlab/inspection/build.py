@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vzlab.codecs import CodecDescription, describe_chain
-from vzlab.inspection.byte_map import FileLayout, byte_map, file_layout, source_ends
-from vzlab.inspection.chunk_map import chunk_map
-from vzlab.inspection.encoding import describe_encoding
+from vzlab.inspection.byte_map import ByteMap, FileLayout, byte_map, file_layout, source_ends
+from vzlab.inspection.chunk_map import ChunkMap, chunk_map
+from vzlab.inspection.encoding import Encoding, describe_encoding
 from vzlab.inspection.findings import find
 from vzlab.inspection.gaps import Gaps, MetadataLayout, find_gaps
 from vzlab.inspection.layout import count_grown, is_compressed, storage_layout, suspect_all_fill
@@ -34,7 +34,7 @@ from vzlab.inspection.subjects import Subject, SubjectGroup
 from vzlab.manifests import ChunkGrid, ChunkManifest, SourceFile
 from vzlab.manifests.chunk_grid import DimensionChunks
 from vzlab.manifests.manifest import INLINE
-from vzlab.storage import url_name
+from vzlab.storage import url_names
 
 
 def build_inspection(
@@ -68,7 +68,8 @@ def build_inspection(
         [subject for group in root.walk() for subject in group.arrays], page_bytes, header_bytes
     )
     tree = _group(root, files)
-    sources = tuple(map(_source, files.table, files.gaps.metadata))
+    names = url_names([source.url for source in files.table])
+    sources = tuple(map(_source, files.table, names, files.gaps.metadata))
     return Inspection(
         title=title,
         kind=kind,
@@ -142,10 +143,10 @@ class _Files:
         )
 
 
-def _source(source: SourceFile, metadata: MetadataLayout | None) -> SourceInspection:
+def _source(source: SourceFile, name: str, metadata: MetadataLayout | None) -> SourceInspection:
     return SourceInspection(
         url=source.url,
-        name=url_name(source.url),
+        name=name,
         size_bytes=source.size_bytes,
         etag=source.etag,
         last_modified=None if source.last_modified is None else source.last_modified.isoformat(),
@@ -155,12 +156,17 @@ def _source(source: SourceFile, metadata: MetadataLayout | None) -> SourceInspec
 
 def _group(group: SubjectGroup, files: _Files) -> GroupInspection:
     roles = _roles(group.arrays)
+    # One kind of work for all variables, then the next: of a thousand this takes half the time, as each stays in the cache.
+    drawn = [_drawn(subject, files) for subject in group.arrays]
+    strips = [_strips(subject, files) for subject in group.arrays]
+    encodings = [_encoding(subject) for subject in group.arrays]
     return GroupInspection(
         name=group.name,
         path=group.path,
         attributes=group.attributes,
         variables=tuple(
-            _variable(subject, roles.get(subject.name, "data"), files) for subject in group.arrays
+            _variable(subject, roles.get(subject.name, "data"), files, *parts)
+            for subject, parts in zip(group.arrays, zip(drawn, strips, encodings, strict=True), strict=True)
         ),
         groups=tuple(_group(below, files) for below in group.groups),
         unreadable=group.unreadable,
@@ -186,9 +192,46 @@ def _roles(subjects: Sequence[Subject]) -> dict[str, Role]:
     return roles
 
 
-def _variable(subject: Subject, role: Role, files: _Files) -> VariableInspection:
-    manifest = subject.manifest
-    grid = None if subject.chunks is None else ChunkGrid(shape=subject.shape, chunks=subject.chunks)
+def _grid(subject: Subject) -> ChunkGrid | None:
+    return None if subject.chunks is None else ChunkGrid(shape=subject.shape, chunks=subject.chunks)
+
+
+def _drawn(subject: Subject, files: _Files) -> ChunkMap | None:
+    grid, positions = _grid(subject), files.positions.get(subject.path)
+    if subject.manifest is None or grid is None or positions is None:
+        return None
+    return chunk_map(
+        subject.manifest,
+        grid,
+        subject.dims,
+        itemsize_bytes=_itemsize(subject.dtype) or 0,
+        source_positions=positions,
+    )
+
+
+def _strips(subject: Subject, files: _Files) -> ByteMap | None:
+    order = files.order.get(subject.path)
+    return None if order is None else byte_map(files.layout, order)
+
+
+def _encoding(subject: Subject) -> Encoding:
+    return describe_encoding(
+        {**subject.encoding_attributes, **subject.attributes},
+        subject.dtype,
+        fill=subject.fill,
+        ends=subject.ends,
+    )
+
+
+def _variable(
+    subject: Subject,
+    role: Role,
+    files: _Files,
+    drawn: ChunkMap | None,
+    strips: ByteMap | None,
+    encoding: Encoding,
+) -> VariableInspection:
+    manifest, grid = subject.manifest, _grid(subject)
     codecs = files.chains[repr(subject.codecs)]
     positions = files.positions.get(subject.path)
     itemsize = _itemsize(subject.dtype)
@@ -221,19 +264,10 @@ def _variable(subject: Subject, role: Role, files: _Files) -> VariableInspection
         all_fill_suspected=suspect_all_fill(statistics, raw_chunk_bytes) if compressed else None,
         readers=_common([codec.readers for codec in codecs]),
         needs=tuple(dict.fromkeys(codec.needs for codec in codecs if codec.needs)),
-        encoding=describe_encoding(
-            {**subject.encoding_attributes, **subject.attributes},
-            subject.dtype,
-            fill=subject.fill,
-            ends=subject.ends,
-        ),
+        encoding=encoding,
         attributes=subject.attributes,
-        chunk_map=None
-        if manifest is None or grid is None or positions is None
-        else chunk_map(
-            manifest, grid, subject.dims, itemsize_bytes=itemsize or 0, source_positions=positions
-        ),
-        byte_map=byte_map(files.layout, files.order[subject.path]) if subject.path in files.order else None,
+        chunk_map=drawn,
+        byte_map=strips,
         sources=() if positions is None else tuple(positions.tolist()),
         max_shape=subject.max_shape,
         link=subject.link,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,16 @@ class FileLayout:
     """For each manifest, its own fractions and bytes, as above."""
     header_bytes: int = 0
     """Where the only file has all its metadata at its begin: how many bytes; 0 where that is not known."""
+
+    @cached_property
+    def first_source(self) -> npt.NDArray[np.intp]:
+        """Position of the first source of each row."""
+        return np.searchsorted(self.row_of, np.arange(len(self.covered)))
+
+    @cached_property
+    def n_sources(self) -> npt.NDArray[np.intp]:
+        """Sources of each row."""
+        return np.bincount(self.row_of, minlength=len(self.covered))
 
 
 def file_layout(
@@ -126,21 +137,25 @@ def byte_map(layout: FileLayout, variable: int) -> ByteMap | None:
     is_used = np.bincount(layout.row_of[used], minlength=len(layout.covered)) > 0
     rows = np.flatnonzero(is_used)
     in_rows = is_used[layout.row_of]
-    own = np.clip(fractions[rows], 0, 1)
+    part = fractions[rows]
+    own = np.minimum(np.maximum(part, 0), 1)
     # Two variables may share bytes, by hard links for example: no bin is more than full.
-    others = np.clip(layout.covered[rows] - fractions[rows], 0, 1 - own)
+    others = np.minimum(np.maximum(layout.covered[rows] - part, 0), 1 - own)
     other_bytes = float((layout.covered_bytes - n_bytes)[in_rows].sum())
     if other_bytes > 0 and layout.covered[rows].max() > 1 + 1e-6:
         bins = np.bincount(layout.row_of, weights=layout.sizes)[rows] / layout.n_bins
         other_bytes = min(other_bytes, float(others.sum(axis=1) @ bins))
     head = layout.header_bytes
-    metadata = np.clip(head / max(layout.sizes[0], 1) * layout.n_bins - np.arange(layout.n_bins), 0, 1)
+    metadata = None
+    if head:
+        reach = head / max(layout.sizes[0], 1) * layout.n_bins - np.arange(layout.n_bins)
+        metadata = np.minimum(np.clip(reach, 0, 1), 1 - own - others).astype(np.float32)
     return ByteMap(
-        first_source=tuple(np.searchsorted(layout.row_of, rows).tolist()),
-        n_sources=tuple(np.bincount(layout.row_of, minlength=rows.max() + 1)[rows].tolist()),
+        first_source=tuple(layout.first_source[rows].tolist()),
+        n_sources=tuple(layout.n_sources[rows].tolist()),
         own=own.astype(np.float32),
         others=others.astype(np.float32),
-        metadata=np.minimum(metadata, 1 - own - others).astype(np.float32) if head else None,
+        metadata=metadata,
         metadata_bytes=head or None,
         file_bytes=int(layout.sizes[in_rows].sum()),
         own_bytes=int(n_bytes.sum()),

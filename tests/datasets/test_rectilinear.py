@@ -13,7 +13,7 @@ from tests.archives import write_daily_file
 from tests.datasets.archives_that_differ import native
 from tests.writers.stores import read_icechunk
 from vzlab.datasets import check_combine, manifest_array
-from vzlab.errors import WriteError
+from vzlab.errors import IncompatibleFilesError, WriteError
 
 MONTHS = [31, 28, 31]
 """One chunk a month, as long as the month."""
@@ -69,6 +69,18 @@ def test_a_rectilinear_grid_grows(tmp_path: Path, case: str) -> None:
     storage = icechunk.in_memory_storage()
     vz.open_virtual_mfdataset(files[:2]).vzlab.to_icechunk(storage, append_dim="time")
     vz.open_virtual_dataset(files[2]).vzlab.to_icechunk(storage, append_dim="time")
+    np.testing.assert_array_equal(read_icechunk(storage).sst, native(files).sst)
+
+
+def test_partial_chunks_beside_chunks_of_other_lengths_are_refused_by_the_check(tmp_path: Path) -> None:
+    files = archive(tmp_path, [6, 5, 4], [3, 2, 4])
+    finding = check_combine(files).cell("sst", "chunks")
+    assert finding.severity == "needs re-encoding"
+    assert [holders.value for holders in finding.holders][1] == "2 along time, the last one partial"
+    with pytest.raises(IncompatibleFilesError, match="only partly filled"):
+        vz.open_virtual_mfdataset(files)
+    storage = icechunk.in_memory_storage()
+    vz.open_virtual_mfdataset(files, on_mismatch="load").vzlab.to_icechunk(storage)
     np.testing.assert_array_equal(read_icechunk(storage).sst, native(files).sst)
 
 

@@ -184,6 +184,22 @@ def _along(findings: list[Finding | None], variants: Variants, axis: int, dim: s
     lengths = {str(s.chunks[axis]) for s in variants.signatures}
     if len(lengths) == 1:
         return
+    if any(s.partial[axis] and not _can_be_cut(s, axis) for s in variants.signatures):
+        findings.append(
+            _finding(
+                variants,
+                "chunks",
+                lambda s: (
+                    f"{_shortened(s.chunks[axis])} along {dim}{', the last one partial' if s.partial[axis] else ''}"
+                ),
+                "needs re-encoding",
+                "encoding",
+                "{name} has chunks of several lengths, among them last chunks that are compressed and only partly filled: such a "
+                "chunk is stored whole, and beside chunks of other lengths no chunk grid says how much of it counts.",
+                LOADED,
+            )
+        )
+        return
     findings.append(
         _finding(
             variants,
@@ -195,6 +211,15 @@ def _along(findings: list[Finding | None], variants: Variants, axis: int, dim: s
             "Kerchunk cannot say.",
             frozenset(),
         )
+    )
+
+
+def _can_be_cut(signature: Signature, axis: int) -> bool:
+    """Whether the first part of a chunk is the first part of its bytes."""
+    return (
+        signature.codecs.startswith("bytes")
+        and " → " not in signature.codecs
+        and all(n == 1 for n in signature.chunks[:axis])
     )
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from vzlab.builder import results, work
-from vzlab.builder.choices import EVERYTHING, Choices, CostOf, Kind, Proof, Sources, Step, Target, names_of
+from vzlab.builder.choices import Choices, CostOf, Kind, Proof, Sources, Step, names_of
 from vzlab.builder.fixes import Fix, fixes_for
 from vzlab.builder.program import Block, blocks_of, program
-from vzlab.builder.secrets import Secret, scrub, secrets_in
 from vzlab.builder.settings import (
     absolute,
     check_choices,
@@ -24,6 +23,7 @@ from vzlab.builder.settings import (
     setting,
     target_of,
 )
+from vzlab.builder.state import State
 from vzlab.builder.uploads import save_upload
 from vzlab.errors import StepError
 from vzlab.storage import url_name
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Builder:
+class Builder(State):
     """A virtual dataset in the making, from sources to receipt.
 
     Every step is a method that returns a new builder and does no work: `sources`, `look`, `check`, `choose`, `combine`,
@@ -54,20 +54,6 @@ class Builder:
     >>> len(builder.files)
     12
     """
-
-    chosen_sources: Sources = field(default_factory=Sources)
-    looked_at: int | None = None
-    """Position of the file that is looked at."""
-    is_checked: bool = False
-    """Whether the program checks compatibility before it combines."""
-    choices: Choices = field(default_factory=Choices)
-    is_combined: bool = False
-    """Whether the program combines."""
-    cost_of: CostOf | None = None
-    target: Target = field(default_factory=Target)
-    proof: Proof | None = None
-    _results: dict[str, tuple[str, Any]] = field(default_factory=dict, compare=False)
-    """What was worked out, by name, with what it depends on."""
 
     # -- steps ----------------------------------------------------------------------------------------------
 
@@ -375,26 +361,6 @@ class Builder:
         """The steps that count, each as the part of the program that it is."""
         return blocks_of(self)
 
-    @property
-    def written_group(self) -> str | None:
-        """Path of the group that is written to, as was said or as it is in the files; None for the root."""
-        if self.target.group is not None:
-            return self.target.group
-        group = self.choices.group
-        return group if isinstance(group, str) and group != EVERYTHING else None
-
-    @property
-    def asks_for_datasets(self) -> bool:
-        """Whether any step needs the files opened."""
-        return self.is_checked or self.is_combined
-
-    @property
-    def leaves_variables_out(self) -> bool:
-        """Whether files have variables that are not taken."""
-        choices = self.choices
-        is_part = choices.group not in (None, EVERYTHING)
-        return choices.variables is not None or bool(choices.drop_variables) or is_part
-
     def code(self) -> str:
         """A program that does the same, alone."""
         return program(self)
@@ -445,21 +411,6 @@ class Builder:
 
         return from_json(text)
 
-    def scrub(self, text: str) -> str:
-        """Text in which no secret of this builder can be read."""
-        return scrub(text, self._secrets())
-
-    def _secrets(self) -> list[Secret]:
-        sources = self.chosen_sources
-        return list(
-            secrets_in(
-                sources.locations,
-                sources.storage_options,
-                sources.parser_options,
-                self.target.storage_options,
-            )
-        )
-
     def __repr__(self) -> str:
         return f"<vzlab.Builder of {len(self.log)} steps>\n{self.code()}"
 
@@ -467,38 +418,3 @@ class Builder:
         from vzlab.builder.view import to_html
 
         return to_html(self)
-
-    # -- inside ---------------------------------------------------------------------------------------------
-
-    def _with(self, **changes: Any) -> Self:
-        """Another state; results are carried along, and hold as long as what they depend on is the same."""
-        changed = replace(self, **changes, _results=dict(self._results))
-        if (
-            changed.target.group is not None
-            and changed.target.group == replace(changed, target=Target()).written_group
-        ):
-            # The place that it has without being told.
-            changed = replace(changed, target=replace(changed.target, group=None))
-        return changed
-
-    def _need_sources(self, step: Step) -> None:
-        if not self.chosen_sources.locations:
-            raise StepError("There are no sources yet: take the step sources(...) first", step="sources")
-
-    def remember[T](self, name: str, make: Callable[[], T]) -> T:
-        """A result that is known, or is made now."""
-        depends_on = results.depends_on(self, name)
-        known = self._results.get(name)
-        if known is None or known[0] != depends_on:
-            known = self._results[name] = (depends_on, make())
-        value: T = known[1]
-        return value
-
-    def kept(self, name: str) -> Any:
-        """A result if it is known and still holds; None if not."""
-        known = self._results.get(name)
-        return None if known is None or known[0] != results.depends_on(self, name) else known[1]
-
-    def keep(self, name: str, value: Any) -> None:
-        """Note a result."""
-        self._results[name] = (results.depends_on(self, name), value)

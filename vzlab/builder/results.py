@@ -1,4 +1,4 @@
-"""Which result a builder's step has, what it follows from, and what must be there before it."""
+"""Which result a builder's step has, and what must be there before it."""
 
 from __future__ import annotations
 
@@ -11,26 +11,6 @@ from vzlab.telling import tell
 
 if TYPE_CHECKING:
     from vzlab.builder.builder import Builder
-
-
-def depends_on(builder: Builder, name: str) -> str:
-    """Everything that a result follows from, as text: it holds as long as that is the same."""
-    sources, choices = builder.chosen_sources, builder.choices
-    opening = (choices.opening(), choices.variables, choices.is_tree)
-    told: dict[str, tuple[Any, ...]] = {
-        "registry": (sources.storage_options,),
-        "files": (sources,),
-        "format": (sources,),
-        "inspection": (sources, builder.looked_at),
-        # Of single files, whichever are taken: those that are left out later need not be opened again.
-        "opened": (sources.storage_options, sources.parser, sources.parser_options, opening),
-        "report": (sources, opening, choices.checking()),
-        "cube": (sources, choices),
-        "preview": (sources, choices, builder.cost_of),
-        "written": (sources, choices, builder.target),
-        "proved": (sources, choices, builder.target, builder.proof),
-    }
-    return repr(told[name])
 
 
 def run(builder: Builder, step: Step) -> Any:

@@ -46,6 +46,13 @@ def test_cost_compares_selections_and_chunks(day: Path) -> None:
     assert json.loads(one.stdout)["selected_shape"] == [4, 10, 10]
 
 
+def test_places_are_given_by_names_of_dimensions(day: Path) -> None:
+    done = run("trace", day, "sst", "lon=-13,time=1,lat=3")
+    assert done.stdout.startswith("sst[1, 3, 7] is 285.1 K"), done.stderr
+    done = run("cost", day, "sst", "lat=::2", "--json")
+    assert json.loads(done.stdout)["selected_shape"] == [4, 5, 20], done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -53,6 +60,7 @@ def test_cost_compares_selections_and_chunks(day: Path) -> None:
         (["trace", "{day}", "absent", "0"], "absent"),
         (["cost", "{day}", "sst", "0,x"], "expected integers and slices"),
         (["cost", "{day}", "sst", "99"], "out of bounds"),
+        (["cost", "{day}", "sst", "time=0,3"], "a name for each part"),
     ],
     ids=str,
 )

@@ -70,7 +70,8 @@ def trace(
     url: File,
     variable: Variable,
     index: Annotated[
-        str, typer.Argument(help="Position of the value, such as 0,3,-1; nothing for a scalar.")
+        str,
+        typer.Argument(help="Position of the value: 0,3,-1 or time=0,lat=3,lon=-1; nothing for a scalar."),
     ] = "",
     html: HtmlFile = None,
     as_json: AsJson = False,
@@ -98,7 +99,9 @@ def cost(
     variable: Variable,
     selection: Annotated[
         list[str],
-        typer.Argument(help="What to read, such as 0,:,10:20; several are compared.", metavar="SELECTION..."),
+        typer.Argument(
+            help="What to read: 0,:,10:20 or time=0,lon=10:20; several are compared.", metavar="SELECTION..."
+        ),
     ],
     chunks: Annotated[
         str | None, typer.Option("--chunks", help="Chunk lengths to compare with, such as 365,50,-1.")

@@ -58,16 +58,24 @@ def tell(text: str) -> None:
     console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
-def read_selection(text: str) -> tuple[Any, ...]:
-    """Integers and slices as Python writes them: ``0,:,10:20``."""
-    parts: list[Any] = []
-    for part in filter(None, text.strip("[] ").replace(" ", "").split(",")):
+def read_selection(text: str) -> tuple[Any, ...] | dict[str, Any]:
+    """Integers and slices as Python writes them, in order or by the names of dimensions: ``0,:,10:20``, ``time=0,lon=10:20``."""
+    names, parts = [], []
+    for given in filter(None, text.strip("[] ").replace(" ", "").split(",")):
+        name, _, part = given.rpartition("=")
+        names.append(name)
         try:
             ends = [] if part == "..." else [int(end) if end else None for end in part.split(":")]
             parts.append(... if not ends else ends[0] if len(ends) == 1 else slice(*ends))
         except (ValueError, TypeError) as error:
-            raise typer.BadParameter(f"{part!r}: expected integers and slices such as 0,:,10:20") from error
-    return tuple(parts)
+            raise typer.BadParameter(
+                f"{given!r}: expected integers and slices such as 0,:,10:20 or time=0,lon=10:20"
+            ) from error
+    if not any(names):
+        return tuple(parts)
+    if not all(names) or len(set(names)) < len(names):
+        raise typer.BadParameter(f"{text!r}: expected a name for each part, each once, or none at all")
+    return dict(zip(names, parts, strict=True))
 
 
 def as_storage_options(anonymous: bool, options: list[str] | None) -> dict[str, Any] | None:

@@ -120,19 +120,19 @@ class ChunkManifest:
         offsets: npt.ArrayLike,
         lengths: npt.ArrayLike,
         *,
-        missing: npt.ArrayLike = False,
+        missing: npt.ArrayLike | None = None,
     ) -> ChunkManifest:
         """Chunks that all lie in one file.
 
         Parameters
         ----------
         offsets, lengths : arrays of shape of the chunk grid
-        missing : bool array that broadcasts to it
+        missing : bool array that broadcasts to it, optional
             Chunks that are not there; their offset and length are ignored.
         """
         offsets = np.asarray(offsets, dtype=np.uint64)
-        absent = np.broadcast_to(np.asarray(missing, dtype=bool), offsets.shape)
-        if not absent.any():
+        absent = None if missing is None else np.broadcast_to(np.asarray(missing, dtype=bool), offsets.shape)
+        if absent is None or not absent.any():
             index: npt.NDArray[np.uint32] = np.zeros(offsets.shape, np.uint32)
             return cls(sources=(source,), source_index=index, offsets=offsets, lengths=lengths)
         index = np.where(absent, np.uint32(MISSING), np.uint32(0))

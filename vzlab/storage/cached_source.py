@@ -54,14 +54,17 @@ class CachedSource(Source):
         """Read a byte range; pages that are absent are fetched with their neighbourhood."""
         if length > MAX_KEPT_BYTES or length <= 0 or offset < 0 or offset + length > self.size_bytes:
             return self._source.read(offset, length, kind=kind)
-        first, last = offset // PAGE_BYTES, (offset + length - 1) // PAGE_BYTES
-        if not all(page in self._pages for page in range(first, last + 1)):
+        wanted = range(offset // PAGE_BYTES, (offset + length - 1) // PAGE_BYTES + 1)
+        pages = self._pages
+        try:
+            held = [pages[page] for page in wanted]
+        except KeyError:
             begin = offset // HEAD_BYTES * HEAD_BYTES
             end = -(-(offset + length) // HEAD_BYTES) * HEAD_BYTES
             self._fetch([(begin // PAGE_BYTES, end // PAGE_BYTES)])
-        held = b"".join(self._pages[page] for page in range(first, last + 1))
-        start = offset - first * PAGE_BYTES
-        return held[start : start + length]
+            held = [pages[page] for page in wanted]
+        start = offset % PAGE_BYTES
+        return (held[0] if len(held) == 1 else b"".join(held))[start : start + length]
 
     def read_many(self, ranges: Sequence[tuple[int, int]], *, kind: RequestKind = "range") -> list[bytes]:
         """Read ranges at once, of which the short ones are kept."""

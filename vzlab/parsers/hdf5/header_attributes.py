@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
@@ -128,11 +127,11 @@ def header_attributes(header: Collection[Message], heaps: HeapCollections) -> He
                     _DECODERS.clear()
                 _DECODERS[key] = known
         name, decode = known
-        value = None
-        if decode is not None and name not in found:
+        try:
+            value = None if decode is None or name in found else decode(body, heaps)
+        except (VzlabError, LookupError, ArithmeticError, ValueError, struct.error):
             # Whatever is wrong with it the library says in its own words.
-            with suppress(VzlabError, LookupError, ArithmeticError, ValueError, struct.error):
-                value = decode(body, heaps)
+            value = None
         if value is None:
             are_all = False
         else:

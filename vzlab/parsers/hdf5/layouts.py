@@ -217,7 +217,7 @@ def _chunked(layout: Layout) -> Prepared:
         layout.source_file,
         index.offsets,
         index.lengths,
-        missing=False if index.missing is None else index.missing,
+        missing=index.missing,
     )
     n_bytes = None if filters else math.prod(chunks) * layout.dtype.itemsize
     manifest = check_bounds(manifest, variable=layout.node.path, n_bytes=n_bytes)

@@ -17,7 +17,7 @@ from vzlab.parsers.hdf5.layout_message import (
     FIXED_ARRAY,
     parse_chunked_layout,
 )
-from vzlab.parsers.hdf5.messages import attribute_values, link_target
+from vzlab.parsers.hdf5.messages import AttributeValues, attribute_values, link_target, values_start
 from vzlab.parsers.hdf5.object_header import (
     CONTINUATION,
     FileBytes,
@@ -93,6 +93,9 @@ class _Walker:
         self._file = FileBytes(source=source, base=base, address_bytes=widths[0], length_bytes=widths[1])
         self._page_bytes = 1
         self._seen: set[int] = set()
+        self._heaps: set[int] = set()
+        self._values: dict[bytes, AttributeValues | None] = {}
+        """By all of an attribute message that is no value."""
 
     def roots(self, head: bytes) -> list[Structure]:
         """What a superblock leads to: the root group, and the extension of the superblock (II.A)."""
@@ -218,13 +221,21 @@ class _Walker:
 
     def _attribute(self, body: bytes) -> Iterator[Structure]:
         """The heaps that hold the values of an attribute, strings of varying length or references."""
-        file, values = self._file, attribute_values(self._file, body)
+        if len(body) < 8:
+            return
+        # Of thousands of attributes most differ in their values alone.
+        head = body[: values_start(body)]
+        if head not in self._values:
+            self._values[head] = attribute_values(self._file, body)
+        values = self._values[head]
         if values is not None and values.are_elsewhere:
-            step = 8 + file.address_bytes
-            held = body[values.start : values.stop]
+            file, step = self._file, 8 + self._file.address_bytes
             # A length, the address of a collection, and a number in it.
-            addresses = {file.address(held, at + 4) for at in range(0, len(held) - step + 1, step)}
-            yield from (global_heap(file, address) for address in sorted(addresses))
+            for at in range(values.start, min(values.stop, len(body)) - step + 1, step):
+                address = file.address(body, at + 4)
+                if address not in self._heaps:
+                    self._heaps.add(address)
+                    yield global_heap(file, address)
 
     def _link(self, body: bytes) -> Iterator[Structure]:
         _, target = link_target(self._file, body)

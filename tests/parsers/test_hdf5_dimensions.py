@@ -11,7 +11,9 @@ import h5py
 import netCDF4
 import numpy as np
 import pytest
+import xarray as xr
 
+import vzlab as vz
 from tests.parsers.reading import parse
 from vzlab.manifests import ManifestGroup
 
@@ -152,3 +154,39 @@ def test_a_pure_dimension_is_no_variable(netcdf4_of_every_kind: Path) -> None:
     group = parse(netcdf4_of_every_kind)
     assert "unused" not in group.arrays
     assert "unused" not in group.unreadable
+
+
+def test_variables_that_end_early_along_an_unlimited_dimension_are_filled_as_netcdf4_fills_them(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "late.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("time", None)
+        file.createDimension("member", None)
+        file.createDimension("x", 4)
+        file.createVariable("time", "i4", ("time",), chunksizes=(4,))[:] = np.arange(10)
+        file.createVariable("early", "f4", ("time", "x"), chunksizes=(2, 3), zlib=True)[:3] = 1.5
+        file.createVariable("never", "i2", ("x", "time"), chunksizes=(4, 3), fill_value=-7)
+        file.createVariable("both", "i8", ("time", "member"), chunksizes=(4, 2))[:5, :7] = np.full((5, 7), 3)
+        file.createVariable("more", "i8", ("member",), chunksizes=(4,))[:7] = np.arange(7)
+        file.createVariable("group/g", "f8", ("time",))
+        file.createVariable("group/h", "i4", ("time",))[:2] = 4
+    native = xr.open_dataset(path, engine="netcdf4", mask_and_scale=False)
+    read = xr.open_dataset(path, engine="vzlab", mask_and_scale=False)
+    for name in ("early", "never", "more"):
+        np.testing.assert_array_equal(read[name].values, native[name].values)
+    # The netCDF library gives what is in memory where both dimensions go on.
+    both = np.full((10, 7), netCDF4.default_fillvals["i8"])
+    both[:5] = 3
+    np.testing.assert_array_equal(read["both"].values, both)
+    virtual = vz.open_virtual_dataset(path)
+    assert dict(virtual.sizes) == dict(native.sizes)
+    native.close()
+    with xr.open_datatree(path, engine="netcdf4", mask_and_scale=False) as tree:
+        for name in ("g", "h"):
+            below = tree["group"][name]
+            assert vz.open_virtual_datatree(path)["group"][name].shape == below.shape == (10,)
+            with xr.open_datatree(path, engine="vzlab", mask_and_scale=False) as found:
+                np.testing.assert_array_equal(found["group"][name].values, below.values)
+    # What the file itself keeps is told as it is.
+    assert vz.open_group(path)["early"].shape == (3, 4)

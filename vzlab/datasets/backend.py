@@ -19,6 +19,7 @@ from vzlab.interop.virtualizarr import parse
 from vzlab.manifests import ManifestGroup
 from vzlab.parsers import parser_for
 from vzlab.parsers.anonymous import with_dimension_names
+from vzlab.parsers.unlimited import with_common_lengths
 from vzlab.storage import ManifestStore, as_registry, normalize_url
 
 
@@ -189,7 +190,8 @@ def _opened(
             f"Found the options {', '.join(sorted(options))} beside a parser; expected them in the parser: "
             "parser=MyParser(option=...)"
         )
-    store = ManifestStore(with_dimension_names(parse(parser, url, stores).without(dropped)), stores)
+    parsed = with_common_lengths(parse(parser, url, stores).without(dropped))
+    store = ManifestStore(with_dimension_names(parsed), stores)
     return store, native_loader(parser, url, stores)
 
 

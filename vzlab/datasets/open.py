@@ -17,6 +17,7 @@ from vzlab.manifests import ManifestArray, ManifestGroup, UnreadableVariable
 from vzlab.parsers import parser_for
 from vzlab.parsers.anonymous import with_fitting_dimensions
 from vzlab.parsers.base import Parser
+from vzlab.parsers.unlimited import with_common_lengths
 from vzlab.storage import ManifestStore, StoreRegistry, as_registry, normalize_url, read_array
 
 type Location = str | os.PathLike[str] | Any
@@ -83,7 +84,10 @@ def open_virtual_dataset(
     path = (group or "").strip("/")
     tell_where_variables_are(parsed.group, path)
     return parsed.dataset(
-        with_fitting_dimensions(parsed.group), path, _copied(loadable_variables), decode_times
+        with_fitting_dimensions(with_common_lengths(parsed.group)),
+        path,
+        _copied(loadable_variables),
+        decode_times,
     )
 
 
@@ -129,7 +133,7 @@ def open_virtual_datatree(
     (1, 90, 180)
     """
     parsed = _parse(url, parser, as_registry(registry, storage_options), group, drop_variables)
-    root = with_fitting_dimensions(parsed.group)
+    root = with_fitting_dimensions(with_common_lengths(parsed.group))
     wanted = _copied(loadable_variables)
     if wanted is not None:
         known = {name for _, part in root.walk() for name in (*part.arrays, *part.unreadable)}

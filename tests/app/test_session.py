@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
+import holoviews as hv
 import icechunk
 import numpy as np
 import pytest
@@ -207,6 +209,31 @@ def test_long_dimensions_are_thinned_for_the_picture(tmp_path: Path) -> None:
     look = Look(variable="a", kind="map", dims=("y", "x"), shape=values.shape, along=("y", "x"), at={})
     drawn = draw(values, look)
     assert max(drawn.data["a"].shape) <= MAX_CELLS
+
+
+def test_the_scale_of_a_map_reaches_from_the_lowest_to_the_highest_value() -> None:
+    from vzlab.webapp.values import draw
+
+    values = xr.DataArray(
+        np.linspace(-2.0, 30.0, 12).reshape(3, 4), dims=("y", "x"), attrs={"units": "degree_C"}
+    )
+    look = Look(variable="a/sst", kind="map", dims=("y", "x"), shape=(3, 4), along=("y", "x"), at={})
+    figure = hv.render(draw(values, look), backend="bokeh")
+    (bar,) = figure.right
+    assert (bar.color_mapper.low, bar.color_mapper.high) == (-2, 30)
+    assert bar.title == "sst (degree_C)"
+
+
+@pytest.mark.parametrize("kind", ["map", "series", "histogram"])
+def test_values_that_are_all_missing_are_drawn_as_nothing(kind: Any) -> None:
+    from vzlab.webapp.values import draw, facts
+
+    values = xr.DataArray(np.full((3, 4), np.nan), dims=("y", "x"))
+    along = {"map": ("y", "x"), "series": ("x",), "histogram": ("y", "x")}[kind]
+    seen = values if len(along) == 2 else values[0]
+    look = Look(variable="a", kind=kind, dims=("y", "x"), shape=(3, 4), along=along, at={"y": 0})
+    assert hv.render(draw(seen, look), backend="bokeh") is not None
+    assert facts(seen) == [("values", f"{seen.size}"), ("missing", f"{seen.size}")]
 
 
 # -- two files, versions, requests ----------------------------------------------------------------------------------

@@ -61,7 +61,11 @@ class Look:
         group = f", group={above!r}" if above else ""
         index = ", ".join(f"{dim!r}: {at}" for dim, at in self.index.items() if isinstance(at, int))
         part = f".isel({{{index}}})" if index else ""
-        draw = {"map": "image()", "series": "line()", "histogram": "hist(bins=60)"}[self.kind]
+        draw = {
+            "map": "image(cmap='viridis', symmetric=False)",
+            "series": "line()",
+            "histogram": "hist(bins=60)",
+        }[self.kind]
         return "\n".join(
             (
                 "import hvplot.xarray",
@@ -182,25 +186,30 @@ def draw(values: xr.DataArray, look: Look) -> Any:
     import hvplot.xarray  # noqa: F401 - brings DataArray.hvplot
 
     values = values.astype("float64") if values.dtype.kind in "biufc" else values
-    title = str(values.attrs.get("units", ""))
+    units = str(values.attrs.get("units", ""))
     name = look.variable.rpartition("/")[2]
+    said = f"{name} ({units})" if units else name
     values = values.rename(name)
     common: dict[str, Any] = {"responsive": True, "height": 360, "title": "", "fontscale": 1.05}
     if look.kind == "histogram":
         finite = values.values[np.isfinite(values.values)]
         flat = xr.DataArray(finite, dims="value", name=name)
-        picture = flat.hvplot.hist(name, bins=60, color="#2c8a8a", xlabel=f"{name} {title}".strip(), **common)
+        picture = flat.hvplot.hist(name, bins=60, color="#2c8a8a", xlabel=said, **common)
     elif look.kind == "series":
         (along,) = look.along
         thinned = values.isel({along: slice(None, None, -(-values.sizes[along] // MAX_POINTS))})
-        picture = _placed(thinned).hvplot.line(
-            x=along, color="#2c8a8a", ylabel=f"{name} {title}".strip(), **common
-        )
+        picture = _placed(thinned).hvplot.line(x=along, color="#2c8a8a", ylabel=said, **common)
     else:
         down, across = look.along
         steps = {dim: slice(None, None, -(-values.sizes[dim] // MAX_CELLS)) for dim in look.along}
         picture = _placed(values.isel(steps).transpose(down, across)).hvplot.image(
-            x=across, y=down, cmap="viridis", clabel=f"{name} {title}".strip(), **common
+            # Left to hvPlot, a scale with values below zero would reach as far below as above.
+            x=across,
+            y=down,
+            cmap="viridis",
+            clabel=said,
+            symmetric=False,
+            **common,
         )
     return picture.opts(hooks=[_see_through], toolbar=None)
 

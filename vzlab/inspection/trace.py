@@ -405,7 +405,7 @@ def _in_order(
 
 
 def _named(dims: tuple[str | None, ...]) -> str:
-    return f" ({', '.join(map(str, dims))})" if dims and None not in dims else ""
+    return f" along {', '.join(map(str, dims))}" if dims and None not in dims else ""
 
 
 def _same(ours: Any, theirs: Any, relative: float = 0, absolute: float = 0) -> bool:

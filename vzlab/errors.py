@@ -24,7 +24,8 @@
     ├── MissingDependencyError      (ImportError)          an optional library is not installed
     └── VerificationError           (AssertionError)       virtual and native differ; has `.comparison`
 
-`UnreadableVariableWarning` reports variables that were left out, `SkippedFilesWarning` files.
+`UnreadableVariableWarning` reports variables that were left out, `SkippedFilesWarning` files;
+`VariablesInGroupsWarning` says where the variables of a group are that has none of its own.
 
 A message says what was found, what was expected, and what to do.
 """

@@ -339,6 +339,12 @@ def header(*parts: int | bytes) -> bytes:
             "in 4,000,000,000 records",
             id="billion-records",
         ),
+        pytest.param(
+            header(0, 10, 3, 1, b"t\0\0\0", 0, 1, b"y\0\0\0", 0x7FFFFFFF, 1, b"x\0\0\0", 0x7FFFFFFF, 0, 0)
+            + header(11, 1, 1, b"v\0\0\0", 3, 0, 1, 2, 0, 0, 6, 0, 200)[4:],
+            "each record should have 36893488113059364872 bytes",
+            id="no-records-of-endless-length",
+        ),
     ],
 )
 def test_headers_that_make_no_sense_are_refused(tmp_path: Path, content: bytes, message: str) -> None:

@@ -122,10 +122,11 @@ def app(browser: str) -> None:
                     page.get_by_text("What it shows, in numbers").wait_for()
                     page.wait_for_timeout(2_000)
                     keep(page, f"app-values-{scheme}")
-                    page.get_by_role("button", name="Requests").click()
+                    page.get_by_role("button", name="Requests", exact=True).click()
                     page.locator(".vzx-waterfall canvas").first.wait_for(state="attached")
                     page.wait_for_timeout(1_000)
-                    keep(page, f"app-requests-{scheme}")
+                    top = {"x": 0, "y": 0, "width": 1000, "height": 440}
+                    keep(page, f"app-requests-{scheme}", clip=top)
                     page.get_by_role("button", name="Compare", exact=True).first.click()
                     page.get_by_label("Compare with").fill(f"archive/{archive.odd_file.name}")
                     page.get_by_role("button", name="Compare", exact=True).last.click()

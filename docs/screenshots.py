@@ -125,7 +125,7 @@ def app(browser: str) -> None:
                     page.get_by_role("button", name="Requests", exact=True).click()
                     page.locator(".vzx-waterfall canvas").first.wait_for(state="attached")
                     page.wait_for_timeout(1_000)
-                    top = {"x": 0, "y": 0, "width": 1000, "height": 440}
+                    top = {"x": 0, "y": 0, "width": 1000, "height": 392}
                     keep(page, f"app-requests-{scheme}", clip=top)
                     page.get_by_role("button", name="Compare", exact=True).first.click()
                     page.get_by_label("Compare with").fill(f"archive/{archive.odd_file.name}")

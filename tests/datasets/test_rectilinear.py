@@ -13,7 +13,7 @@ from tests.archives import write_daily_file
 from tests.datasets.archives_that_differ import native
 from tests.writers.stores import read_icechunk
 from vzlab.datasets import check_combine, manifest_array
-from vzlab.errors import IncompatibleFilesError, WriteError
+from vzlab.errors import IncompatibleArraysError, IncompatibleFilesError, WriteError
 
 MONTHS = [31, 28, 31]
 """One chunk a month, as long as the month."""
@@ -82,6 +82,48 @@ def test_partial_chunks_beside_chunks_of_other_lengths_are_refused_by_the_check(
     storage = icechunk.in_memory_storage()
     vz.open_virtual_mfdataset(files, on_mismatch="load").vzlab.to_icechunk(storage)
     np.testing.assert_array_equal(read_icechunk(storage).sst, native(files).sst)
+
+
+def sharded(folder: Path, n_times: int) -> list[Path]:
+    """Zarr stores of shards of 4 times, in chunks of 2."""
+    stores = []
+    for i in range(2):
+        stores.append(folder / f"{i}.zarr")
+        times = np.arange(n_times) + i * n_times
+        values = xr.Dataset(
+            {"a": (("time", "x"), np.random.default_rng(i).random((n_times, 4)))}, {"time": times}
+        )
+        values.to_zarr(
+            stores[i], zarr_format=3, consolidated=False, encoding={"a": {"chunks": (2, 2), "shards": (4, 4)}}
+        )
+    return stores
+
+
+@pytest.mark.filterwarnings("ignore:Combining a `sharding_indexed` codec disables partial reads")
+def test_shards_that_end_between_their_chunks_are_combined(tmp_path: Path) -> None:
+    stores = sharded(tmp_path, 6)
+    storage = icechunk.in_memory_storage()
+    vz.open_virtual_mfdataset(stores).vzlab.to_icechunk(storage)
+    whole = np.concatenate([xr.open_zarr(store, consolidated=False).a for store in stores])
+    np.testing.assert_array_equal(read_icechunk(storage).a, whole)
+
+
+def test_shards_that_end_inside_of_a_chunk_are_refused(tmp_path: Path) -> None:
+    """zarr-python does not open an array that has them in its middle."""
+    stores = sharded(tmp_path, 5)
+    finding = check_combine(stores).cell("a", "chunks")
+    assert finding.severity == "needs re-encoding"
+    with pytest.raises(IncompatibleFilesError, match="Zarr wants whole chunks in every shard"):
+        vz.open_virtual_mfdataset(stores)
+    with pytest.raises(IncompatibleArraysError, match="holds 1 of 4, in chunks of 2"):
+        xr.concat([vz.open_virtual_dataset(store) for store in stores], "time")
+    storage = icechunk.in_memory_storage()
+    vz.open_virtual_dataset(stores[0]).vzlab.to_icechunk(storage)
+    with pytest.raises(WriteError, match="holds 1 of 4, in chunks of 2"):
+        vz.open_virtual_dataset(stores[1]).vzlab.to_icechunk(storage, append_dim="time")
+    vz.open_virtual_mfdataset(stores, on_mismatch="load").vzlab.to_icechunk(storage, mode="w")
+    whole = np.concatenate([xr.open_zarr(store, consolidated=False).a for store in stores])
+    np.testing.assert_array_equal(read_icechunk(storage).a, whole)
 
 
 def test_a_partial_chunk_along_another_dimension_is_read_compared_and_added_to(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import xarray as xr
 
 from vzlab.cf import packing_of
 from vzlab.datasets.coordinates import check_concat_coordinate, check_tiling, same_files, show, source_key
-from vzlab.datasets.facets import Variants, compare_attributes, compare_variants
+from vzlab.datasets.facets import LOADED, Variants, compare_attributes, compare_variants
 from vzlab.datasets.findings import CompatibilityReport, Finding, Holders
 from vzlab.datasets.packed import PackedDatasets
 from vzlab.datasets.signatures import Signatures, value_words
@@ -194,6 +194,7 @@ def _partial_chunks(
     findings = []
     for dim in tiling.dims:
         partial = []
+        shorn = False
         for line in tiling.lines(dim):
             present = [i for i in line if column[i] >= 0]
             for i in present[:-1]:
@@ -204,10 +205,27 @@ def _partial_chunks(
                     and signature.partial[signature.dims.index(dim)]
                 ):
                     partial.append(i)
+                    shorn |= bool(signature.shorn and signature.shorn[signature.dims.index(dim)])
         if not partial:
             continue
         partial.sort()
         more = f" and {len(partial) - 1} more files" if len(partial) > 1 else ""
+        if shorn:
+            findings.append(
+                Finding(
+                    variable=name,
+                    facet="chunks",
+                    kind="encoding",
+                    severity="needs re-encoding",
+                    sentence=f"{name} ends inside of a chunk of its last shard along {dim} in {names[partial[0]]}{more} that "
+                    "others follow: Zarr wants whole chunks in every shard, so nothing can follow it.",
+                    holders=(Holders.of("partial last shard", partial),),
+                    short=f"partial shards ×{len(partial)}",
+                    fix=f'vz.open_virtual_mfdataset(files, on_mismatch="load")    # {name} of all files into memory',
+                    repairs=LOADED,
+                )
+            )
+            continue
         findings.append(
             Finding(
                 variable=name,

@@ -13,6 +13,7 @@ import xarray as xr
 from vzlab.cf import ENCODING_ATTRIBUTES, MEANING_ATTRIBUTES, TIME_ATTRIBUTES
 from vzlab.codecs.compare import decoding_form
 from vzlab.manifests import ManifestArray
+from vzlab.manifests.codec_axes import inner_chunk_shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,8 @@ class Signature:
     """Stored chunk lengths of each dimension; empty if the variable is in memory."""
     partial: tuple[bool, ...]
     """Along which dimensions the last chunk reaches past the end of the array."""
+    shorn: tuple[bool, ...]
+    """Along which dimensions the last shard ends inside of one of its chunks, so that nothing can follow it."""
     decoding: str
     """The codec chain without what matters only for encoding."""
     codecs: str
@@ -92,6 +95,7 @@ def signature_of(variable: xr.Variable) -> Signature:
             dtype="dates" if encoded and variable.dtype.kind in "MO" else _dtype_words(variable.dtype),
             chunks=(),
             partial=(),
+            shorn=(),
             decoding="",
             codecs="",
             fill_value="",
@@ -109,6 +113,10 @@ def signature_of(variable: xr.Variable) -> Signature:
         dtype=_data_type_words(metadata.data_type),
         chunks=metadata.chunks,
         partial=tuple(grid.last_is_partial(axis) for axis in range(len(dims))),
+        shorn=tuple(
+            n % inner != 0
+            for n, inner in zip(metadata.shape, inner_chunk_shape(metadata.codecs), strict=False)
+        ),
         decoding=" → ".join(_codec_words(decoding_form(codec)) for codec in metadata.codecs),
         codecs=" → ".join(_codec_words(codec) for codec in metadata.codecs),
         fill_value=value_words(metadata.fill_value),

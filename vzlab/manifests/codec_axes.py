@@ -24,6 +24,17 @@ def crop_codec(stored_shape: Sequence[int]) -> dict[str, Any]:
     return {"name": "vzlab.crop", "configuration": {"stored_shape": list(stored_shape)}}
 
 
+def inner_chunk_shape(codecs: Sequence[CodecJSON]) -> tuple[int, ...]:
+    """Shape of the chunks inside of shards; empty where there are none.
+
+    The length of every shard must be a multiple of theirs (Zarr v3, sharding-indexed), a shard cut short too.
+    """
+    for codec in codecs:
+        if codec["name"] == "sharding_indexed":
+            return tuple(codec["configuration"]["chunk_shape"])
+    return ()
+
+
 def insert_axis(codecs: CodecChain, axis: int, ndim: int) -> CodecChain:
     """The chain for chunks that gained a length-1 axis; `ndim` is the rank before.
 

@@ -17,7 +17,7 @@ from vzlab.codecs.pipeline import encode_chunk
 from vzlab.errors import IncompatibleArraysError, VirtualArrayError
 from vzlab.manifests.array import ManifestArray
 from vzlab.manifests.chunk_grid import ChunkGrid, DimensionChunks
-from vzlab.manifests.codec_axes import crop_codec, is_uncompressed
+from vzlab.manifests.codec_axes import crop_codec, inner_chunk_shape, is_uncompressed
 from vzlab.manifests.manifest import INLINE, ChunkManifest
 from vzlab.manifests.manifest import concatenate as concatenate_manifests
 from vzlab.manifests.metadata import ArrayMetadata
@@ -195,7 +195,14 @@ def _crop(array: ManifestArray, axis: int, stored_length: int) -> ManifestArray:
             f"Chunks stored {stored_length} long along axis {axis} would stand beside chunks of {metadata.chunks[axis]}, "
             "some of them partial. No chunk grid says this. Load the variable, or leave the odd file out."
         )
-    chunks = _replaced(metadata.chunks, axis, tuple(grid.lengths(axis).tolist()))
+    lengths = grid.lengths(axis).tolist()
+    inner = inner_chunk_shape(metadata.codecs)
+    if inner and lengths[-1] % inner[axis]:
+        raise IncompatibleArraysError(
+            f"The last shard along axis {axis} holds {lengths[-1]} of {stored_length}, in chunks of {inner[axis]}: Zarr wants "
+            "whole chunks in every shard, so nothing can follow it. Load the variable, or leave the file out."
+        )
+    chunks = _replaced(metadata.chunks, axis, tuple(lengths))
     codecs = (crop_codec(grid.chunk_shape), *metadata.codecs)
     return ManifestArray(
         metadata=metadata.with_layout(shape=metadata.shape, chunks=chunks, codecs=codecs),

@@ -11,7 +11,7 @@ import xarray as xr
 from vzlab.codecs import same_decoding
 from vzlab.errors import IncompatibleArraysError, VirtualArrayError, WriteError
 from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray
-from vzlab.manifests.codec_axes import crop_codec
+from vzlab.manifests.codec_axes import crop_codec, inner_chunk_shape
 from vzlab.manifests.joining import concatenate
 from vzlab.writers.checks import (
     are_stored,
@@ -274,7 +274,15 @@ def _cropped(path: str, array: ManifestArray, axis: int) -> ManifestArray:
             f"The last chunk of {path!r} along axis {axis} is partial beside chunks of other lengths, and no chunk grid says "
             "that. Load the variable, so that its values are appended, or write the group anew."
         )
-    chunks = (*metadata.chunks[:axis], tuple(grid.lengths(axis).tolist()), *metadata.chunks[axis + 1 :])
+    lengths = grid.lengths(axis).tolist()
+    inner = inner_chunk_shape(metadata.codecs)
+    if inner and lengths[-1] % inner[axis]:
+        raise WriteError(
+            f"The last shard of {path!r} along axis {axis} holds {lengths[-1]} of {grid.chunk_shape[axis]}, in chunks of "
+            f"{inner[axis]}: Zarr wants whole chunks in every shard, so nothing can follow it. Load the variable, and write the "
+            "group anew."
+        )
+    chunks = (*metadata.chunks[:axis], tuple(lengths), *metadata.chunks[axis + 1 :])
     codecs = (crop_codec(grid.chunk_shape), *metadata.codecs)
     return replace(array, metadata=metadata.with_layout(shape=metadata.shape, chunks=chunks, codecs=codecs))
 

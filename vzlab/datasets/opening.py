@@ -17,6 +17,7 @@ from vzlab.datasets.sources import Item, name_of
 from vzlab.datasets.tiling import Tiling
 from vzlab.errors import SkippedFilesWarning
 from vzlab.storage import StoreRegistry
+from vzlab.telling import told_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +29,9 @@ class Opening:
     """For `open_virtual_dataset` or `open_virtual_datatree`."""
     preprocess: Callable[[xr.Dataset], xr.Dataset] | None = None
     as_tree: bool = False
-
     along: str | Sequence[str] | None = None
     """Where files follow each other, if that is known: a scalar of that name says where its file belongs."""
+
     def __call__(self, item: Item) -> Any:
         """Open a url, or take what is open, and preprocess it."""
         opened: Any = item
@@ -94,9 +95,9 @@ def open_sources(
     remote = [i for i, item in enumerate(items) if isinstance(item, str)]
     trees = opening.as_tree or any(isinstance(item, xr.DataTree) for item in items)
     opened: Any = [None] * len(items) if trees else PackedDatasets(len(items))
-    for i, item in enumerate(items):
-        if not isinstance(item, str):
-            _take_open(opened, opening(item), i)
+    open_already = [i for i, item in enumerate(items) if not isinstance(item, str)]
+    for i in told_of("Take files", open_already):
+        _take_open(opened, opening(items[i]), i)
     failures: list[Failure] = []
     batches = run_batches(
         opening,

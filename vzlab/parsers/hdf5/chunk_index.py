@@ -185,13 +185,10 @@ def _decode(request: IndexRequest, layout: ChunkedLayout) -> ChunkIndex:
         entries = _DECODERS[layout.index_type](request)
     base = np.uint64(request.file.base)
     n_chunks = math.prod(request.grid_shape)
-    lengths = entries.lengths
-    if lengths is None:
-        lengths = np.full(len(entries.addresses), request.chunk_bytes, np.uint64)
-    masks = entries.filter_masks
+    lengths, masks = entries.lengths, entries.filter_masks
     if masks is not None and not masks.any():
         masks = None
-    offsets, missing = entries.addresses + base, None
+    offsets, missing = entries.addresses + base if base else entries.addresses, None
     if entries.numbers is None:
         require(len(offsets) == n_chunks, "the index has another length than the grid")
     else:
@@ -200,9 +197,14 @@ def _decode(request: IndexRequest, layout: ChunkedLayout) -> ChunkIndex:
         written[at] = True
         n_written = int(np.count_nonzero(written))
         require(n_written == len(at), "the index has a chunk twice")
-        offsets, lengths = _placed(offsets, at, n_chunks), _placed(lengths, at, n_chunks)
+        offsets = _placed(offsets, at, n_chunks)
+        lengths = None if lengths is None else _placed(lengths, at, n_chunks)
         masks = None if masks is None else _placed(masks, at, n_chunks)
         missing = None if n_written == n_chunks else ~written.reshape(request.grid_shape)
+    if lengths is None:
+        lengths = np.full(n_chunks, request.chunk_bytes, np.uint64)
+        if missing is not None:
+            lengths[missing.reshape(-1)] = 0
     return ChunkIndex(
         offsets=offsets.reshape(request.grid_shape),
         lengths=lengths.reshape(request.grid_shape),

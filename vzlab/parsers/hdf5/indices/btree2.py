@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -69,16 +70,22 @@ def decode_btree2(request: IndexRequest) -> IndexEntries:
     header = _read_header(request)
     width = element_fields(file, header.record_bytes - 8 * rank, is_filtered=request.is_filtered)
     with below_root() if header.depth else nullcontext():
-        records = _read_records(request, header, _record_dtype(file, rank, width))
-    coordinates = [records["coordinates"][:, axis] for axis in range(rank)]
-    inside, numbers = grid_numbers(coordinates, request, in_elements=False)
-    if not inside.all():
-        records = records[inside]
-    addresses = records["address"].astype(np.uint64)
+        levels = _read_records(request, header, _record_dtype(file, rank, width))
+
+    def column(name: str, axis: int | None = None) -> npt.NDArray[Any]:
+        # Each column for itself: whole records would be copied once more.
+        parts = (records[name] if axis is None else records[name][..., axis] for records, _ in levels)
+        return np.concatenate([part[used] for part, (_, used) in zip(parts, levels, strict=True)])
+
+    inside, numbers = grid_numbers(
+        [column("coordinates", axis) for axis in range(rank)], request, in_elements=False
+    )
+    kept = slice(None) if inside.all() else inside
+    addresses = column("address")[kept].astype(np.uint64, copy=False)
     require(bool((addresses != np.uint64(file.undefined)).all()), "a record has no address")
     lengths = masks = None
     if width:
-        lengths, masks = unsigned(records["length"]), records["mask"].copy()
+        lengths, masks = unsigned(column("length")[kept]), column("mask")[kept]
     return IndexEntries(addresses=addresses, lengths=lengths, filter_masks=masks, numbers=numbers)
 
 
@@ -152,12 +159,12 @@ def btree2_levels(file: FileBytes, header: BTree2Header) -> list[BTree2Level]:
 
 def _read_records(
     request: IndexRequest, header: BTree2Header, record: np.dtype[np.void]
-) -> npt.NDArray[np.void]:
-    """Records of all levels, shape ``(n_records,)``."""
+) -> list[tuple[npt.NDArray[np.void], npt.NDArray[np.bool_]]]:
+    """Records of each level, and which of them are in use; both of shape ``(n_nodes, most records in one)``."""
     file, size = request.file, header.record_bytes
     if header.root == file.undefined or not header.n_records:
         require(header.n_records == 0, "the tree has records and no root")
-        return np.zeros(0, record)
+        return [(np.zeros((0, 0), record), np.zeros((0, 0), np.bool_))]
     levels = btree2_levels(file, header)
     addresses, counts = np.array([header.root], np.uint64), np.array([header.n_root], np.int64)
     n_left = header.n_records
@@ -176,10 +183,8 @@ def _read_records(
         used = _PREFIX_BYTES + counts * size + (counts + 1) * pointer_bytes
         _require_node_checksums(nodes, used)
         most = int(counts.max())
-        records = (
-            nodes[:, _PREFIX_BYTES : _PREFIX_BYTES + most * size].reshape(len(nodes), most, size).view(record)
-        )
-        found.append(records[..., 0][np.arange(most) < counts[:, None]])
+        records = nodes[:, _PREFIX_BYTES : _PREFIX_BYTES + most * size].view(record)
+        found.append((records, np.arange(most) < counts[:, None]))
         if not below:
             break
         pointers = _pointers(nodes, counts, _PREFIX_BYTES + counts * size, pointer_bytes)
@@ -187,7 +192,7 @@ def _read_records(
         addresses = unsigned(pointers[:, :at])
         counts = unsigned(pointers[:, at : at + level.count_bytes]).astype(np.int64)
     require(n_left == 0, "nodes have fewer records than the tree")
-    return np.concatenate(found)
+    return found
 
 
 def _pointers(nodes: Bytes, counts: npt.NDArray[np.int64], starts: npt.NDArray[np.int64], size: int) -> Bytes:

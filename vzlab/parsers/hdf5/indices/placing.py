@@ -47,7 +47,7 @@ def grid_numbers(
         numbers *= np.uint64(n_chunks)
         numbers += at
     kept = numbers if inside.all() else numbers[inside]
-    return inside, kept.astype(np.int64)
+    return inside, kept.view(np.int64)
 
 
 def array_numbers(request: IndexRequest, *, slowest: int = 0) -> Integers | None:

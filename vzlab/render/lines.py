@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from vzlab.codecs import CodecDescription
@@ -56,38 +56,47 @@ def opening(inspection: Inspection) -> str:
     if not variables:
         return "No variable can be read as an array."
     kept = [variable for variable in variables if variable.stored_bytes is not None]
-    n_else = len(variables) - len(kept)
+    others = [variable for variable in variables if variable.stored_bytes is None]
+    held = format_list(sorted({variable.held for variable in others}))
     if not kept:
-        where = format_list(sorted({variable.held for variable in variables}))
-        return f"{format_bytes(inspection.raw_bytes)} of values, {where}: nothing here says what they take as stored."
-    raw = sum(variable.raw_bytes or 0 for variable in kept)
-    stored = sum(variable.stored_bytes or 0 for variable in kept)
-    # Values without a fixed size, such as text, cannot be held against what they take.
-    sized = [variable for variable in kept if variable.raw_bytes]
-    written = sum(map(_raw_written, sized))
-    ratio = format_ratio(sum(variable.stored_bytes or 0 for variable in sized), written)
-    of_text = len(sized) < len(kept) and any(v.raw_bytes is None and v.stored_bytes for v in kept)
-    if of_text:
-        ratio = ""
-    words = f"{format_bytes(raw)} of values{' and text' if of_text else ''}, " if raw else "Text, "
-    if written < 0.9 * raw:
-        words += f"of which {format_bytes(written)} were ever written, "
+        return f"{format_bytes(inspection.raw_bytes)} of values, {held}: nothing here says what they take as stored."
     only = inspection.sources[0] if len(inspection.sources) == 1 else None
-    covered = _covered_bytes(only)
+    words = f"{_values(kept)}, {_storage(kept, only)}"
+    if others:
+        words += (
+            f"; {format_count(len(others), 'more variable')} {'is' if len(others) == 1 else 'are'} {held}"
+        )
+    rest = "" if only is None else metadata_place(only)
+    return words + (f"; the rest of the file is {rest}." if rest else ".")
+
+
+def _values(kept: Sequence[VariableInspection]) -> str:
+    raw = sum(variable.raw_bytes or 0 for variable in kept)
+    written = sum(map(_raw_written, kept))
+    words = f"{format_bytes(raw)} of values{' and text' if _has_text(kept) else ''}" if raw else "Text"
+    return words + (f", of which {format_bytes(written)} were ever written" if written < 0.9 * raw else "")
+
+
+def _storage(kept: Sequence[VariableInspection], only: SourceInspection | None) -> str:
+    stored = sum(variable.stored_bytes or 0 for variable in kept)
     inline = sum(
         v.stored_bytes or 0 for v in kept if v.counts is not None and v.counts.inline == v.counts.total
     )
+    covered = _covered_bytes(only)
     if covered is not None and stored - inline > 1.01 * covered:
-        words += f"stored in {format_bytes(covered + inline)}, which variables share"
+        words = f"stored in {format_bytes(covered + inline)}, which variables share"
     else:
-        words += f"stored in {format_bytes(stored)}{f' ({ratio})' if ratio else ''}"
+        of_sized = sum(variable.stored_bytes or 0 for variable in kept if variable.raw_bytes)
+        # Text has no fixed size that could be held against what it takes.
+        ratio = "" if _has_text(kept) else format_ratio(of_sized, sum(map(_raw_written, kept)))
+        words = f"stored in {format_bytes(stored)}{f' ({ratio})' if ratio else ''}"
     if only is not None and stored > inline > 0.9 * stored:
         words += ", nearly all of it inline"
-    if n_else:
-        held = format_list(sorted({variable.held for variable in variables if variable.stored_bytes is None}))
-        words += f"; {format_count(n_else, 'more variable')} {'is' if n_else == 1 else 'are'} {held}"
-    rest = "" if only is None else metadata_place(only)
-    return words + (f"; the rest of the file is {rest}." if rest else ".")
+    return words
+
+
+def _has_text(kept: Sequence[VariableInspection]) -> bool:
+    return any(variable.raw_bytes is None and variable.stored_bytes for variable in kept)
 
 
 def _covered_bytes(source: SourceInspection | None) -> int | None:

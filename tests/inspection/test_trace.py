@@ -192,6 +192,16 @@ def test_values_are_decoded_as_xarray_decodes_them(
     assert traced.agrees is True
 
 
+def test_a_valid_range_that_is_no_number_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "range.nc"
+    with h5py.File(path, "w") as file:
+        file["x"] = np.arange(5)
+        file["x"].attrs["valid_min"] = "low"
+        file["x"].attrs["valid_max"] = 3
+    assert any("valid range" in step.title for step in trace(path, "x", 4).value_steps)
+    assert not any("valid range" in step.title for step in trace(path, "x", 2).value_steps)
+
+
 def test_a_changed_attribute_is_told(tmp_path: Path) -> None:
     path = write_daily_file(tmp_path / "day.nc")
     dataset = vz.open_virtual_dataset(path)

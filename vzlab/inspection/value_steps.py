@@ -192,10 +192,18 @@ def _notes(
     if told is not None and "flag_values" in attributes:
         notes.append(ValueStep(title="flag", text=f"{format_value(number.item())} means {told}"))
     if encoding.valid_range is not None and dtype.kind in "iuf":
-        low, high = (float(end) if end else None for end in encoding.valid_range)
+        low, high = map(_bound, encoding.valid_range)
         value = float(number.item())
         if (low is not None and value < low) or (high is not None and value > high):
             said = " to ".join(filter(None, encoding.valid_range))
             text = sentence_end(f"The valid range is {said}: netCDF4 would mask this, xarray does not")
             notes.append(ValueStep(title="valid range", text=text))
     return notes
+
+
+def _bound(told: str) -> float | None:
+    """A bound of the valid range; None where there is none, or it is no number."""
+    try:
+        return float(told)
+    except ValueError:
+        return None

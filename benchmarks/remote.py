@@ -32,11 +32,15 @@ NOTE = (
     f"A server on this machine, in a process of its own, answers over HTTP {LATENCY_S * 1e3:.0f} ms after it was asked, at "
     f"{BANDWIDTH / 1e6:.0f} MB/s a connection; every measurement makes connections of its own. `whole file` fetches it in parts "
     "of 8 MB, 32 at once, and reads its metadata or values with h5py. kerchunk reads ahead 5 MB through fsspec. Several files "
-    "are parsed by as many threads; `one by one` is vzlab without them. `metadata` is all of a file that is no data."
+    "are parsed by as many threads through one store; `one by one` is vzlab without threads. `metadata` is all of a file that "
+    "is no data."
 )
 PART_BYTES = 8 * 2**20
 AT_ONCE = 32
 READ_AHEAD_BYTES = 5 * 2**20
+
+type Parse = Callable[[Path], int]
+"""Parses a file; gives the number of variables."""
 
 type Job = Callable[[FarServer, list[Path]], Callable[[], int]]
 """Makes ready the work with files of a server's folder; the work gives what shows that it was done."""
@@ -162,7 +166,7 @@ def _parsers(*, n_variables: int) -> dict[str, Job]:
         "kerchunk": _parse_kerchunk,
         "whole file": _parse_whole,
     }
-    return {name: partial(_parse_all, parse, n_variables) for name, parse in parsers.items()}
+    return {name: partial(_parse_all, prepare, n_variables) for name, prepare in parsers.items()}
 
 
 def _one_by_one(n_variables: int) -> Job:
@@ -170,7 +174,7 @@ def _one_by_one(n_variables: int) -> Job:
 
 
 def _parse_all(
-    parse: Callable[[FarServer, Path], int],
+    prepare: Callable[[FarServer], Parse],
     n_variables: int,
     server: FarServer,
     paths: list[Path],
@@ -179,7 +183,7 @@ def _parse_all(
 ) -> Callable[[], int]:
     def work() -> int:
         with ThreadPoolExecutor(len(paths) if threads else 1) as pool:
-            found = list(pool.map(partial(parse, server), paths))
+            found = list(pool.map(prepare(server), paths))
         require(found == [n_variables] * len(paths), f"found {found} variables")
         return len(found)
 
@@ -195,38 +199,44 @@ def _store(server: FarServer) -> HTTPStore:
     return HTTPStore.from_url(server.base_url, client_options={"allow_http": True})
 
 
-def _parse_vzlab(server: FarServer, path: Path) -> int:
+def _parse_vzlab(server: FarServer) -> Parse:
     registry = StoreRegistry({server.base_url: _store(server)})
-    return len(HDF5Parser()(server.url(path), registry).arrays)
+    return lambda path: len(HDF5Parser()(server.url(path), registry).arrays)
 
 
-def _virtualizarr_store(server: FarServer, path: Path) -> Any:
+def _virtualizarr_store(server: FarServer) -> Callable[[Path], Any]:
     from obspec_utils.registry import ObjectStoreRegistry
     from virtualizarr.parsers import HDFParser
 
-    return HDFParser()(url=server.url(path), registry=ObjectStoreRegistry({server.base_url: _store(server)}))
+    registry = ObjectStoreRegistry({server.base_url: _store(server)})
+    return lambda path: HDFParser()(url=server.url(path), registry=registry)
 
 
-def _parse_virtualizarr(server: FarServer, path: Path) -> int:
-    return len(_virtualizarr_store(server, path)._group.arrays)
+def _parse_virtualizarr(server: FarServer) -> Parse:
+    parse = _virtualizarr_store(server)
+    return lambda path: len(parse(path)._group.arrays)
 
 
-def _parse_kerchunk(server: FarServer, path: Path) -> int:
+def _parse_kerchunk(server: FarServer) -> Parse:
     from kerchunk.hdf import SingleHdf5ToZarr
     from obstore.fsspec import FsspecStore
 
     make: Any = FsspecStore  # its overloads are by protocol
     far = make("http", client_options={"allow_http": True}, skip_instance_cache=True)
-    with (
-        far.open(server.url(path), block_size=READ_AHEAD_BYTES, cache_type="readahead") as stream,
-        closing(SingleHdf5ToZarr(stream, inline_threshold=0)) as translator,
-    ):
-        refs = translator.translate()["refs"]
-    return sum(key.endswith("/.zarray") for key in refs)
+
+    def parse(path: Path) -> int:
+        with (
+            far.open(server.url(path), block_size=READ_AHEAD_BYTES, cache_type="readahead") as stream,
+            closing(SingleHdf5ToZarr(stream, inline_threshold=0)) as translator,
+        ):
+            refs = translator.translate()["refs"]
+        return sum(key.endswith("/.zarray") for key in refs)
+
+    return parse
 
 
-def _fetch_whole(server: FarServer, path: Path) -> io.BytesIO:
-    store, size = _store(server), path.stat().st_size
+def _fetch_whole(store: HTTPStore, path: Path) -> io.BytesIO:
+    size = path.stat().st_size
 
     def part(start: int) -> bytes:
         return bytes(obstore.get_range(store, path.name, start=start, end=min(start + PART_BYTES, size)))
@@ -235,9 +245,14 @@ def _fetch_whole(server: FarServer, path: Path) -> io.BytesIO:
         return io.BytesIO(b"".join(pool.map(part, range(0, size, PART_BYTES))))
 
 
-def _parse_whole(server: FarServer, path: Path) -> int:
-    with h5py.File(_fetch_whole(server, path)) as file:
-        return sum(bool(x.shape or x.chunks or dict(x.attrs)) for x in file.values())
+def _parse_whole(server: FarServer) -> Parse:
+    store = _store(server)
+
+    def parse(path: Path) -> int:
+        with h5py.File(_fetch_whole(store, path)) as file:
+            return sum(bool(x.shape or x.chunks or dict(x.attrs)) for x in file.values())
+
+    return parse
 
 
 def _read_vzlab(server: FarServer, paths: list[Path]) -> Callable[[], int]:
@@ -248,13 +263,13 @@ def _read_vzlab(server: FarServer, paths: list[Path]) -> Callable[[], int]:
 
 
 def _read_virtualizarr(server: FarServer, paths: list[Path]) -> Callable[[], int]:
-    x = zarr.open_array(_virtualizarr_store(server, paths[0]), path="x", mode="r")
+    x = zarr.open_array(_virtualizarr_store(server)(paths[0]), path="x", mode="r")
     return lambda: _checked(x[:])
 
 
 def _read_whole(server: FarServer, paths: list[Path]) -> Callable[[], int]:
     def work() -> int:
-        with h5py.File(_fetch_whole(server, paths[0])) as file:
+        with h5py.File(_fetch_whole(_store(server), paths[0])) as file:
             return _checked(file["x"][:])
 
     return work

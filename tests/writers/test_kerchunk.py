@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
@@ -346,6 +347,34 @@ def test_folder_that_is_no_reference_set_is_left_alone(files: list[Path]) -> Non
     with pytest.raises(WriteError, match="no set of Parquet references"):
         write_kerchunk(virtual_cube(files), files[0].parent, format="parquet")
     assert files[0].exists()
+
+
+def test_a_consolidated_store_is_left_alone(files: list[Path], tmp_path: Path) -> None:
+    """Its index has the name of that of references."""
+    store = tmp_path / "store.zarr"
+    read_native(files).to_zarr(store, zarr_format=2, consolidated=True)
+    before = sorted(store.rglob("*"))
+    with pytest.raises(WriteError, match="no set of Parquet references"):
+        write_kerchunk(virtual_cube(files), store, format="parquet")
+    assert sorted(store.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("..", "is a folder; expected the path of a file to write"),
+        (".", "one of the files that the references point to"),
+        ("../notes.txt", "a file that holds no JSON"),
+    ],
+    ids=["folder", "source", "other file"],
+)
+def test_what_is_no_references_is_not_replaced_by_json(files: list[Path], place: str, message: str) -> None:
+    (files[0].parent / "notes.txt").write_text("mine")
+    target = Path(os.path.normpath(files[0] / place))
+    before = {file: file.read_bytes() for file in target.parent.rglob("*") if file.is_file()}
+    with pytest.raises(WriteError, match=message):
+        write_kerchunk(virtual_cube(files), target)
+    assert {file: file.read_bytes() for file in target.parent.rglob("*") if file.is_file()} == before
 
 
 @pytest.mark.parametrize("options", [{"format": "json"}, {"format": "parquet"}])

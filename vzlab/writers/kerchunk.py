@@ -218,14 +218,42 @@ def json_parts(references: References) -> Iterator[bytes]:
 def write_json(
     references: References, path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None
 ) -> None:
-    """Write JSON to a file or object."""
-    put_parts(normalize_url(path), json_parts(references), as_registry(None, storage_options))
+    """Write JSON to a file or object.
+
+    Raises
+    ------
+    WriteError
+        If what is at the path is no JSON, or a file that is referred to.
+    """
+    url = normalize_url(path)
+    target = local_path(url)
+    referred = any(s.url == url for entry in references.arrays.values() for s in entry.array.manifest.sources)
+    if referred or (target is not None and Path(target).is_file() and not _is_json(Path(target))):
+        what = "one of the files that the references point to" if referred else "a file that holds no JSON"
+        raise WriteError(f"{target or url} is {what}: it would be lost. Give another path, or remove it")
+    put_parts(url, json_parts(references), as_registry(None, storage_options))
+
+
+def _is_json(file: Path) -> bool:
+    """Whether a file begins as references do; an empty one may become some."""
+    with file.open("rb") as opened:
+        return opened.read(64).lstrip()[:1] in (b"{", b"")
 
 
 def put_parts(url: str, parts: Iterator[bytes], registry: StoreRegistry) -> None:
-    """Write a file or object of parts, which appears whole or not at all."""
+    """Write a file or object of parts, which appears whole or not at all.
+
+    Raises
+    ------
+    WriteError
+        If there is a folder at its place.
+    """
     pass_gate(url)
     target = local_path(url)
+    if target is not None and Path(target).is_dir():
+        raise WriteError(
+            f"{target} is a folder; expected the path of a file to write, such as {target}/references.json"
+        )
     if target is None:
         import obstore
 
@@ -238,7 +266,10 @@ def put_parts(url: str, parts: Iterator[bytes], registry: StoreRegistry) -> None
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """Give a path beside a target to write to; it takes the target's place if the block succeeds, else it goes."""
+    """Give a path beside a target to write to; it takes the target's place if the block succeeds, else it goes.
+
+    A folder at its place is removed with all it holds: the caller has looked that this may be.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}.", dir=target.parent))
     try:

@@ -45,7 +45,7 @@ def write_parquet(
             obstore.put(store, f"{key.rstrip('/')}/{name}", content)
         return
     folder = Path(target)
-    if folder.exists() and not (folder / ".zmetadata").is_file():
+    if folder.exists() and not _holds_references(folder):
         raise WriteError(
             f"{folder} is there already and is no set of Parquet references; give another path, or remove it"
         )
@@ -54,6 +54,15 @@ def write_parquet(
             file = temporary / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
+
+
+def _holds_references(folder: Path) -> bool:
+    """Whether a folder is such a set, and no consolidated Zarr v2 store, whose index has the same name."""
+    try:
+        document = json.loads((folder / ".zmetadata").read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and "record_size" in document
 
 
 def parquet_files(references: References) -> Iterator[tuple[str, bytes]]:

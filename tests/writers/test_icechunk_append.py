@@ -350,6 +350,7 @@ def test_region_needs_a_repository(files: list[Path], tmp_path: Path) -> None:
         ({"append_dim": "time", "region": {"time": slice(0, 4)}}, "append_dim, prepend_dim or region"),
         ({"mode": "r"}, "expected 'w-', 'w' or 'a'"),
         ({"mode": "w", "region": {"time": slice(0, 4)}}, "needs mode='a'"),
+        ({"append_dim": "time", "existing": "overwrite"}, "expected 'raise' or 'skip'"),
     ],
 )
 def test_options_that_contradict_are_refused(

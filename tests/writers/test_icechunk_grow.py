@@ -142,6 +142,17 @@ def test_coordinates_that_are_not_there_are_refused(files: list[Path], tmp_path:
         write_icechunk(vz.open_virtual_dataset(files[2]), tmp_path / "cube", region="auto")
 
 
+@pytest.mark.parametrize("resolution", ["s", "us"])
+def test_automatic_region_knows_times_of_another_resolution(
+    resolution: str, files: list[Path], tmp_path: Path
+) -> None:
+    write_icechunk(virtual_cube(files), tmp_path / "cube")
+    day = vz.open_virtual_dataset(files[1])
+    day = day.assign_coords(time=day.time.values.astype(f"M8[{resolution}]"))
+    write_icechunk(day, tmp_path / "cube", region="auto")
+    xr.testing.assert_identical(read_icechunk(tmp_path / "cube"), read_native(files))
+
+
 def test_automatic_region_needs_a_coordinate(tmp_path: Path) -> None:
     write_icechunk(numbers(tmp_path, "a.bin", np.arange(4), 2), tmp_path / "cube")
     with pytest.raises(WriteError, match="none in the data"):

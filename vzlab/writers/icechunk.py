@@ -160,6 +160,8 @@ def write_icechunk(
         existing=existing,
         source_options=storage_options if source_options is None else source_options,
     )
+    if existing not in ("raise", "skip"):
+        raise WriteError(f"Found existing={existing!r}; expected 'raise' or 'skip'")
     contents = take_apart(dataset, group)
     if how.along is not None and not any(how.along in part.sizes for part in contents):
         known = sorted({dim for part in contents for dim in part.sizes})

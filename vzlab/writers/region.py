@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from vzlab.codecs import same_decoding
 from vzlab.errors import WriteError
@@ -46,7 +47,9 @@ def locate_region(
                 f"region='auto' finds the place along {dim!r} by its coordinate, which is loaded in the data and stored as "
                 f"{path!r}; found {'none in the data' if dim not in contents.loaded else 'none in the store'}. Give a slice."
             )
-        old, new = stored.values[dim].values.tolist(), contents.loaded[dim].values.tolist()
+        old, new = (
+            values.tolist() for values in _of_one_type(stored.values[dim].values, contents.loaded[dim].values)
+        )
         start = old.index(new[0]) if new and new[0] in old else -1
         if start < 0 or old[start : start + len(new)] != new:
             first = contents.loaded[dim].values[0] if new else "nothing"
@@ -60,6 +63,13 @@ def locate_region(
     if not found:
         found = {dim: slice(0, contents.sizes[dim]) for dim in automatic_dims(contents, region)[:1]}
     return replace(contents, loaded=kept), found
+
+
+def _of_one_type(*values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ...]:
+    """Dates of one resolution, since a list of them says nothing of it; others as they are."""
+    if any(part.dtype.kind != "M" for part in values):
+        return values
+    return tuple(part.astype(np.result_type(*values)).astype("i8") for part in values)
 
 
 def plan_region(contents: GroupContents, stored: StoredGroup, region: Region) -> WritePlan:

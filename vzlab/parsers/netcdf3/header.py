@@ -105,7 +105,9 @@ def read_header(source: Source) -> Header:
     _check_names(cursor, "variable", [variable.name for variable in read])
     record_bytes = _record_bytes(read)
     if record_bytes >= 1 << 63:
-        raise cursor.corrupt(f"each record should have {record_bytes} bytes, which is more than a file can have")
+        raise cursor.corrupt(
+            f"each record should have {record_bytes} bytes, which is more than a file can have"
+        )
     # Specification, "numrecs": all bits set stands for a file that was streamed; its length says how many there are.
     if n_records == (1 << (64 if cursor.version == _CDF5 else 32)) - 1:
         n_records = _streamed_records(source.size_bytes, read, record_bytes)

@@ -359,6 +359,25 @@ def test_an_error_is_shown_at_the_step_that_caused_it(archive: list[Path]) -> No
     assert len(made.build.fixes.objects) == 2
 
 
+def test_a_check_that_is_cancelled_is_no_failure_and_is_not_done_after_all(archive: list[Path]) -> None:
+    made = app([str(path) for path in archive])
+    told: list[str] = []
+
+    def cancel(text: str, done: int, total: int) -> None:
+        told.append(text)
+        if text == "Compare variables":
+            made.work.cancel()
+
+    made.work._background._on_progress = cancel
+    made.build.open("check")
+    made.build.actions["check"].clicks += 1
+    assert made.wait()
+    assert told[-1] == "Compare variables"
+    assert "Ended before" in made.build.messages["check"].object
+    assert made.build.failed == frozenset()
+    assert made.build.builder.kept("report") is None
+
+
 @pytest.mark.parametrize(
     ("step", "values"),
     [

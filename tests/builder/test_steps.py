@@ -144,8 +144,9 @@ def test_check_finds_and_each_fix_resolves(odd_files: list[Path]) -> None:
 
 def test_files_that_do_not_fit_are_an_error_of_the_check(odd_files: list[Path]) -> None:
     with pytest.raises(StepError, match=r"scale_factor 0\.02") as caught:
-        _ = Builder().sources(odd_files).combine().cube
+        _ = (builder := Builder().sources(odd_files).combine()).cube
     assert caught.value.step == "check"
+    assert builder.kept("report") == builder.report, "made where it could be ended"
     assert isinstance(caught.value.__cause__, vz.errors.IncompatibleFilesError)
 
 

@@ -44,7 +44,14 @@ def cube(builder: Builder) -> Any:
     """The files as one dataset or tree."""
     files = _opened(builder)
     tell("Combine")
-    return builder.remember("cube", lambda: work.cube_of(builder, files))
+    try:
+        return builder.remember("cube", lambda: work.cube_of(builder, files))
+    except StepError as error:
+        if (
+            error.step == "check"
+        ):  # its report is shown with it, and is made here, where it is told of and can be ended
+            builder.remember("report", lambda: work.report_of(builder, files))
+        raise
 
 
 def _opened(builder: Builder) -> list[Any]:

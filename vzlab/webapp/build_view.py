@@ -19,7 +19,9 @@ from vzlab.webapp.explorer_component import picture
 from vzlab.webapp.fields import PanelFields, button
 from vzlab.webapp.style import column, html, row, styled
 from vzlab.webapp.view import View
+from vzlab.widgets.background import CancelledError
 from vzlab.widgets.builder_calls import (
+    ENDED,
     completed,
     do,
     error_html,
@@ -173,8 +175,16 @@ class BuildView(View):
             TITLES[step],
             work,
             lambda result: self._ended(step, result),
-            lambda text, error: self._failed(text, _step_of(error, step)),
+            lambda text, error: self._not_done(text, error, step),
         )
+
+    def _not_done(self, text: str, error: BaseException | None, step: Step) -> None:
+        if isinstance(error, CancelledError):
+            self.messages[step].object = html_of(callout(ENDED, tone="note"))
+            self.messages[step].visible = True
+            self.refresh()
+        else:
+            self._failed(text, _step_of(error, step))
 
     def _ended(self, step: Step, result: Any) -> None:
         if step == "check":
@@ -192,7 +202,7 @@ class BuildView(View):
         self.messages[step].object = html_of(error_html(text))
         self.messages[step].visible = True
         self.failed |= {step}
-        if step == "check":
+        if step == "check" and self.builder.kept("report") is not None:
             self._show_fixes()
         self.open(step)
 

@@ -15,6 +15,8 @@ from vzlab.widgets.builder_forms import Call
 _STEP_OF: dict[str, Step] = {"leave_out": "sources", "unique": "sources"}
 LISTED = 20
 """Files that are named one by one."""
+ENDED = "Ended before it was done. What was opened stays known."
+"""What is said of a step that was cancelled."""
 PRE = "white-space:pre-wrap;overflow-wrap:anywhere;margin:0;background:none;color:inherit"
 
 

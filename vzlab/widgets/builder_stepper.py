@@ -17,6 +17,7 @@ from vzlab.errors import StepError
 from vzlab.render.html import Markup, callout, card, code_block, details, element, label
 from vzlab.widgets.background import BackgroundWork, CancelledError
 from vzlab.widgets.builder_calls import (
+    ENDED,
     PRE,
     completed,
     do,
@@ -171,9 +172,7 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
         if error is None:
             self._done(step, self._result_html(step, result))
         elif isinstance(error, CancelledError):
-            self.messages[step].value = html_of(
-                callout("Ended before it was done. What was opened stays known.", tone="note")
-            )
+            self.messages[step].value = html_of(callout(ENDED, tone="note"))
         else:
             self._fail(error, step)
 
@@ -188,7 +187,7 @@ class BuilderStepper(ipywidgets.VBox):  # type: ignore[misc]
         text = self.builder.scrub(str(error) or type(error).__name__)
         self.messages[step].value = html_of(error_html(text))
         self.failed |= {step}
-        if step == "check":
+        if step == "check" and self.builder.kept("report") is not None:
             self._show_fixes()
         self.step = step
         self._show()

@@ -62,6 +62,7 @@ class Hdf5File(NativeFile):
         self._location = location
         self._file = h5py.File(location, "r")
         self._groups: dict[str, Mapping[str, Any]] = {}
+        self._found: tuple[str, Any] | None = None
         self._table: tuple[str, NativeChunks | None] | None = None
         self._decoded: dict[tuple[str, str], xr.Dataset | Exception] = {}
         # netCDF4 is several times as fast. It opens paths only, and may crash on HDF5 that netCDF did not write.
@@ -124,9 +125,13 @@ class Hdf5File(NativeFile):
     # -- reading ----------------------------------------------------------------------------------------------------
 
     def _dataset(self, path: str) -> Any:
-        folder, name = posixpath.split(path)
-        hidden = posixpath.join(folder, _NON_COORDINATE + name)
-        return self._file[hidden if hidden in self._file else path]
+        """A dataset by the path of its variable; the last one is kept, with what h5py has found out of it."""
+        found = self._found
+        if found is None or found[0] != path:
+            folder, name = posixpath.split(path)
+            hidden = posixpath.join(folder, _NON_COORDINATE + name)
+            found = self._found = path, self._file[hidden if hidden in self._file else path]
+        return found[1]
 
     def read(self, path: str, region: Region) -> npt.NDArray[Any]:
         """Stored values of a region."""

@@ -36,6 +36,9 @@ IN_FLIGHT_BYTES = 256 * 2**20
 SMALL_CHUNK_BYTES = 32_768
 """Local chunks below this size are read by one thread: handing them over would take longer than decoding them."""
 
+SMALL_RAW_BYTES = 2 * 2**20
+"""Raw local chunks of fewer bytes together are read by one thread: copying them takes no longer than beginning others."""
+
 type Part = tuple[Selection, Selection, bool]
 """What to take of a chunk, where it goes in the output, and whether it is the whole chunk."""
 type Index = tuple[int, ...]
@@ -195,7 +198,11 @@ class ChunkReader:
                 except (VzlabError, OSError) as error:
                     raise self._failure(error, work.indices[wanted[n]]) from error
 
-        n_threads = 1 if sum(lengths) < SMALL_CHUNK_BYTES * len(wanted) else os.cpu_count() or 1
+        n_bytes = sum(lengths)
+        is_small = n_bytes < SMALL_CHUNK_BYTES * len(wanted) or (
+            self.raw_itemsize and n_bytes < SMALL_RAW_BYTES
+        )
+        n_threads = 1 if is_small or len(wanted) == 1 else os.cpu_count() or 1
         step = len(wanted) if n_threads == 1 else max(1, len(wanted) // (4 * n_threads))
         runs = [range(start, min(start + step, len(wanted))) for start in range(0, len(wanted), step)]
         _run(read_some, runs, min(n_threads, len(runs)))

@@ -21,12 +21,14 @@ from vzlab.parsers import HDF5Parser
 TOPIC = "Growth"
 NOTE = (
     "Exponents: 1 means that twice as much takes twice as long. Each is the slope of a straight line through the logarithms of "
-    "processor time and size, at the three largest of the sizes in the title, the least of up to four measurements of each. "
+    "processor time and size, at the three largest of the sizes in the title, the least of two to four measurements of each, "
+    "as many of one as of the others, taken in turn. "
     "Small sizes are left out of the line since what everything costs once makes them flatter than they are."
 )
-ROUNDS = 3
-MOST_S = 5.0
-"""Work that took so long is not measured again."""
+LEAST_ROUNDS = 2
+MOST_ROUNDS = 4
+ENOUGH_S = 20.0
+"""Sizes of which measuring took so long are not measured again."""
 N_FITTED = 3
 
 type Work = Callable[[], object]
@@ -63,22 +65,29 @@ def _case(what: str, sizes: Sequence[int], make: MakeWork) -> Case:
 
 
 def _exponent(sizes: Sequence[int], make: MakeWork) -> Measure:
+    fitted = sizes[-N_FITTED:]
+
     def measure() -> float:
-        return exponent(sizes[-N_FITTED:], [_seconds(make(n)) for n in sizes][-N_FITTED:])
+        for n in sizes[:-N_FITTED]:
+            make(n)()  # warms up
+        return exponent(fitted, least_seconds([make(n) for n in fitted]))
 
     return measure
 
 
-def _seconds(work: Work) -> float:
-    """The least of several measurements: of what else the machine does it has least."""
-    taken = list[float]()
-    # The first one is with cold caches: it counts where it takes so long that they do not matter.
-    while len(taken) <= ROUNDS and sum(taken) < MOST_S:
-        gc.collect()
-        start = time.process_time()
-        work()
-        taken.append(time.process_time() - start)
-    return min(taken)
+def least_seconds(works: Sequence[Work]) -> list[float]:
+    """The least of several measurements of each: of what else the machine does it has least.
+
+    All are measured equally often and in turn: the least of more measurements is less, also of the same work.
+    """
+    taken = [list[float]() for _ in works]
+    while len(taken[0]) < LEAST_ROUNDS or (len(taken[0]) < MOST_ROUNDS and sum(map(sum, taken)) < ENOUGH_S):
+        for work, seconds in zip(works, taken, strict=True):
+            gc.collect()
+            start = time.process_time()
+            work()
+            seconds.append(time.process_time() - start)
+    return [min(seconds) for seconds in taken]
 
 
 def exponent(sizes: Sequence[int], seconds: Sequence[float]) -> float:

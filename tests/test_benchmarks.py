@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree as ET
@@ -195,6 +196,12 @@ def test_each_goal_is_listed_with_what_was_measured(h5py: float, said: str) -> N
 def test_exponent_is_that_of_the_power() -> None:
     sizes = (10, 100, 250)
     assert growth.exponent(sizes, [3 * n**1.5 for n in sizes]) == pytest.approx(1.5)
+
+
+def test_all_sizes_are_measured_equally_often_and_in_turn() -> None:
+    done: list[int] = []
+    growth.least_seconds([partial(done.append, n) for n in (1, 2, 3)])
+    assert done == [1, 2, 3] * growth.MOST_ROUNDS
 
 
 STATED_CASES = {case.title: case for case in stated.checked_cases(Files(folder=Path("nowhere")))}

@@ -22,9 +22,9 @@ from vzlab.writers import write_icechunk
 TOPIC = "Write references"
 NOTE = (
     "One variable with references into 100 files. Icechunk writes to a repository in memory; `set` is all before the commit. "
-    "The column icechunk is its own bulk call, given columns and lists of urls that are ready: the least there is. Kerchunk "
-    "references go to a temporary folder; VirtualiZarr writes Parquet through kerchunk. Memory is what a process grows by "
-    "at most; ten commits are each of a million references."
+    "The column icechunk is its own bulk call, given columns and lists of urls that are ready; it checks the url of every "
+    "chunk, vzlab that of every file. Kerchunk references go to a temporary folder; VirtualiZarr writes Parquet through "
+    "kerchunk. Memory is what a process grows by at most; ten commits are each of a million references."
 )
 
 MOST_S = {"set": 0.4, "json": 1.5, "parquet": 0.4}

@@ -31,7 +31,6 @@ __all__ = [
     "Source",
     "StoreRegistry",
     "as_registry",
-    "is_manifest_store",
     "join_url",
     "local_path",
     "normalize_url",

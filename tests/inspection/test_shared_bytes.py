@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from astropy.io import fits
 
 import vzlab as vz
+from tests.parsers.grib_messages import field_values, join_fields, make_message
 
 
 def test_columns_of_a_table_share_its_rows(tmp_path: Path) -> None:
@@ -32,3 +34,22 @@ def test_text_of_varying_length_is_inline(tmp_path: Path) -> None:
         file["n"] = np.arange(3, dtype="i4")
     text = " ".join(str(vz.inspect(path)).split())
     assert re.search(r"12 B of values and text, stored in [\d.]+ kB, nearly all of it inline;", text), text
+
+
+def test_a_part_of_a_whole_file_in_gzip_is_not_larger_than_its_values(tmp_path: Path) -> None:
+    units = [fits.PrimaryHDU(), *(fits.ImageHDU(np.random.default_rng(i).random((50, 50))) for i in range(3))]
+    plain, path = tmp_path / "plain.fits", tmp_path / "packed.fits.gz"
+    fits.HDUList(units).writeto(plain)
+    path.write_bytes(gzip.compress(plain.read_bytes()))
+    found = vz.inspect(path)
+    assert len(found.root.variables) == 3
+    assert all(v.stored_bytes == path.stat().st_size for v in found.root.variables)
+    assert not [f.text for f in found.findings if "larger" in f.text]
+
+
+def test_fields_of_one_grib_message_are_no_fault(tmp_path: Path) -> None:
+    path = tmp_path / "fields.grib2"
+    path.write_bytes(join_fields([make_message(values=field_values(i), level=100 + i) for i in range(4)]))
+    (told,) = [f for f in vz.inspect(path).findings if "share bytes" in f.text]
+    assert told.severity == "fact"
+    assert "several fields" in told.consequence

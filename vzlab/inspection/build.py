@@ -223,6 +223,11 @@ def _encoding(subject: Subject) -> Encoding:
     )
 
 
+def _is_a_part(codecs: Sequence[CodecDescription]) -> bool:
+    """Whether values are cut out of what is stored, such as one table out of a whole file in gzip."""
+    return any(codec.name == "vzlab.cut" for codec in codecs)
+
+
 def _variable(
     subject: Subject,
     role: Role,
@@ -260,7 +265,7 @@ def _variable(
         n_stretches=None
         if order is None or not manifest or not manifest.n_virtual
         else files.gaps.n_stretches[order],
-        n_grown=count_grown(manifest, raw_chunk_bytes) if compressed else None,
+        n_grown=count_grown(manifest, raw_chunk_bytes) if compressed and not _is_a_part(codecs) else None,
         all_fill_suspected=suspect_all_fill(statistics, raw_chunk_bytes) if compressed else None,
         readers=_common([codec.readers for codec in codecs]),
         needs=tuple(dict.fromkeys(codec.needs for codec in codecs if codec.needs)),

@@ -143,10 +143,13 @@ def _overlapping(variables: Sequence[VariableInspection]) -> Iterator[Finding]:
     for variable in variables:
         statistics = variable.statistics
         if statistics is not None and statistics.n_overlapping:
+            are_fields = any(codec.name == "vzlab.grib" for codec in variable.codecs)
             yield Finding(
-                severity="notice",
+                severity="fact" if are_fields else "notice",
                 text=f"{format_count(statistics.n_overlapping, 'chunk')} of {variable.name} share bytes with others.",
-                consequence="The same bytes are read for several places: meant where an array repeats, and a fault where "
+                consequence="A message of theirs has several fields: each is read from its start to the end of the field."
+                if are_fields
+                else "The same bytes are read for several places: meant where an array repeats, and a fault where "
                 "references were made wrongly.",
                 variables=(variable.path,),
             )

@@ -143,6 +143,7 @@ def changed(path: Path, offset: int, content: Any) -> Path:
     [
         pytest.param(40, np.int16(9), "9 dimensions", id="rank"),
         pytest.param(42, np.int16(-1), "its dimensions are", id="negative"),
+        pytest.param(40, np.int16([6, 0, *[32767] * 5]), "its dimensions are", id="endless-beside-none"),
         pytest.param(42, np.int16(32767), "should lie at byte", id="past-the-end"),
         pytest.param(72, np.int16(7), "7 bits, expected 16", id="bits"),
         pytest.param(108, np.float32(np.nan), "begin at byte nan", id="nowhere"),

@@ -239,7 +239,8 @@ def _shape(header: np.void, source: Source) -> tuple[int, ...]:
     if not 1 <= rank <= 7:
         raise _corrupt(source, f"it has {rank} dimensions, expected 1 to 7")
     shape = tuple(int(n) for n in header["dim"][1 : rank + 1])
-    if min(shape) < 0:
+    # Lengths beside one of zero too: no array has more values than memory has addresses.
+    if min(shape) < 0 or math.prod(max(n, 1) for n in shape) >= 1 << 59:
         raise _corrupt(source, f"its dimensions are {shape}")
     return shape
 

@@ -286,6 +286,7 @@ class Ended(BaseException):
         ("prove", "Look at the files"),
         ("prove", "Open the native files"),
         ("prove", "Order files by time"),
+        ("prove", "L0 sst"),
         ("prove", "L1 lat"),
         ("prove", "L2 sst"),
         ("prove", "L3, L4, L5 sst"),

@@ -232,3 +232,21 @@ def test_a_root_without_variables_says_which_groups_have_them(tmp_path: Path) ->
         vz.open_virtual_dataset(path, group="levels")
     assert "t" in vz.open_virtual_dataset(path, group="levels/low")
     assert "t" in xr.open_datatree(path, engine="vzlab")["surface"].dataset
+
+
+@pytest.mark.parametrize(
+    "units", ["months since 2000-01-01", "years since 2000-01-01", "days since yesterday"]
+)
+def test_times_that_nobody_can_decode_stay_numbers(tmp_path: Path, units: str) -> None:
+    path = tmp_path / "odd.h5"
+    with h5py.File(path, "w") as file:
+        file["time"] = np.array([0.5, 1.5])
+        file["time"].make_scale("time")
+        file["time"].attrs["units"] = units
+    with pytest.warns(UnreadableVariableWarning, match=f"'time' cannot be decoded as times.*{units}"):
+        opened = vz.open_virtual_dataset(path)
+    assert opened.time.values.tolist() == [0.5, 1.5]
+    assert opened.time.attrs["units"] == units
+    opened.vzlab.to_icechunk(tmp_path / "cube")
+    with pytest.raises(ValueError, match="unable to decode time"):
+        vz.open_virtual_dataset(path, decode_times=True)

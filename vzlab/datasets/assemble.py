@@ -12,7 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 from xarray.indexes import PandasIndex
 
-from vzlab.cf import meaning_of
+from vzlab.cf import TIME_ATTRIBUTES, meaning_of
 from vzlab.errors import LostMeaningError, UnreadableVariableWarning, VariablesInGroupsWarning
 from vzlab.manifests import ManifestArray, ManifestGroup, UnreadableVariable
 
@@ -122,10 +122,36 @@ def decode_loaded(
     # Sequences of any length have no CF decoding, and xarray fails on them.
     ragged = {name: variable for name, variable in loaded.items() if _is_ragged(variable)}
     plain = {name: variable for name, variable in loaded.items() if name not in ragged}
-    variables, _, _ = xr.conventions.decode_cf_variables(
-        plain, {}, decode_coords=False, decode_times=decode_times is not False
-    )
-    return {name: variable.load() for name, variable in variables.items()} | ragged
+    try:
+        decoded = _decode(plain, times=decode_times is not False)
+    except (ValueError, OverflowError):
+        if decode_times is not None:
+            raise
+        decoded = {}
+        for name, variable in plain.items():
+            decoded |= _decode_if_possible(name, variable)
+    return decoded | ragged
+
+
+def _decode(stored: Mapping[Hashable, xr.Variable], *, times: bool) -> dict[Hashable, xr.Variable]:
+    variables, _, _ = xr.conventions.decode_cf_variables(stored, {}, decode_coords=False, decode_times=times)
+    return {name: variable.load() for name, variable in variables.items()}
+
+
+def _decode_if_possible(name: Hashable, stored: xr.Variable) -> dict[Hashable, xr.Variable]:
+    """A variable decoded, or as numbers if it counts time in a way that xarray does not know: months, years."""
+    try:
+        return _decode({name: stored}, times=True)
+    except (ValueError, OverflowError):
+        units, calendar = (stored.attrs.get(key) for key in TIME_ATTRIBUTES)
+        said = f"units {units!r}" + (f" and calendar {calendar!r}" if calendar is not None else "")
+        warnings.warn(
+            f"{name!r} cannot be decoded as times: xarray does not know {said}. It stays the numbers that are stored, with their "
+            "units; to say it without this warning: decode_times=False",
+            UnreadableVariableWarning,
+            stacklevel=5,
+        )
+        return _decode({name: stored}, times=False)
 
 
 def _is_ragged(variable: xr.Variable) -> bool:

@@ -60,7 +60,8 @@ def open_virtual_dataset(
     drop_variables : collection of str, optional
         Names, or paths, of variables to leave out.
     decode_times : bool, optional
-        Whether loaded times are decoded; None is True. A virtual time always stays encoded.
+        Whether loaded times are decoded; None is True, but of times that nobody can decode (months, years), which stay numbers
+        with a warning. A virtual time always stays encoded.
 
     Returns
     -------

@@ -73,6 +73,16 @@ def test_times_that_later_files_count_otherwise_are_compared_as_times(
     assert vz.compare(tmp_path / "shifted", files, progress=False).verdict == "FAIL"
 
 
+def test_attributes_in_latin_1_are_compared_as_text(tmp_path: Path) -> None:
+    path = write_daily_file(tmp_path / "day.nc")
+    with h5py.File(path, "r+") as file:
+        file["sst"].attrs["author"] = np.bytes_("Jos\xe9".encode("latin-1"))
+    ds = vz.open_virtual_dataset(path)
+    assert vz.compare(ds, path, progress=False).verdict == "PASS"
+    ds.sst.attrs["author"] = "Josi"
+    assert vz.compare(ds, path, progress=False).verdict == "FAIL"
+
+
 def test_text_that_only_netcdf_masks_is_compared_as_if_masked(tmp_path: Path) -> None:
     path = tmp_path / "classic.nc"
     with netCDF4.Dataset(path, "w", format="NETCDF3_CLASSIC") as file:

@@ -195,7 +195,10 @@ def _flat(value: Any) -> list[Any]:
 
 def _plain_text(value: Any) -> Any:
     if isinstance(value, bytes):
-        return value.rstrip(b"\0").decode("utf-8", "backslashreplace")
+        try:
+            return value.rstrip(b"\0").decode()
+        except UnicodeDecodeError:
+            return value.rstrip(b"\0").decode("latin-1")  # as all parsers read text that is no UTF-8
     return value.rstrip("\0") if isinstance(value, str) else value
 
 

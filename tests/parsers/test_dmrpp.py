@@ -467,7 +467,7 @@ def test_other_xml(tmp_path: Path) -> None:
 
 @settings(
     max_examples=100,
-    deadline=1000,
+    deadline=20_000,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -180,7 +180,7 @@ def test_there_are_no_groups(tmp_path: Path) -> None:
         ENVIParser(group="g")(write(tmp_path / "f.hdr"))
 
 
-@settings(max_examples=100, deadline=2000, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=20_000, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(changes=st.lists(st.tuples(st.integers(5, 200), st.integers(0, 255)), min_size=1, max_size=3))
 def test_changed_headers_are_refused_or_give_arrays_within_the_data(
     tmp_path: Path, changes: list[tuple[int, int]]

@@ -306,7 +306,7 @@ def test_truncated_at_any_byte(sound: bytes) -> None:
 
 @settings(
     max_examples=80,
-    deadline=1000,
+    deadline=20_000,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,
 )

@@ -365,7 +365,7 @@ def test_more_dimensions_than_numpy_has_lose_one_variable(tmp_path: Path) -> Non
     assert read(group["w"], "w").tolist() == [0x01010101]
 
 
-@settings(max_examples=100, deadline=2000, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=20_000, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     kind=st.sampled_from(KINDS),
     changes=st.lists(

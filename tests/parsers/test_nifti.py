@@ -174,7 +174,7 @@ def test_what_is_cut_compressed_or_no_nifti_file(tmp_path: Path) -> None:
         NIfTIParser()(path)
 
 
-@settings(max_examples=100, deadline=2000, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=20_000, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(changes=st.lists(st.tuples(st.integers(0, 360), st.integers(0, 255)), min_size=1, max_size=2))
 def test_changed_bytes_are_refused_or_read_as_nibabel_reads_them(
     tmp_path: Path, changes: list[tuple[int, int]]

@@ -180,7 +180,7 @@ def test_what_is_no_safetensors_file_is_refused(tmp_path: Path) -> None:
         SafetensorsParser(group="g")(path)
 
 
-@settings(max_examples=100, deadline=2000, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=20_000, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(changes=st.lists(st.tuples(st.integers(0, 300), st.integers(0, 255)), min_size=1, max_size=2))
 def test_changed_bytes_are_refused_or_read_as_the_library_reads_them(
     tmp_path: Path, changes: list[tuple[int, int]]

@@ -92,7 +92,9 @@ def mark_rewritten(virtual: VirtualSide, native: NativeFiles, record: Record) ->
         if other_type or changed:
             virtual.variables[path] = replace(variable, is_rewritten=True)
             what = ", ".join([*changed, *(["data type"] if other_type else [])])
-            record.note(f"{path} is stored anew in another encoding ({what}): its decoded values are compared")
+            record.note(
+                f"{path} is stored anew in another encoding ({what}): its decoded values are compared"
+            )
 
 
 def _counted_otherwise(variable: VirtualVariable, described: NativeVariable) -> list[str]:

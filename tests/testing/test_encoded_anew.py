@@ -12,7 +12,9 @@ import xarray as xr
 import zarr
 
 import vzlab as vz
-from tests.datasets.archives_that_differ import archive_with
+import vzlab.testing as vt
+from tests.archives import write_daily_files
+from tests.datasets.archives_that_differ import archive_with, flip_latitude, transpose_variable
 from vzlab.codecs.pipeline import encode_chunk
 from vzlab.datasets.assemble import references_of
 from vzlab.manifests.manifest import INLINE
@@ -135,6 +137,86 @@ def test_whatever_was_repaired_passes(tmp_path: Path, changes: dict) -> None:
     cube = vz.open_virtual_mfdataset(files, on_mismatch="reencode", progress=False)
     comparison = vz.compare(cube, files, progress=False)
     assert comparison.verdict == "PASS", str(comparison)
+
+
+@pytest.mark.parametrize("how", ["reencode", "load"])
+@pytest.mark.parametrize("exact", [False, True])
+def test_a_file_that_was_turned_round_is_compared_place_by_place(
+    tmp_path: Path, how: str, exact: bool
+) -> None:
+    files = write_daily_files(tmp_path, n_days=3)
+    flip_latitude(files[1])
+    cube = vz.open_virtual_mfdataset(files, on_mismatch=how, progress=False)
+    comparison = vz.compare(cube, files, exact=exact, progress=False)
+    assert comparison.verdict == "PASS", str(comparison)
+    assert "lat runs the other way in sst_20240102.nc" in str(comparison)
+
+
+def test_one_value_of_a_file_that_was_turned_round_is_found_where_it_is(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path, n_days=3)
+    flip_latitude(files[1])
+    cube = vz.open_virtual_mfdataset(files, on_mismatch="load", progress=False)
+    cube.sst[5, 2, 7] += 1  # each file has four times
+    comparison = vz.compare(cube, files, progress=False)
+    assert comparison.verdict == "FAIL"
+    (finding,) = comparison.findings
+    assert (finding.index, finding.file) == ((5, 2, 7), files[1].as_uri())
+    names = {"virtual": cube}
+    exec(finding.snippet, names)
+    assert (~np.isclose(names["ours"], names["native"], equal_nan=True)).sum() == 1
+
+
+def test_a_file_joined_upside_down_is_no_file_that_was_turned_round(tmp_path: Path) -> None:
+    files = write_daily_files(tmp_path, n_days=3)
+    flip_latitude(files[1])
+    days = [vz.open_virtual_dataset(file) for file in files]
+    cube = xr.concat(
+        days, dim="time", data_vars="minimal", coords="minimal", compat="override", join="override"
+    )
+    comparison = vz.compare(cube, files, progress=False)
+    assert comparison.verdict == "FAIL"
+    assert "lat" in {finding.variable for finding in comparison.findings}
+
+
+@pytest.mark.parametrize("how", ["reencode", "load"])
+def test_a_file_of_transposed_variables_is_compared_dimension_by_dimension(tmp_path: Path, how: str) -> None:
+    files = write_daily_files(tmp_path, n_days=3)
+    transpose_variable(files[1])
+    cube = vz.open_virtual_mfdataset(files, on_mismatch=how, progress=False)
+    comparison = vz.compare(cube, files, progress=False)
+    assert comparison.verdict == "PASS", str(comparison)
+    assert "sst has its axes in another order in sst_20240102.nc" in str(comparison)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_a_transposed_cube_is_compared_dimension_by_dimension(tmp_path: Path, exact: bool) -> None:
+    files = write_daily_files(tmp_path, n_days=3)
+    cube = vz.open_virtual_mfdataset(files, progress=False).transpose("lon", "time", "lat")
+    comparison = vz.compare(cube, files, exact=exact, progress=False)
+    assert comparison.verdict == "PASS", str(comparison)
+    damaged = vt.faults.swapped_chunks(vz.datasets.dataset_to_group(cube), "sst")
+    comparison = vz.compare(damaged, files, exact=exact, progress=False)
+    assert {finding.level for finding in comparison.findings} >= {"L2", "L3", "L4"}
+    finding = next(finding for finding in comparison.findings if finding.level == "L4")
+    names = {"virtual": damaged}
+    exec(finding.snippet, names)
+    assert names["ours"].shape == names["native"].shape
+    assert (names["ours"] != names["native"]).any()
+
+
+def test_a_transposed_file_of_the_same_shape_that_was_joined_as_it_is_fails(tmp_path: Path) -> None:
+    square = xr.Dataset(
+        {"sst": (("time", "y", "x"), np.arange(16.0).reshape(1, 4, 4))},
+        {"time": [0.0], "y": np.arange(4.0), "x": np.arange(4.0)},
+    )
+    files = [tmp_path / "a.nc", tmp_path / "b.nc"]
+    square.to_netcdf(files[0], engine="h5netcdf")
+    square.assign_coords(time=[1.0]).transpose("time", "x", "y").to_netcdf(files[1], engine="h5netcdf")
+    first, second = (vz.open_virtual_dataset(file, decode_times=False) for file in files)
+    second["sst"] = second.sst.variable._replace(dims=("time", "y", "x"))
+    comparison = vz.compare(xr.concat([first, second], dim="time"), files, progress=False)
+    assert comparison.verdict == "FAIL"
+    assert {finding.file for finding in comparison.findings} == {files[1].as_uri()}
 
 
 def test_a_loss_of_precision_that_was_allowed_must_be_allowed_again(tmp_path: Path) -> None:

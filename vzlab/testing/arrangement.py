@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,8 @@ class Piece:
     """In the region of the virtual array."""
     expand: tuple[int, ...] = ()
     """Axes that the native values lack and get with length 1."""
+    turned: tuple[int, ...] = ()
+    """Axes of the native values that run the other way."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,10 @@ class Arrangement:
     """Variables whose place in the native files is not known, and why."""
     _files: Mapping[str, Mapping[tuple[int, ...], tuple[str, ...]]] = field(default_factory=dict)
     _joined: Mapping[str, tuple[JoinedAxis | None, ...]] = field(default_factory=dict)
+    _coordinates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    _sizes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    turned: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By native file, the coordinates that it has in the reverse order, with all that lies along them."""
 
     def is_joined(self, path: str) -> bool:
         """Whether files follow each other in a variable, rather than each having all of it."""
@@ -85,6 +91,10 @@ class Arrangement:
     def axis(self, path: str, axis: int) -> JoinedAxis | None:
         """How files follow each other along an axis of a variable."""
         return self._joined[path][axis]
+
+    def coordinates(self, path: str) -> tuple[str, ...]:
+        """Paths of the coordinates that each native file has whole, axis by axis; empty where there is none."""
+        return self._coordinates[path]
 
     def known(self, path: str) -> bool:
         """Whether the variable has a place in the native files."""
@@ -100,7 +110,7 @@ class Arrangement:
         """
         joined = [self.axis(path, axis) for axis in range(len(region))]
         if not any(joined):
-            yield Piece(file=file, path=path, region=region, inner=_inner(region))
+            yield self._turned(Piece(file=file, path=path, region=region, inner=_inner(region)))
             return
         runs = [_runs(axis, part) for axis, part in zip(joined, region, strict=True)]
         expand = tuple(i for i, axis in enumerate(joined) if axis is not None and axis.is_new)
@@ -110,13 +120,36 @@ class Arrangement:
             )
             holders = self._files[path].get(tiles, ("",))
             for holder in (file,) if file in holders else holders:
-                yield Piece(
-                    file=holder,
-                    path=path,
-                    region=tuple(native for i, (_, native, _) in enumerate(combination) if i not in expand),
-                    inner=tuple(inner for _, _, inner in combination),
-                    expand=expand,
+                yield self._turned(
+                    Piece(
+                        file=holder,
+                        path=path,
+                        region=tuple(
+                            native for i, (_, native, _) in enumerate(combination) if i not in expand
+                        ),
+                        inner=tuple(inner for _, _, inner in combination),
+                        expand=expand,
+                    )
                 )
+
+    def _turned(self, piece: Piece) -> Piece:
+        """The piece where the file has it: counted from the other end along what runs the other way there."""
+        coordinates = self.turned.get(piece.file)
+        if not coordinates:
+            return piece
+        places = [
+            (path in coordinates, size)
+            for axis, (path, size) in enumerate(
+                zip(self._coordinates[piece.path], self._sizes[piece.path], strict=True)
+            )
+            if axis not in piece.expand
+        ]
+        region = tuple(
+            slice(size - part.stop, size - part.start) if is_turned else part
+            for part, (is_turned, size) in zip(piece.region, places, strict=True)
+        )
+        turned = tuple(axis for axis, (is_turned, _) in enumerate(places) if is_turned)
+        return replace(piece, region=region, turned=turned)
 
     def blocks(self, path: str, grid: ChunkGrid, holders: Sequence[str]) -> list[Block]:
         """The chunks that each native file answers for; one that straddles files belongs to the first of them."""
@@ -170,6 +203,7 @@ def arrange(virtual: VirtualSide, native: NativeFiles) -> Arrangement:
     joined: dict[str, tuple[JoinedAxis | None, ...]] = {}
     files: dict[str, Mapping[tuple[int, ...], tuple[str, ...]]] = {}
     problems: dict[str, str] = {}
+    coordinates: dict[str, tuple[str, ...]] = {}
     duplicates: list[tuple[str, str, str]] = []
     for path, variable in virtual.variables.items():
         holders = tuple(native.holders(path))
@@ -189,6 +223,10 @@ def arrange(virtual: VirtualSide, native: NativeFiles) -> Arrangement:
                 tried[key] = _join(virtual, variable, axis, new, native, holders)
             axes.append(tried[key])
         joined[path] = tuple(axes)
+        coordinates[path] = tuple(
+            "" if axis else _coordinate_path(path, dim, native, holders)
+            for dim, axis in zip(variable.dims, axes, strict=True)
+        )
         used = [found for found in axes if found is not None]
         files[path] = _place(used, holders)
         if used and not variable.is_coordinate:  # a coordinate may well be in several files
@@ -203,7 +241,14 @@ def arrange(virtual: VirtualSide, native: NativeFiles) -> Arrangement:
                 f"files follow each other along {len(unordered)} dimensions without a coordinate that says in which order: "
                 "give native as a Dataset"
             )
-    return Arrangement(duplicates=tuple(duplicates), problems=problems, _files=files, _joined=joined)
+    return Arrangement(
+        duplicates=tuple(duplicates),
+        problems=problems,
+        _files=files,
+        _joined=joined,
+        _coordinates=coordinates,
+        _sizes={path: variable.shape for path, variable in virtual.variables.items()},
+    )
 
 
 def _new_axis(
@@ -245,7 +290,9 @@ def _join(
             return None
         tiles = {url: i for i, url in enumerate(holders)}
         return _in_given_order(dim, tiles, [sizes[url] for url in holders], size)
-    ours = _virtual_values(virtual, coordinate, size)
+    ours = virtual_coordinate(virtual, coordinate)
+    if ours is not None and len(ours) != size:
+        ours = None
     tiles, order = _sorted_tiles(values, ours)
     lengths = [len(part) for part in order]
     expected = np.concatenate(order) if order else np.zeros(0)
@@ -309,26 +356,31 @@ def _coordinate_values(
 ) -> dict[str, npt.NDArray[Any]] | None:
     values = {}
     for url in told_of(f"Order files by {path}", holders):
-        region = (slice(0, native.variables[url][path].shape[0]),)
-        try:
-            read = native.read(url, path, region, decoded=True)
-        except Exception:  # noqa: BLE001 - whatever xarray cannot decode is taken as stored
-            try:
-                read = native.read(url, path, region, decoded=False)
-            except Exception:  # noqa: BLE001 - a coordinate that cannot be read is found when coordinates are compared
-                return None
-        values[url] = comparable(read)
-        if len(read) != sizes[url] or len(read) == 0:
+        read = native_coordinate(native, path, url)
+        if read is None or len(read) != sizes[url] or len(read) == 0:
             return None
+        values[url] = read
     return values
 
 
-def _virtual_values(virtual: VirtualSide, path: str, size: int) -> npt.NDArray[Any] | None:
+def native_coordinate(native: NativeFiles, path: str, file: str) -> npt.NDArray[Any] | None:
+    """Values of a one-dimensional coordinate of a native file: decoded, else stored, else None."""
+    region = (slice(0, native.variables[file][path].shape[0]),)
+    for decoded in (True, False):  # whatever xarray cannot decode is taken as stored
+        try:
+            return comparable(native.read(file, path, region, decoded=decoded))
+        except Exception:  # noqa: BLE001, S110 - what cannot be read is found when coordinates are compared
+            pass
+    return None
+
+
+def virtual_coordinate(virtual: VirtualSide, path: str) -> npt.NDArray[Any] | None:
+    """Values of a one-dimensional coordinate of the virtual side, decoded; None if they cannot be read."""
     variable = virtual.variables.get(path)
-    if variable is None or variable.shape != (size,):
+    if variable is None or len(variable.shape) != 1:
         return None
     try:
-        return comparable(virtual.read_decoded(path, (slice(0, size),)))
+        return comparable(virtual.read_decoded(path, (slice(0, variable.shape[0]),)))
     except Exception:  # noqa: BLE001 - a coordinate that cannot be read is found when coordinates are compared
         return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import xarray as xr
@@ -27,7 +28,8 @@ from vzlab.testing.record import Record
 from vzlab.testing.reencoded import mark_reencoded
 from vzlab.testing.references import check_against_files, check_references
 from vzlab.testing.sampling import Sample
-from vzlab.testing.structure import check_structure, mark_rewritten
+from vzlab.testing.structure import check_structure, mark_rewritten, match_axes
+from vzlab.testing.turned import find_turned
 from vzlab.testing.values import Comparer
 from vzlab.testing.virtual_side import VirtualSide
 from vzlab.testing.virtual_sources import virtual_side
@@ -310,8 +312,10 @@ def _run(
     tolerances: Mapping[str, float],
     sampling: Mapping[str, Any],
 ) -> None:
+    match_axes(virtual, native, record)
     mark_rewritten(virtual, native, record)
     arrangement = arrange(virtual, native)
+    arrangement = replace(arrangement, turned=find_turned(virtual, native, arrangement, record))
     record.encoded_anew = mark_reencoded(virtual, native, arrangement, record)
     comparer = Comparer(
         virtual=virtual,

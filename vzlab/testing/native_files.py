@@ -19,6 +19,7 @@ from vzlab.oracles import NativeFile, NativeVariable, NoOracleError, Region, ope
 from vzlab.oracles.decoding import decode_variable, read_region
 from vzlab.storage import StoreRegistry
 from vzlab.telling import told_of
+from vzlab.testing.axes import Order, OrderedFile, axes_order, in_order
 
 MAX_OPEN_FILES = 24
 """Files kept open, least recently used ones closed first."""
@@ -51,6 +52,7 @@ class NativeFiles:
         """Files that their reader does not open, and why."""
         self._open_file = open_file
         self._open: OrderedDict[str, NativeFile] = OrderedDict()
+        self._orders: dict[str, dict[str, Order]] = {}
         self.variables: dict[str, Mapping[str, NativeVariable]] = {}
         self.group_attributes: dict[str, Mapping[str, Mapping[str, Any]]] = {}
         self.readers: tuple[str, ...] = ()
@@ -90,10 +92,29 @@ class NativeFiles:
         if url in self._open:
             self._open.move_to_end(url)
             return self._open[url]
-        file = self._open[url] = self._open_file(url)
+        file = self._open_file(url)
+        file = self._open[url] = OrderedFile(file, self._orders[url]) if url in self._orders else file
         while len(self._open) > MAX_OPEN_FILES:
             self._open.popitem(last=False)[1].close()
         return file
+
+    def show_axes_as(self, path: str, dims: tuple[str, ...]) -> list[str]:
+        """Show a variable with its axes in the order of some dimensions, and give the files where that is another order."""
+        files = []
+        for url in self.holders(path):
+            described = self.variables[url][path]
+            order = axes_order(described, dims)
+            if order is not None:
+                files.append(url)
+                self._orders.setdefault(url, {})[path] = order
+                self.variables[url] = {**self.variables[url], path: in_order(described, order)}
+                if url in self._open and len(self._orders[url]) == 1:
+                    self._open[url] = OrderedFile(self._open[url], self._orders[url])
+        return files
+
+    def has_other_axes(self, url: str, path: str) -> bool:
+        """Whether the file has the axes of a variable in another order than they are shown in."""
+        return path in self._orders.get(url, {})
 
     def read(self, url: str, path: str, region: Region, *, decoded: bool) -> npt.NDArray[Any]:
         """Stored or decoded values of a region of a variable of a file."""

@@ -35,7 +35,7 @@ def mark_reencoded(
     """Find the files whose part of a variable was encoded as in the other files, and give how many chunks that made.
 
     Such a part has no reference into its file, other parts of the variable have, and the file says something else of what
-    its stored numbers mean. Then only decoded values can be equal, and they must be.
+    its stored numbers mean, or has them in another order. Then only decoded values can be equal, and they must be.
     """
     counts = []
     for path, variable in virtual.variables.items():
@@ -63,6 +63,9 @@ def mark_reencoded(
             changed = differing_attributes(variable.attributes, described.attributes, MEANING)
             if described.dtype is not None and not same_type(variable.dtype, described.dtype):
                 changed.append("data type")
+            changed += ["order of axes"] * native.has_other_axes(block.file, path)
+            turned = arrangement.turned.get(block.file, frozenset())
+            changed += [f"direction of {name}" for name in arrangement.coordinates(path) if name in turned]
             if changed:
                 files[block.file] = files.get(block.file, 0) + n_held
                 reasons.update(changed)

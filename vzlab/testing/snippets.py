@@ -25,6 +25,10 @@ def values_snippet(piece: Piece, region: Region, *, decoded: bool, shown: str) -
     if not shown:  # no expression of the library says it
         place = local_path(piece.file) or piece.file
         native = f"read_native({place!r}, {piece.path!r}, {_slices(piece.region)}, decoded={decoded})"
+    if piece.turned:
+        native += (
+            f"[{', '.join('::-1' if axis in piece.turned else ':' for axis in range(len(piece.region)))}]"
+        )
     part = tuple(
         slice(whole.start + inner.start, whole.start + inner.stop)
         for whole, inner in zip(region, piece.inner, strict=True)

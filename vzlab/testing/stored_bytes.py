@@ -50,7 +50,12 @@ def check_stored_bytes(
     """Compare the stored bytes of a chunk, if it is one and the same chunk on both sides."""
     path = variable.path
     pieces = list(comparer.arrangement.pieces(path, region, file))
-    if len(pieces) != 1 or not pieces[0].file or not comparer.virtual.is_virtual_chunk(path, index):
+    if (
+        len(pieces) != 1
+        or not pieces[0].file
+        or pieces[0].turned
+        or not comparer.virtual.is_virtual_chunk(path, index)
+    ):
         return
     piece = pieces[0]
     described = comparer.native.variables[piece.file][path]

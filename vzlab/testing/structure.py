@@ -10,6 +10,7 @@ import numpy as np
 
 from vzlab.cf import TIME_ATTRIBUTES
 from vzlab.oracles import NativeVariable
+from vzlab.storage import url_name
 from vzlab.testing.arrangement import Arrangement
 from vzlab.testing.attributes import (
     MEANING,
@@ -69,6 +70,18 @@ def check_structure(
         checked += 2 + check_attributes(variable, described, holders, record)
     checked += check_group_attributes(virtual, native, record)
     record.cover(_LEVEL, checked, checked, "facts")
+
+
+def match_axes(virtual: VirtualSide, native: NativeFiles, record: Record) -> None:
+    """Hold files that have the axes of a variable in another order against it dimension by dimension."""
+    for path, variable in virtual.variables.items():
+        files = native.show_axes_as(path, variable.dims)
+        if files:
+            more = f" and {len(files) - 1:,} more files" if len(files) > 1 else ""
+            record.note(
+                f"{path} has its axes in another order in {url_name(files[0])}{more}: it is compared as over "
+                f"({', '.join(variable.dims)})"
+            )
 
 
 def mark_rewritten(virtual: VirtualSide, native: NativeFiles, record: Record) -> None:

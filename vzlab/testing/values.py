@@ -186,6 +186,7 @@ class Comparer:
 
     def _read_native(self, piece: Piece, *, decoded: bool) -> npt.NDArray[Any]:
         values = self.native.read(piece.file, piece.path, piece.region, decoded=decoded)
+        values = np.flip(values, piece.turned) if piece.turned else values
         return np.expand_dims(values, piece.expand) if piece.expand else values
 
     # -- reporting --------------------------------------------------------------------------------------------------
@@ -221,6 +222,8 @@ class Comparer:
         self, variable: VirtualVariable, piece: Piece, step: tuple[int, ...]
     ) -> npt.NDArray[Any] | None:
         """Native values some chunks away within the same file."""
+        if piece.turned:
+            return None
         shape = self.native.variables[piece.file][variable.path].shape
         moves = [n for axis, n in enumerate(step) if axis not in piece.expand]
         chunks = [n for axis, n in enumerate(variable.grid.chunk_shape) if axis not in piece.expand]

@@ -17,7 +17,7 @@ from tests.check import ROOT
 from tests.parsers.one_of_each import WRITERS
 
 MODULES = sorted(
-    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for path in (ROOT / "vzlab").rglob("*.py")
     if ">>> " in path.read_text(encoding="utf-8")
 )

@@ -12,7 +12,9 @@ import netCDF4
 import numpy as np
 import pytest
 
+import vzlab as vz
 from tests.parsers.reading import parse
+from vzlab.errors import CorruptFileError
 from vzlab.storage import ManifestStore
 
 
@@ -123,9 +125,7 @@ def test_plain_hdf5_keeps_its_own_names(tmp_path: Path) -> None:
     assert group.format == "HDF5"
 
 
-@pytest.mark.parametrize(("place", "told"), [("/", "(attributes)"), ("x", "x (attributes)")])
-def test_a_damaged_attribute_is_told_and_all_else_stays(place: str, told: str, tmp_path: Path) -> None:
-    path = tmp_path / "damaged.h5"
+def with_broken_attribute(path: Path, place: str) -> Path:
     with h5py.File(path, "w") as file:
         file["x"] = np.arange(5)
         file["other/y"] = np.arange(3)
@@ -135,9 +135,26 @@ def test_a_damaged_attribute_is_told_and_all_else_stays(place: str, told: str, t
     # The version of its datatype, behind its name padded to eight bytes.
     stored[stored.index(b"BROKEN\0") + 8] ^= 0xFF
     path.write_bytes(stored)
-    group = parse(path)
+    return path
+
+
+@pytest.mark.parametrize(("place", "told"), [("other", "(attributes)"), ("x", "x (attributes)")])
+def test_a_damaged_attribute_is_told_and_all_else_stays(place: str, told: str, tmp_path: Path) -> None:
+    group = parse(with_broken_attribute(tmp_path / "damaged.h5", place))
     assert {name for name, _ in group.walk_arrays()} == {"x", "other/y"}
-    assert list(group.unreadable) == [told]
-    assert "version" in group.unreadable[told].reason
-    attributes = group.attributes if place == "/" else group["x"].metadata.attributes
+    of = group.groups["other"] if place == "other" else group
+    assert list(of.unreadable) == [told]
+    assert "version" in of.unreadable[told].reason
+    attributes = of.attributes if place == "other" else group["x"].metadata.attributes
     assert attributes == {"good": 7}
+
+
+def test_a_file_whose_own_attributes_are_damaged_is_opened_without_them_on_request(tmp_path: Path) -> None:
+    path = with_broken_attribute(tmp_path / "damaged.h5", "/")
+    with pytest.raises(CorruptFileError, match=r"damaged\.h5.*'/'.*version.*drop_variables"):
+        parse(path)
+    with pytest.raises(CorruptFileError, match="drop_variables"):
+        vz.open_virtual_dataset(path)
+    ds = vz.open_virtual_dataset(path, drop_variables=["(attributes)"])
+    assert ds.attrs == {"good": 7}
+    assert ds.vzlab.n_refs == 1

@@ -480,13 +480,13 @@ def test_a_codec_that_only_zarr_v2_has_can_be_loaded(tmp_path: Path) -> None:
     assert "'zlib_of_nobody'" in reason
     with pytest.raises(VzlabError, match="zlib_of_nobody"):
         KerchunkParser().load(made, None, "x")
-    packed = numcodecs.PackBits().encode(np.array([True, False, True]))
-    (tmp_path / "bits").write_bytes(bytes(packed))
-    document = json.loads(v2_store(b=np.array([True, False, True]))["b/.zarray"])
-    document |= {"compressor": None, "filters": [{"id": "packbits"}]}
-    made = {"b/.zarray": json.dumps(document), "b/0": [str(tmp_path / "bits")]}
+    words = np.array(["dry", "wet", "dry"])
+    categories = {"id": "categorize", "labels": ["dry", "wet"], "dtype": "<U3", "astype": "|u1"}
+    (tmp_path / "words").write_bytes(bytes(numcodecs.get_codec(categories).encode(words)))
+    document = json.loads(v2_store(b=words)["b/.zarray"]) | {"compressor": None, "filters": [categories]}
+    made = {"b/.zarray": json.dumps(document), "b/0": [str(tmp_path / "words")]}
     assert KerchunkParser()(made).unreadable["b"].loadable
-    assert KerchunkParser().load(made, None, "b").tolist() == [True, False, True]
+    assert KerchunkParser().load(made, None, "b").tolist() == ["dry", "wet", "dry"]
 
 
 def test_one_bad_variable_leaves_the_others(references: dict[str, Any]) -> None:

@@ -65,6 +65,12 @@ class HDF5Parser(Parser):
             finder = ObjectFinder(registry, stack, self._drops_absolute)
             file = finder.add_file(source)
             tree = finder.find(file, self.group or "")
+            fault = tree.groups[tree.root].attributes_fault
+            if fault and not self.drops(_ATTRIBUTES):
+                raise CorruptFileError(
+                    f"{source.url}: The HDF5 library cannot list the attributes of group '/{self.group or ''}': {fault}. The "
+                    f'file is damaged: fetch it again, or leave them out: drop_variables=["{_ATTRIBUTES}"].'
+                )
             root = replace(_Assembler(tree, registry).root(), page_bytes=page_length(file.file_id))
             return with_field_dimensions(root, read_structures(file.file_id), self.group or "")
 
@@ -77,6 +83,10 @@ class HDF5Parser(Parser):
         with open_hdf5(source) as file_id:
             refuse_outside(file_id, path, source.url)
             return load_dataset(file_id, path, source.url)
+
+
+_ATTRIBUTES = "(attributes)"
+"""Name under which a group tells of its attributes, and, behind their names, of those of variables."""
 
 
 class _Assembler:
@@ -210,7 +220,7 @@ class _Assembler:
             name = link.removeprefix(NON_COORDINATE_PREFIX)
             variable = self._variables.get(target)
             if variable is not None and (fault := self._tree.datasets[target].attributes_fault):
-                unreadable[f"{name} (attributes)"] = _attributes_left_out(fault)
+                unreadable[f"{name} {_ATTRIBUTES}"] = _attributes_left_out(fault)
             if isinstance(variable, ManifestArray):
                 arrays[name] = variable
                 if greatest := self._tree.datasets[target].max_shape:
@@ -220,7 +230,7 @@ class _Assembler:
             elif target in self._tree.broken:
                 unreadable[name] = UnreadableVariable(reason=f"{self._tree.broken[target]}.", loadable=False)
         if node.attributes_fault:
-            unreadable["(attributes)"] = _attributes_left_out(node.attributes_fault)
+            unreadable[_ATTRIBUTES] = _attributes_left_out(node.attributes_fault)
         for link, reason in node.broken.items():
             unreadable[link] = UnreadableVariable(reason=f"{reason}.", loadable=False)
         return ManifestGroup(

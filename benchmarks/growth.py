@@ -22,11 +22,12 @@ TOPIC = "Growth"
 NOTE = (
     "Exponents: 1 means that twice as much takes twice as long. Each is the slope of a straight line through the logarithms of "
     "processor time and size, at the three largest of the sizes in the title, the least of two to four measurements of each, "
-    "as many of one as of the others, taken in turn. "
+    "as many of one as of the others, two of each in turn. "
     "Small sizes are left out of the line since what everything costs once makes them flatter than they are."
 )
-LEAST_ROUNDS = 2
-MOST_ROUNDS = 4
+MOST_ROUNDS = 2
+AT_ONCE = 2
+"""Measurements of one work after another: after the first one memory is as the work left it."""
 ENOUGH_S = 20.0
 """Sizes of which measuring took so long are not measured again."""
 N_FITTED = 3
@@ -81,12 +82,16 @@ def least_seconds(works: Sequence[Work]) -> list[float]:
     All are measured equally often and in turn: the least of more measurements is less, also of the same work.
     """
     taken = [list[float]() for _ in works]
-    while len(taken[0]) < LEAST_ROUNDS or (len(taken[0]) < MOST_ROUNDS and sum(map(sum, taken)) < ENOUGH_S):
+    for _ in range(MOST_ROUNDS):
+        if sum(map(sum, taken)) > ENOUGH_S:
+            break
         for work, seconds in zip(works, taken, strict=True):
-            gc.collect()
-            start = time.process_time()
-            work()
-            seconds.append(time.process_time() - start)
+            for _ in range(AT_ONCE):
+                gc.collect()
+                start = time.process_time()
+                result = work()
+                seconds.append(time.process_time() - start)
+                del result  # what it takes to throw it away is not counted
     return [min(seconds) for seconds in taken]
 
 

@@ -10,7 +10,7 @@ class Scale:
     """The sizes of one form of the run."""
 
     n_chunks: tuple[int, ...]
-    """Of files to parse, and of references to write."""
+    """Of files to parse; the largest number of references is written."""
     n_manifests: int
     """To concatenate to the largest number of chunks."""
     n_files: int

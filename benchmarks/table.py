@@ -22,7 +22,8 @@ PACKAGES = (
 LEGEND = (
     "Times and sizes are medians. Behind vzlab's stand the least and the greatest measurement; behind a peer's, how many "
     "times vzlab's it is: the median over rounds in which both were measured one after the other, then the least and the "
-    "greatest. So 3.0x means that the peer takes three times as long. A goal in bold is missed."
+    "greatest. So 3.0x means that the peer takes three times as long. A peer that takes more than three seconds is measured "
+    "once. A goal in bold is missed."
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 
 _TELLS_EVERY_S = 0.5
@@ -17,13 +17,18 @@ _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
 @contextmanager
-def listening(listener: Listener) -> Iterator[None]:
-    """Let `listener` be told by everything that is called within, in this thread."""
-    token = _listener.set(listener)
+def holding[T](variable: ContextVar[T], value: T) -> Iterator[None]:
+    """Let a context variable have a value within the block, for this thread or task."""
+    token = variable.set(value)
     try:
         yield
     finally:
-        _listener.reset(token)
+        variable.reset(token)
+
+
+def listening(listener: Listener) -> AbstractContextManager[None]:
+    """Let `listener` be told by everything that is called within, in this thread."""
+    return holding(_listener, listener)
 
 
 def tell(text: str, done: int = 0, total: int = 0) -> None:

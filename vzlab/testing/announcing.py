@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 
+from vzlab.telling import holding
 from vzlab.testing.comparison import Comparison
 
 type Listener = Callable[[Comparison], None]
@@ -13,14 +14,9 @@ type Listener = Callable[[Comparison], None]
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
-@contextmanager
-def listening(listener: Listener) -> Iterator[None]:
+def listening(listener: Listener) -> AbstractContextManager[None]:
     """Give a listener every comparison that is made within the block, by this thread or task."""
-    token = _listener.set(listener)
-    try:
-        yield
-    finally:
-        _listener.reset(token)
+    return holding(_listener, listener)
 
 
 def announced(comparison: Comparison) -> Comparison:

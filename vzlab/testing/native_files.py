@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import posixpath
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +17,7 @@ import xarray as xr
 from vzlab.cf import ENCODING_ATTRIBUTES, TIME_ATTRIBUTES
 from vzlab.oracles import NativeFile, NativeVariable, NoOracleError, Region, open_native
 from vzlab.oracles.decoding import decode_variable, read_region
-from vzlab.storage import StoreRegistry
+from vzlab.storage import StoreRegistry, url_name
 from vzlab.telling import told_of
 from vzlab.testing.axes import Order, OrderedFile, axes_order, in_order
 
@@ -27,6 +27,11 @@ MAX_OPEN_FILES = 24
 
 MAX_KEPT_ELEMENTS = 4_096
 """A coordinate of no more elements is read once and kept: it says where its file belongs, and is compared."""
+
+
+def show_files(urls: Sequence[str]) -> str:
+    """The first of several files by its name, and how many more there are."""
+    return url_name(urls[0]) + (f" and {len(urls) - 1:,} more files" if len(urls) > 1 else "")
 
 
 class NativeFiles:

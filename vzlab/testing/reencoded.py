@@ -12,10 +12,9 @@ import numpy.typing as npt
 
 from vzlab.cf import packing_of
 from vzlab.manifests.manifest import INLINE, MISSING
-from vzlab.storage import url_name
 from vzlab.testing.arrangement import Arrangement
 from vzlab.testing.attributes import MEANING, differing_attributes
-from vzlab.testing.native_files import NativeFiles
+from vzlab.testing.native_files import NativeFiles, show_files
 from vzlab.testing.record import Record
 from vzlab.testing.structure import same_type
 from vzlab.testing.virtual_side import VirtualSide
@@ -73,12 +72,10 @@ def mark_reencoded(
             virtual.variables[path] = replace(variable, reencoded=frozenset(files))
             n = sum(files.values())
             counts.append((path, n))
-            first = url_name(next(iter(files)))
-            more = f" and {len(files) - 1:,} more files" if len(files) > 1 else ""
             record.note(
-                f"{path}: {n:,} chunk{'s' * (n != 1)} of {first}{more} {'is' if n == 1 else 'are'} {ENCODED_ANEW}, natively with "
-                f"another {', '.join(reasons)}. Nothing is claimed of stored bytes and numbers there: decoded values are "
-                "compared, up to the rounding of floating-point arithmetic"
+                f"{path}: {n:,} chunk{'s' * (n != 1)} of {show_files(list(files))} {'is' if n == 1 else 'are'} {ENCODED_ANEW}, "
+                f"natively with another {', '.join(reasons)}. Nothing is claimed of stored bytes and numbers there: decoded "
+                "values are compared, up to the rounding of floating-point arithmetic"
             )
     return tuple(counts)
 

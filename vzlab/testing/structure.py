@@ -10,7 +10,6 @@ import numpy as np
 
 from vzlab.cf import TIME_ATTRIBUTES
 from vzlab.oracles import NativeVariable
-from vzlab.storage import url_name
 from vzlab.testing.arrangement import Arrangement
 from vzlab.testing.attributes import (
     MEANING,
@@ -19,7 +18,7 @@ from vzlab.testing.attributes import (
     differing_attributes,
 )
 from vzlab.testing.comparison import Finding
-from vzlab.testing.native_files import NativeFiles
+from vzlab.testing.native_files import NativeFiles, show_files
 from vzlab.testing.record import Record
 from vzlab.testing.virtual_side import VirtualSide, VirtualVariable
 
@@ -77,9 +76,8 @@ def match_axes(virtual: VirtualSide, native: NativeFiles, record: Record) -> Non
     for path, variable in virtual.variables.items():
         files = native.show_axes_as(path, variable.dims)
         if files:
-            more = f" and {len(files) - 1:,} more files" if len(files) > 1 else ""
             record.note(
-                f"{path} has its axes in another order in {url_name(files[0])}{more}: it is compared as over "
+                f"{path} has its axes in another order in {show_files(files)}: it is compared as over "
                 f"({', '.join(variable.dims)})"
             )
 

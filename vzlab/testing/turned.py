@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from vzlab.manifests.manifest import INLINE
-from vzlab.storage import url_name
 from vzlab.testing.arrangement import Arrangement, native_coordinate, virtual_coordinate
-from vzlab.testing.native_files import NativeFiles
+from vzlab.testing.native_files import NativeFiles, show_files
 from vzlab.testing.record import Record
 from vzlab.testing.sampling import Block
 from vzlab.testing.virtual_side import VirtualSide, VirtualVariable
@@ -34,19 +35,23 @@ def find_turned(
         for file, is_referred in _parts(variable, arrangement, native.holders(path)):
             (referred if is_referred else added).setdefault(file, set()).update(along)
     turned: dict[str, set[str]] = {}
-    for file, paths in added.items():
-        for path in sorted(paths - referred.get(file, set())):
-            if _is_reverse(virtual, native, path, file):
-                turned.setdefault(path, set()).add(file)
-    for path, files in turned.items():
+    for path in sorted(set().union(*added.values())):
+        ours = virtual_coordinate(virtual, path)
+        files = sorted(
+            file
+            for file, paths in added.items()
+            if path in paths - referred.get(file, set())
+            and _is_reverse(ours, native_coordinate(native, path, file))
+        )
+        if not files:
+            continue
+        for file in files:
+            turned.setdefault(file, set()).add(path)
         record.note(
-            f"{path} runs the other way in {_names(sorted(files))}, whose values were turned round: they are compared place by "
+            f"{path} runs the other way in {show_files(files)}, whose values were turned round: they are compared place by "
             "place of the coordinate"
         )
-    return {
-        file: frozenset(path for path, files in turned.items() if file in files)
-        for file in set().union(*turned.values())
-    }
+    return {file: frozenset(paths) for file, paths in turned.items()}
 
 
 def _parts(
@@ -66,9 +71,7 @@ def _has_references(variable: VirtualVariable, block: Block) -> bool:
     return bool((variable.manifest.source_index[np.ix_(*block.chunk_indices)] < INLINE).any())
 
 
-def _is_reverse(virtual: VirtualSide, native: NativeFiles, path: str, file: str) -> bool:
-    ours = virtual_coordinate(virtual, path)
-    theirs = native_coordinate(native, path, file)
+def _is_reverse(ours: npt.NDArray[Any] | None, theirs: npt.NDArray[Any] | None) -> bool:
     return (
         ours is not None
         and theirs is not None
@@ -76,7 +79,3 @@ def _is_reverse(virtual: VirtualSide, native: NativeFiles, path: str, file: str)
         and np.array_equal(ours, theirs[::-1])
         and not np.array_equal(ours, theirs)
     )
-
-
-def _names(files: Sequence[str]) -> str:
-    return url_name(files[0]) + (f" and {len(files) - 1:,} more files" if len(files) > 1 else "")

@@ -41,8 +41,9 @@ CONDA_ONLY = {"pip", "flask", "flask-cors"}
 HEAVY = {
     *("anywidget", "bokeh", "dask", "distributed", "fsspec", "h5py", "holoviews", "hvplot", "icechunk"),
     *("imagecodecs", "ipywidgets", "kerchunk", "matplotlib", "netCDF4", "panel", "virtualizarr"),
+    *("pandas", "xarray", "zarr"),
 }
-"""Libraries that `import vzlab` leaves alone until they are needed. (It needs xarray, for `ds.vzlab`.)"""
+"""Libraries that `import vzlab` leaves alone until they are needed."""
 
 UNWANTED = {
     "a registry or a content network": r"(?i)\bpypi\.|python[h]osted|npmjs\.|crates\.io|anaconda\.org|"

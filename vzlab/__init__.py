@@ -1,15 +1,16 @@
 """The lab bench for virtual Zarr: see, build, trust and learn virtual datasets.
 
-Every public name is imported when it is first used: ``import vzlab`` loads no format library and no user interface.
-It does register ``ds.vzlab`` on xarray's datasets and trees.
+Every public name is imported when it is first used: ``import vzlab`` loads no format library, no user interface, and not
+xarray either. As soon as that is imported, before or after, its datasets and trees have ``ds.vzlab``.
 """
 
 from __future__ import annotations
 
+from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
-from vzlab import accessor as _accessor  # noqa: F401  registers ds.vzlab
 from vzlab import lazy as _lazy
+from vzlab import on_import as _on_import
 
 if TYPE_CHECKING:
     from vzlab import errors, learn, parsers, samples, storage, testing
@@ -75,6 +76,8 @@ else:
             "writers": ("chunk_prefixes", "icechunk_credentials", "open_icechunk", "relocate"),
         },
     )
+
+_on_import.on_import("xarray", lambda: _import_module("vzlab.accessor"))
 
 __version__ = "0.1.0"
 

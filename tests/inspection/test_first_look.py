@@ -21,15 +21,17 @@ UNUSED = {
         "matplotlib",
         "netCDF4",
         "obstore",
+        "pandas",
         "panel",
         "tifffile",
         "upath",
+        "xarray",
         "yaml",
         "zarr",
     ),
     *("vzlab.datasets", "vzlab.stac", "vzlab.testing", "vzlab.widgets", "vzlab.writers"),
 }
-"""Zarr takes as long to import as all else that a look at a local HDF5 file needs."""
+"""Zarr, and xarray with pandas, take longer to import than all else that a look at a local HDF5 file needs."""
 
 LOOK = """
 import sys
@@ -62,7 +64,7 @@ def write_all_types(path: Path) -> Path:
 
 
 @pytest.mark.parametrize("write", [write_daily_file, write_all_types])
-def test_the_first_look_at_a_local_file_imports_no_zarr(
+def test_the_first_look_at_a_local_file_imports_neither_zarr_nor_xarray(
     write: Callable[[Path], Path], tmp_path: Path
 ) -> None:
     loaded = modules_after_a_look(write(tmp_path / "x.nc"))

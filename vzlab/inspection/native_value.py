@@ -11,12 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from vzlab.cf import MEANING_ATTRIBUTES
 from vzlab.errors import first_line
-from vzlab.oracles import NoOracleError, open_native
-from vzlab.oracles.decoding import decode_variable
 from vzlab.storage import StoreRegistry, local_path, url_name
 from vzlab.storage.gate import pass_gate
 
@@ -94,8 +91,6 @@ def read_native_value(
                 reason="Only h5py finds a value by its bytes, and this file is not HDF5 or h5py is not installed: "
                 "trace the file itself, by the variable's name"
             )
-    except NoOracleError as error:
-        found = NativeValue(reason=str(error))
     except Exception as error:  # noqa: BLE001 - libraries of many formats raise what they like
         found = NativeValue(reason=f"The native library does not read it: {first_line(error)}")
     return replace(found, file=url_name(asked))
@@ -110,7 +105,12 @@ def _is_hdf5(local: str) -> bool:
 
 
 def _read_by_name(url: str, path: str, index: tuple[int, ...], shape: tuple[int, ...]) -> NativeValue:
-    file = open_native(url, StoreRegistry())
+    from vzlab.oracles import NoOracleError, open_native  # with xarray, which a first look does without
+
+    try:
+        file = open_native(url, StoreRegistry())
+    except NoOracleError as error:
+        return NativeValue(reason=str(error))
     try:
         variable = file.variables.get(path)
         if variable is None:
@@ -241,6 +241,10 @@ def _index_at(dataset: Any, place: BytePlace, user_block: int) -> tuple[int, ...
 
 def _decoded(stored: Any, attributes: Mapping[str, Any]) -> Any:
     """A number as xarray decodes it by the attributes that h5py reads; None where it does not."""
+    import xarray as xr
+
+    from vzlab.oracles.decoding import decode_variable
+
     plain = {name: _attribute(attributes[name]) for name in MEANING_ATTRIBUTES if name in attributes}
     with contextlib.suppress(ValueError, OverflowError, TypeError, KeyError):
         return decode_variable("value", xr.Variable((), np.asarray(stored), plain)).values[()]

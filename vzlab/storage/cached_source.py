@@ -35,7 +35,7 @@ class CachedSource(Source):
         head = self._source.read(0, min(HEAD_BYTES, self.size_bytes))
         return {at // PAGE_BYTES: head[at : at + PAGE_BYTES] for at in range(0, len(head), PAGE_BYTES)}
 
-    @property
+    @cached_property
     def size_bytes(self) -> int:
         """Length of the whole source."""
         return self._source.size_bytes

@@ -163,8 +163,12 @@ def _decoder(file: FileBytes, body: bytes) -> tuple[str, _Decode | None]:
     elif kind == "text":
         decode = partial(_text, size=native.itemsize, start=start, n=n, shape=shape)
     elif message.item_bytes == 8 + file.address_bytes and file.address_bytes in _HEAP_REFERENCES:
-        references = partial(_lists if kind == "references" else _long_text, start=start, n=n)
-        decode = references if kind == "references" else partial(references, shape=shape)
+        if kind == "references":
+            decode = partial(_lists, start=start, n=n)
+        elif shape:
+            decode = partial(_long_texts, start=start, n=n, shape=shape)
+        else:
+            decode = _long_text(start, _HEAP_REFERENCES[file.address_bytes])
     return message.name, decode
 
 
@@ -187,7 +191,21 @@ def _text(body: bytes, _: HeapCollections, *, size: int, start: int, n: int, sha
     return None if any(b"\0" in text for text in texts) else _shaped(texts, shape)
 
 
-def _long_text(body: bytes, heaps: HeapCollections, *, start: int, n: int, shape: tuple[int, ...]) -> Any:
+def _long_text(start: int, reference: struct.Struct) -> _Decode:
+    """One text, which is what most attributes are."""
+    unpack_from = reference.unpack_from
+
+    def decode(body: bytes, heaps: HeapCollections) -> Any:
+        n_bytes, address, number = unpack_from(body, start)
+        held = heaps.value(address, number)
+        if held is None or n_bytes > len(held) or b"\0" in (text := held[:n_bytes]):
+            return None
+        return decode_text(text)
+
+    return decode
+
+
+def _long_texts(body: bytes, heaps: HeapCollections, *, start: int, n: int, shape: tuple[int, ...]) -> Any:
     texts = []
     for n_bytes, held in _held(body, heaps, start, n):
         if held is None or n_bytes > len(held) or b"\0" in held[:n_bytes]:

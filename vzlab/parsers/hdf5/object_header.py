@@ -43,7 +43,7 @@ class FileBytes:
             length_bytes=length_bytes,
         )
 
-    @property
+    @cached_property
     def size_bytes(self) -> int:
         """Bytes from address 0 to the end."""
         return self.source.size_bytes - self.base

@@ -61,6 +61,9 @@ class NativeChunks:
 class NativeFile(ABC):
     """One native file, open for reading. What its library does not say stays as it is here."""
 
+    reads_parts = False
+    """Whether regions of whole chunks, one after another, take no longer to read than all of them at once."""
+
     @property
     @abstractmethod
     def reader(self) -> str:

@@ -58,6 +58,8 @@ class Hdf5File(NativeFile):
     location : str or file object
     """
 
+    reads_parts = True
+
     def __init__(self, location: Any) -> None:
         self._location = location
         self._file = h5py.File(location, "r")

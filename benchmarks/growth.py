@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
 import math
 import tempfile
@@ -21,13 +23,12 @@ from vzlab.parsers import HDF5Parser
 TOPIC = "Growth"
 NOTE = (
     "Exponents: 1 means that twice as much takes twice as long. Each is the slope of a straight line through the logarithms of "
-    "processor time and size, at the three largest of the sizes in the title, the least of two to four measurements of each, "
-    "as many of one as of the others, two of each in turn. "
+    "processor time and size, at the three largest of the sizes in the title, the least of one to four measurements of each, "
+    "as many of one as of the others, in turn. Before each, memory that is free is given back to the system: else small sizes "
+    "find theirs again, and large ones, which glibc gives back by itself, do not. "
     "Small sizes are left out of the line since what everything costs once makes them flatter than they are."
 )
-MOST_ROUNDS = 2
-AT_ONCE = 2
-"""Measurements of one work after another: after the first one memory is as the work left it."""
+MOST_ROUNDS = 4
 ENOUGH_S = 20.0
 """Sizes of which measuring took so long are not measured again."""
 N_FITTED = 3
@@ -86,13 +87,19 @@ def least_seconds(works: Sequence[Work]) -> list[float]:
         if sum(map(sum, taken)) > ENOUGH_S:
             break
         for work, seconds in zip(works, taken, strict=True):
-            for _ in range(AT_ONCE):
-                gc.collect()
-                start = time.process_time()
-                result = work()
-                seconds.append(time.process_time() - start)
-                del result  # what it takes to throw it away is not counted
+            gc.collect()
+            _give_back()
+            start = time.process_time()
+            result = work()
+            seconds.append(time.process_time() - start)
+            del result  # what it takes to throw it away is not counted
     return [min(seconds) for seconds in taken]
+
+
+def _give_back() -> None:
+    """Give free memory back to the system, where the C library can."""
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def exponent(sizes: Sequence[int], seconds: Sequence[float]) -> float:

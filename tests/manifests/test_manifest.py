@@ -262,8 +262,8 @@ def _where(array: ManifestArray) -> Any:
 def test_no_step_is_taken_per_chunk(action: Callable[[ManifestArray], Any]) -> None:
     first, small, large = (np.concatenate(many_files(n, 4)) for n in (400, 1_000, 100_000))
     action(first)  # whatever is done once is done
-    # What the collector of garbage does meanwhile may add a few.
-    assert _calls(lambda: action(large)) - _calls(lambda: action(small)) < 50
+    # What the collector of garbage does meanwhile may add a few, and a second thread some more.
+    assert _calls(lambda: action(large)) - _calls(lambda: action(small)) < 500
 
 
 def test_a_million_million_missing_chunks_cost_nothing() -> None:

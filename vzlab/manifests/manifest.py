@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vzlab.errors import UnvirtualizableError
-from vzlab.manifests.columns import as_column, held_bytes, total, unrepeated
+from vzlab.manifests.columns import as_column, held_bytes, joined, total, unrepeated
 from vzlab.manifests.inline import Chunk, as_chunks, memory_of, parts_of
 from vzlab.manifests.references import ChunkReference, SourceFile
 
@@ -466,22 +466,18 @@ def concatenate(manifests: Sequence[ChunkManifest], axis: int) -> ChunkManifest:
     if len(manifests) == 1:
         return manifests[0]
     table: dict[SourceFile, int] = {}
-    indices, offsets = [], []
+    parts = []
     inline: list[Chunk] = []
     for manifest in manifests:
         index = manifest._indices_in(table)
         column = manifest.offsets
         if manifest.inline and inline:
             column = np.where(index == INLINE, column + np.uint64(len(inline)), column)
-        indices.append(index)
-        offsets.append(column)
+        parts.append((index, column, manifest.lengths))
         inline.extend(parts_of(manifest.inline))
+    source_index, offsets, lengths = joined(parts, axis)
     return ChunkManifest(
-        sources=table,
-        source_index=np.concatenate(indices, axis=axis),
-        offsets=np.concatenate(offsets, axis=axis),
-        lengths=np.concatenate([manifest.lengths for manifest in manifests], axis=axis),
-        inline=inline,
+        sources=table, source_index=source_index, offsets=offsets, lengths=lengths, inline=inline
     )
 
 

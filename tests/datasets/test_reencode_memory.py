@@ -16,8 +16,8 @@ from tests.archives import DailyFile, write_daily_file, write_daily_files
 from tests.datasets.archives_that_differ import assert_reads_as
 from vzlab.datasets.assemble import references_of
 from vzlab.manifests import ChunkManifest
+from vzlab.manifests.concatenation import concatenate_manifests
 from vzlab.manifests.inline import InlineChunks, Spill, SpilledChunk
-from vzlab.manifests.manifest import concatenate
 
 MIB = 2**20
 BUDGET = 16 * MIB
@@ -101,7 +101,7 @@ def test_chunks_in_a_file_go_through_joining_copying_and_pickling() -> None:
     manifest = ChunkManifest.from_inline(parts, (4,))
     held = ChunkManifest.from_inline(chunks, (4,))
     assert manifest == held
-    joined = concatenate([manifest, held, manifest], 0)
+    joined = concatenate_manifests([manifest, held, manifest], 0)
     assert list(joined.inline) == chunks * 3
     assert joined.nbytes < held.nbytes * 3
     part = joined.take((slice(2, 5),)).compact()

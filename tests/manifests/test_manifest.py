@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from vzlab.errors import UnvirtualizableError
 from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray, SourceFile
-from vzlab.manifests.manifest import concatenate
+from vzlab.manifests import concatenation
+from vzlab.manifests.concatenation import concatenate_manifests
 
 URL = "s3://some-bucket-with-a-long-name/and/a/long/prefix/of/many/parts/file-{:06d}-20260101T000000Z.nc"
 assert len(URL.format(0)) > 80
@@ -153,7 +154,7 @@ def test_joining_parts_again_gives_the_whole(data: st.DataObject, axis: int) -> 
     parts = [
         manifest.take([*lead, part, *[slice(None)] * (1 - axis)]) for part in (slice(0, at), slice(at, None))
     ]
-    assert concatenate(parts, axis) == manifest
+    assert concatenate_manifests(parts, axis) == manifest
     used = {entry["url"] for entry in parts[0].to_dict().values() if not isinstance(entry, bytes)}
     assert set(parts[0].urls) == used
 
@@ -264,6 +265,27 @@ def test_no_step_is_taken_per_chunk(action: Callable[[ManifestArray], Any]) -> N
     action(first)  # whatever is done once is done
     # What the collector of garbage does meanwhile may add a few, and a second thread some more.
     assert _calls(lambda: action(large)) - _calls(lambda: action(small)) < 500
+
+
+def test_many_references_are_joined_as_few_are() -> None:
+    # A second thread copies half of them; an odd number leaves the last column off the eighth byte.
+    first, second, third = many_files(210_003, 3)
+    parts = [first, second[::-1], third]
+    joined = np.concatenate(parts).manifest
+    assert joined.lengths.size > concatenation.WORTH_A_THREAD
+    for name in ("offsets", "lengths"):
+        expected = np.concatenate([getattr(part.manifest, name) for part in parts])
+        assert np.array_equal(getattr(joined, name), expected)
+    urls = np.array([source.url for source in joined.sources])[joined.source_index]
+    assert np.array_equal(
+        urls, np.concatenate([np.array(p.manifest.urls)[p.manifest.source_index] for p in parts])
+    )
+
+
+def test_sources_are_replaced_one_by_one() -> None:
+    manifest = np.concatenate(many_files(4, 2)).manifest
+    with pytest.raises(ValueError, match="Found 1 sources; expected one for each of"):
+        manifest.with_sources(manifest.sources[:1])
 
 
 def test_a_million_million_missing_chunks_cost_nothing() -> None:

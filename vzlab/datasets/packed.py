@@ -14,7 +14,7 @@ from xarray.indexes import PandasIndex
 
 from vzlab.datasets.coordinates import source_key
 from vzlab.manifests import ChunkManifest, ManifestArray
-from vzlab.manifests.manifest import concatenate
+from vzlab.manifests.concatenation import concatenate_manifests
 
 type Held = tuple[xr.Variable, xr.Index | None]
 """A variable, without its references if it is virtual, and its index if it has one."""
@@ -75,7 +75,7 @@ def pack(datasets: Sequence[xr.Dataset]) -> Bundle:
     return Bundle(
         shared=shared,
         outlines=tuple(outlines),
-        columns={name: concatenate(manifests, 0) for name, manifests in flat.items()},
+        columns={name: concatenate_manifests(manifests, 0) for name, manifests in flat.items()},
     )
 
 

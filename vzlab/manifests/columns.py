@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-WORTH_A_THREAD = 200_000
-"""References: to copy so many takes longer than to begin a thread that copies half of them."""
 
 
 def as_column[T: np.generic](values: npt.ArrayLike, dtype: type[T]) -> npt.NDArray[T]:
@@ -32,37 +27,6 @@ def as_column[T: np.generic](values: npt.ArrayLike, dtype: type[T]) -> npt.NDArr
     column = column.view()
     column.flags.writeable = False
     return column
-
-
-def joined(
-    parts: Sequence[tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint64], npt.NDArray[np.uint64]]], axis: int
-) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-    """Source indices, offsets and lengths of several manifests, each put together along an axis.
-
-    They share one block of memory: the system hands out one large block in large pages, in a third of the time that three
-    smaller ones take where memory is new, which is longer than the copying.
-    """
-    first = parts[0][0].shape
-    length = sum(index.shape[axis] for index, _, _ in parts)
-    shape = (*first[:axis], length, *first[axis + 1 :])
-    n = math.prod(shape)
-    block = np.empty(2 * n + -(-n // 2), np.uint64)
-    offsets, lengths = block[:n].reshape(shape), block[n : 2 * n].reshape(shape)
-    indices = block[2 * n :].view(np.uint32)[:n].reshape(shape)
-
-    def fill(*numbers: int) -> None:
-        for number in numbers:
-            out = (indices, offsets, lengths)[number]
-            np.concatenate([part[number] for part in parts], axis=axis, out=out)
-
-    if n < WORTH_A_THREAD:
-        fill(0, 1, 2)
-    else:
-        with ThreadPoolExecutor(1) as pool:
-            others = pool.submit(fill, 0, 1)
-            fill(2)
-            others.result()
-    return indices, offsets, lengths
 
 
 def held_bytes(column: npt.NDArray[Any]) -> int:

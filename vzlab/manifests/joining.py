@@ -18,8 +18,8 @@ from vzlab.errors import IncompatibleArraysError, VirtualArrayError
 from vzlab.manifests.array import ManifestArray
 from vzlab.manifests.chunk_grid import ChunkGrid, DimensionChunks
 from vzlab.manifests.codec_axes import crop_codec, inner_chunk_shape, is_uncompressed
+from vzlab.manifests.concatenation import concatenate_manifests
 from vzlab.manifests.manifest import INLINE, ChunkManifest
-from vzlab.manifests.manifest import concatenate as concatenate_manifests
 from vzlab.manifests.metadata import ArrayMetadata
 from vzlab.manifests.selection import settle_chunks
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vzlab.errors import UnvirtualizableError
-from vzlab.manifests.columns import as_column, held_bytes, joined, total, unrepeated
+from vzlab.manifests.columns import as_column, held_bytes, total, unrepeated
 from vzlab.manifests.inline import Chunk, as_chunks, memory_of, parts_of
 from vzlab.manifests.references import ChunkReference, SourceFile
 
@@ -281,7 +281,7 @@ class ChunkManifest:
             return NotImplemented
         if self.grid_shape != other.grid_shape:
             return False
-        theirs = other._indices_in({source: i for i, source in enumerate(self.sources)})
+        theirs = other.indices_in({source: i for i, source in enumerate(self.sources)})
         if not np.array_equal(self.source_index, theirs) or not np.array_equal(self.lengths, other.lengths):
             return False
         differs = self.offsets != other.offsets
@@ -296,7 +296,7 @@ class ChunkManifest:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def _indices_in(self, table: dict[SourceFile, int]) -> npt.NDArray[np.uint32]:
+    def indices_in(self, table: dict[SourceFile, int]) -> npt.NDArray[np.uint32]:
         """The source index column in terms of another table, to which is added what it lacks."""
         numbers = [table.setdefault(source, len(table)) for source in self.sources]
         if numbers == list(range(len(numbers))):
@@ -438,12 +438,24 @@ class ChunkManifest:
         return self.with_sources(renamed)
 
     def with_sources(self, sources: Sequence[SourceFile]) -> ChunkManifest:
-        """The same chunks in other files, one for each of ``self.sources``; those that are the same become one."""
-        moved = self.replace(sources=sources)
+        """The same chunks in other files, one for each of ``self.sources``; those that are the same become one.
+
+        Raises
+        ------
+        ValueError
+            If there are more or fewer.
+        """
+        if len(sources) != len(self.sources):
+            raise ValueError(f"Found {len(sources)} sources; expected one for each of {len(self.sources)}")
+        # As many as before: the indices, of which there may be millions, stay as they were checked.
+        moved = ChunkManifest.__new__(ChunkManifest)
+        moved.sources, moved.inline = tuple(sources), self.inline
+        moved.source_index, moved.offsets, moved.lengths = self.source_index, self.offsets, self.lengths
+        moved._has_unsourced = self._has_unsourced
         if len(set(sources)) == len(sources):
             return moved
         table: dict[SourceFile, int] = {}
-        index = moved._indices_in(table)
+        index = moved.indices_in(table)
         return moved.replace(sources=table, source_index=index)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -451,34 +463,6 @@ class ChunkManifest:
             return ChunkManifest.empty, (self.grid_shape,)  # nothing is there but the shape
         columns = (np.asarray(c, order="C") for c in (self.source_index, self.offsets, self.lengths))
         return _restore, (self.sources, *columns, self.inline)
-
-
-def concatenate(manifests: Sequence[ChunkManifest], axis: int) -> ChunkManifest:
-    """Join manifests along one dimension of their grids.
-
-    Raises
-    ------
-    ValueError
-        If grids differ along another dimension, or there is nothing to join.
-    """
-    if not manifests:
-        raise ValueError("There are no manifests to concatenate")
-    if len(manifests) == 1:
-        return manifests[0]
-    table: dict[SourceFile, int] = {}
-    parts = []
-    inline: list[Chunk] = []
-    for manifest in manifests:
-        index = manifest._indices_in(table)
-        column = manifest.offsets
-        if manifest.inline and inline:
-            column = np.where(index == INLINE, column + np.uint64(len(inline)), column)
-        parts.append((index, column, manifest.lengths))
-        inline.extend(parts_of(manifest.inline))
-    source_index, offsets, lengths = joined(parts, axis)
-    return ChunkManifest(
-        sources=table, source_index=source_index, offsets=offsets, lengths=lengths, inline=inline
-    )
 
 
 def _restore(

@@ -18,8 +18,8 @@ import numpy.typing as npt
 from vzlab.errors import CorruptFileError, SourceNotFoundError, UnvirtualizableError
 from vzlab.manifests import ChunkManifest, ManifestArray
 from vzlab.manifests.codec_axes import is_uncompressed
+from vzlab.manifests.concatenation import concatenate_manifests
 from vzlab.manifests.manifest import MISSING
-from vzlab.manifests.manifest import concatenate as concatenate_manifests
 from vzlab.parsers.hdf5.library import h5py
 from vzlab.parsers.hdf5.objects import DatasetNode, OpenFile, find_relative, open_dataset
 from vzlab.parsers.hdf5.opening import LIBRARY_ERRORS, library_message, open_hdf5

@@ -64,19 +64,21 @@ def cases(scale: Scale, files: Files) -> Iterator[Case]:
         _parsers(n_variables=n),
         goal=_in_rounds(5),
         bytes_goal=Goal(at_most=3, times="metadata"),
+        repeats=scale.slow_repeats,
     )
     yield from _rows(
         f"{n} datasets of a paged file",
         lambda: [files.scattered(n, apart // 10, page_bytes=2**16)],
         _without_kerchunk(_parsers(n_variables=n)),
         goal=_in_rounds(5),
+        repeats=scale.slow_repeats,
     )
     yield from _rows(
         f"{n_files} files of 7 variables",
         lambda: [files.small(number) for number in range(n_files)],
         _without_kerchunk(_parsers(n_variables=7)) | {"one by one": _one_by_one(7)},
         goal=Goal(at_most=1 / 8, times="one by one") if n_files == AT_ONCE else None,
-        repeats=min(scale.slow_repeats, 2),
+        repeats=scale.slow_repeats,
     )
     chunks = partial(files.array, scale.n_far_chunks * 40 * 2**10, "raw 40 KB")
     yield from _rows(
@@ -95,7 +97,7 @@ def _rows(
     *,
     goal: Goal | None = None,
     bytes_goal: Goal | None = None,
-    repeats: int = 1,
+    repeats: int,
 ) -> Iterator[Case]:
     """Three rows of one set of measurements."""
     seen: dict[str, Traffic] = {}

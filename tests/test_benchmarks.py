@@ -211,9 +211,9 @@ def test_whatever_is_stated_is_a_case() -> None:
     assert STATED_CASES.keys() == stated.STATED.keys()
 
 
-@pytest.mark.parametrize(("theirs", "worse"), [((1.0, 1.0), False), ((0.1, 0.7), False), ((0.1, 0.5), True)])
+@pytest.mark.parametrize(("theirs", "worse"), [((2.0, 2.0), False), ((0.1, 1.4), False), ((0.1, 1.0), True)])
 def test_worse_is_what_is_worse_in_every_round(theirs: tuple[float, ...], worse: bool) -> None:
-    case = STATED_CASES["100,000 chunks, fixed array"]  # at most 0.6 times
+    case = STATED_CASES["100,000 chunks, fixed array"]  # at most 0.3 times
     result = Result(case=case, samples={OURS: (0.36, 0.36), "h5py": theirs}, failures={})
     assert stated.is_worse(result) is worse
 

@@ -15,12 +15,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
 
 import vzlab as vz
+from benchmarks.growth import exponent
 from benchmarks.table import setting
 from vzlab.datasets.packed import pack
 from vzlab.writers import write_icechunk
@@ -152,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.many_files", description=__doc__)
     parser.add_argument(
-        "--files", type=int, default=200, help="the most that are opened; 2000 for the full form"
+        "--files", type=int, default=200, help="the most that are opened; 10000 for the full form"
     )
     parser.add_argument("--write", action="store_true", help=f"put what was measured into {PAGE.name}")
     parser.add_argument("--folder", type=Path, help="where files are kept; none makes them anew")
@@ -191,7 +192,8 @@ def report(runs: Sequence[Measured], travelling: str) -> str:
         (
             f"Fitted: {model.fixed_s:.1f} s and {model.per_file_s * 1e3:.1f} ms a file on two workers, "
             f"{model.per_file_bytes:,.0f} bytes of the client's a file; {model.per_reference_s * 1e6:.2f} µs to write a "
-            f"reference. {travelling[0].upper()}{travelling[1:]}. From that:"
+            f"reference. Time grows with files to the power {_exponent(runs, 'opening_s'):.2f} in opening, "
+            f"{_exponent(runs, 'writing_s'):.2f} in writing. {travelling[0].upper()}{travelling[1:]}. From that:"
         ),
         "",
         *(
@@ -202,6 +204,11 @@ def report(runs: Sequence[Measured], travelling: str) -> str:
         setting(form="Two workers of one thread each on this machine"),
     ]
     return "\n".join(lines)
+
+
+def _exponent(runs: Sequence[Measured], what: Literal["opening_s", "writing_s"]) -> float:
+    """The slope of seconds over files in a plot of logarithms."""
+    return exponent([run.n_files for run in runs], [getattr(run, what) for run in runs])
 
 
 if __name__ == "__main__":

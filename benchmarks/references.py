@@ -14,6 +14,7 @@ from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray
 from vzlab.manifests.joining import concatenate
 
 PREFIX = "file:///archive/sea_surface_temperature/level_4/version_2.1/daily/"
+BUCKET_PREFIX = PREFIX.replace("file:///archive", "s3://the-archive")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +34,15 @@ class Columns:
         return rows * self.chunk_shape[0], columns * self.chunk_shape[1]
 
 
-def columns_of_files(n_chunks: int, n_files: int) -> list[Columns]:
-    """As many references in all, in files with urls of 90 characters."""
+def columns_of_files(n_chunks: int, n_files: int, prefix: str = PREFIX) -> list[Columns]:
+    """As many references in all, in files with urls of 90 characters that begin alike."""
     rows, width = grid_shape(n_chunks)
     if rows < n_files:
         rows, width = n_files, n_chunks // n_files
     shape = (rows // n_files, width)
     offsets = (np.arange(shape[0] * shape[1], dtype=np.uint64) * 4096 + 8192).reshape(shape)
     lengths = np.full(shape, 4096, np.uint64)
-    urls = [f"{PREFIX}{2000 + number:04}/sst-day-{number:07}.nc" for number in range(n_files)]
+    urls = [f"{prefix}{2000 + number:04}/sst-day-{number:07}.nc" for number in range(n_files)]
     return [Columns(url=url, offsets=offsets, lengths=lengths) for url in urls]
 
 

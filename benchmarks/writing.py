@@ -15,16 +15,17 @@ import zarr
 from benchmarks import memory, references
 from benchmarks.files import Files
 from benchmarks.harness import Case, Contestant, Goal, Measure, Unit, require, wall
-from benchmarks.references import PREFIX, Columns, columns_of_files
+from benchmarks.references import BUCKET_PREFIX, PREFIX, Columns, columns_of_files
 from benchmarks.scale import Scale
 from vzlab.writers import write_icechunk
 
 TOPIC = "Write references"
 NOTE = (
-    "One variable with references into 100 files. Icechunk writes to a repository in memory; `set` is all before the commit. "
-    "The column icechunk is its own bulk call, given columns and lists of urls that are ready; it checks the url of every "
-    "chunk, vzlab that of every file. Kerchunk references go to a temporary folder; VirtualiZarr writes Parquet through "
-    "kerchunk. Memory is what a process grows by at most; ten commits are each of a million references."
+    "One variable with references into 100 local files, or objects where it says so. Icechunk writes to a repository in "
+    "memory; `set` is all before the commit. The column icechunk is its own bulk call, given columns and lists of urls that "
+    "are ready; it checks the url of every chunk, vzlab that of every file. Kerchunk references go to a temporary folder; "
+    "VirtualiZarr writes Parquet through kerchunk. Memory is what a process grows by at most; ten commits are each of a "
+    "million references."
 )
 
 MOST_S = {"set": 0.4, "json": 1.5, "parquet": 0.4}
@@ -55,6 +56,17 @@ def cases(scale: Scale, _files: Files) -> Iterator[Case]:
             repeats=scale.slow_repeats,
             warm_up=n_chunks < 1_000_000,
         )
+    in_bucket = partial(columns_of_files, n_chunks, scale.n_manifests, BUCKET_PREFIX)
+    yield Case(
+        topic=TOPIC,
+        title=f"Icechunk, {n_chunks:,} references into a bucket: set",
+        contestants={
+            name: partial(_icechunk, "set", setters[name], in_bucket) for name in ("vzlab", "icechunk")
+        },
+        goal=_goal("set", n_chunks),
+        repeats=scale.slow_repeats,
+        warm_up=n_chunks < 1_000_000,
+    )
     appenders: dict[str, Callable[[list[Columns]], SetReferences]] = {
         "vzlab": _vzlab_append,
         "VirtualiZarr": _virtualizarr_append,
@@ -135,7 +147,9 @@ def repository_in(storage: icechunk.Storage, *, rows_split: int | None = None) -
     """A new one that may refer to the files, its manifests split after so many rows of chunks."""
     config = icechunk.RepositoryConfig.default()
     local = icechunk.local_filesystem_store(PREFIX.removeprefix("file://"))
+    bucket = icechunk.s3_store(region="us-east-1")
     config.set_virtual_chunk_container(icechunk.VirtualChunkContainer(PREFIX, local, name="archive"))
+    config.set_virtual_chunk_container(icechunk.VirtualChunkContainer(BUCKET_PREFIX, bucket, name="bucket"))
     if rows_split is not None:
         along = {icechunk.ManifestSplitDimCondition.DimensionName("time"): rows_split}
         splitting = icechunk.ManifestSplittingConfig.from_dict(

@@ -15,8 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vzlab.errors import UnvirtualizableError
-from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray, SourceFile
-from vzlab.manifests import concatenation
+from vzlab.manifests import ArrayMetadata, ChunkManifest, ManifestArray, SourceFile, concatenation
 from vzlab.manifests.concatenation import concatenate_manifests
 
 URL = "s3://some-bucket-with-a-long-name/and/a/long/prefix/of/many/parts/file-{:06d}-20260101T000000Z.nc"

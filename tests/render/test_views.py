@@ -236,6 +236,7 @@ def golden_group() -> ManifestGroup:
             )
         },
         format="netCDF4 / HDF5",
+        index_decoder="vzlab (version 1 B-tree)",
     )
 
 
@@ -258,6 +259,7 @@ quality/
   mask    lat 30, lon 40           int8     1.2 kB → 343 B  shuffle + deflate 4
 
 attributes: Conventions
+index decoded by: vzlab (version 1 B-tree)
 """
 
 

@@ -17,6 +17,7 @@ import vzlab.testing as vt
 from tests.archives import write_daily_files
 from tests.testing.cubes import join_in_order
 from vzlab.storage import RequestLog, StoreRegistry
+from vzlab.testing import exact, native_files
 
 LIMIT = 200_000
 """Bytes: 12 chunks of `many_chunks` a time."""
@@ -145,6 +146,59 @@ def test_one_wrong_value_among_all_is_found_with_its_place(many_chunks: Path, tm
     assert (found.index, found.chunk) == ((41, 3, 5), (41, 0, 0))
     assert "1 of 512 values" in found.message
     assert comparison.bounds[0].n_differing == 1
+
+
+@pytest.fixture
+def memory_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is with large boxes: a second thread reads ahead, into the memory of boxes before."""
+    monkeypatch.setattr(exact, "WORTH_A_THREAD", 1)
+    monkeypatch.setattr(native_files, "WORTH_KEEPING", 1)
+
+
+@pytest.mark.usefixtures("memory_is_used_again")
+def test_values_of_a_box_are_not_taken_for_those_of_another(many_chunks: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.h5"
+    other.write_bytes(many_chunks.read_bytes())
+    rows = (0, 12, 13, 41, 89, 93)
+    with h5py.File(other, "a") as file:
+        for row in rows:
+            # What the box before it has at this place.
+            file["x"][row, 3, 5] = file["x"][row - 12, 3, 5]
+    comparison = vt.compare(vz.open_group(other), many_chunks, exact=True, memory_limit=LIMIT)
+    assert comparison.bounds[0].n_differing == len(rows)
+    assert vt.compare(vz.open_group(other), other, exact=True, memory_limit=LIMIT).passed
+
+
+@pytest.mark.usefixtures("memory_is_used_again")
+def test_memory_is_used_again_for_every_type(tmp_path: Path) -> None:
+    path = tmp_path / "types.h5"
+    n = 96
+    numbers = np.random.default_rng(1).integers(0, 100, n)
+    columns = {
+        "big": numbers.astype(">i2"),
+        "half": numbers.astype("f2"),
+        "flags": numbers > 50,
+        "fixed": numbers.astype("S3"),
+        "pairs": np.array([(i, i / 2) for i in numbers.tolist()], [("a", "<i4"), ("b", ">f8")]),
+    }
+    with h5py.File(path, "w") as file:
+        for name, values in columns.items():
+            file.create_dataset(name, data=values, chunks=(8,))
+        file.create_dataset("text", data=[f"{i} and more" for i in numbers], dtype=h5py.string_dtype())
+        file["scalar"] = 5
+    group = vz.open_group(path)
+    compared = vt.compare(group, path, exact=True, memory_limit=10_000, levels=["L4"])
+    assert compared.passed, str(compared)
+    other = tmp_path / "other.h5"
+    other.write_bytes(path.read_bytes())
+    with h5py.File(other, "a") as file:
+        unlike = int(np.flatnonzero(columns["flags"] != columns["flags"][70])[0])
+        for name in columns:
+            file[name][70] = file[name][unlike]
+    differing = vt.compare(vz.open_group(other), path, exact=True, memory_limit=10_000, levels=["L4"])
+    assert {
+        bound.variable: bound.n_differing for bound in differing.bounds if bound.n_differing
+    } == dict.fromkeys(columns, 1)
 
 
 def test_numbers_within_the_tolerance_pass_and_the_report_says_so(many_chunks: Path, tmp_path: Path) -> None:

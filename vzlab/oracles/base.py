@@ -61,9 +61,6 @@ class NativeChunks:
 class NativeFile(ABC):
     """One native file, open for reading. What its library does not say stays as it is here."""
 
-    reads_parts = False
-    """Whether regions of whole chunks, one after another, take no longer to read than all of them at once."""
-
     @property
     @abstractmethod
     def reader(self) -> str:
@@ -87,6 +84,10 @@ class NativeFile(ABC):
     @abstractmethod
     def read(self, path: str, region: Region) -> npt.NDArray[Any]:
         """Stored values of a region."""
+
+    def read_into(self, path: str, region: Region, out: npt.NDArray[Any]) -> bool:
+        """Read stored values of a region into an array of its shape; False, and nothing is read, where the library cannot."""
+        return False
 
     @abstractmethod
     def read_decoded(self, path: str, region: Region) -> npt.NDArray[Any]:

@@ -58,8 +58,6 @@ class Hdf5File(NativeFile):
     location : str or file object
     """
 
-    reads_parts = True
-
     def __init__(self, location: Any) -> None:
         self._location = location
         self._file = h5py.File(location, "r")
@@ -143,6 +141,14 @@ class Hdf5File(NativeFile):
             values = self._names(values)
         # Elements that are arrays come whole.
         return values[(*(slice(None) for _ in dataset.shape), *region[dataset.ndim :])]
+
+    def read_into(self, path: str, region: Region, out: npt.NDArray[Any]) -> bool:
+        """Read numbers of a region, which numpy need not convert, into an array."""
+        dataset = self._dataset(path)
+        if dataset.dtype != out.dtype or out.dtype.kind not in "iuf" or not out.ndim:
+            return False
+        dataset.read_direct(out, region)
+        return True
 
     def read_decoded(self, path: str, region: Region) -> npt.NDArray[Any]:
         """Values of a region as xarray decodes them: over netCDF4, and over h5netcdf text and what netCDF4 cannot read."""

@@ -171,7 +171,7 @@ def _files(inspection: Inspection) -> Markup | None:
     ]
     more = html.dim(f"and {len(sources) - 12:,} more") if len(sources) > 12 else None
     decoder = inspection.index_decoder
-    read_by = html.element("div", html.dim(f"Chunk index read with {decoder}.")) if decoder else None
+    read_by = html.element("div", html.dim(f"Index decoded by: {decoder}")) if decoder else None
     title = format_count(len(sources), "file")
     listed = format_list([source.name for source in sources[:40]], most=4) if len(sources) < 40 else ""
     return html.details(

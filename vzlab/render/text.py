@@ -79,11 +79,11 @@ def _overview(inspection: Inspection, columns: int) -> Group:
         parts += [Text(""), *map(Text, file_set_lines(inspection.files))]
     if inspection.history is not None:
         parts += [Text(""), *map(Text, history_lines(inspection.history))]
-    if attributes := inspection.root.attributes:
-        parts += [
-            Text(""),
-            Text(f"attributes: {format_list(map(printable, map(str, attributes)), most=8)}", style="dim"),
-        ]
+    attributes = format_list(map(printable, map(str, inspection.root.attributes)), most=8)
+    last = {"attributes": attributes, "index decoded by": inspection.index_decoder}
+    told = [Text(f"{what}: {words}", style="dim") for what, words in last.items() if words]
+    if told:
+        parts += [Text(""), *told]
     return Group(*parts)
 
 

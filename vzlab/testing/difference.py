@@ -58,7 +58,7 @@ def compare_arrays(
         return _compare_records(a, b)
     if a.dtype != b.dtype:
         a, b = _in_one_type(a, b)
-    if a.dtype == b.dtype and not a.dtype.hasobject and same_bytes(a, b):
+    if a.dtype == b.dtype and not a.dtype.hasobject and _same_bytes(a, b):
         return Difference(n_elements=a.size, n_differing=0)
     differs, masked, payloads, zeros = _masks(a, b)
     n_within = 0
@@ -108,10 +108,7 @@ def _in_one_type(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> tuple[npt.NDArray[
     return a.astype(object), b.astype(object)
 
 
-def same_bytes(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> bool:
-    """Whether two arrays of one data type, which is not of objects, hold the same bytes."""
-    if a.shape != b.shape:
-        return False
+def _same_bytes(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> bool:
     left, right = (np.ascontiguousarray(x).reshape(-1).view(np.uint8) for x in (a, b))
     if len(left) % 8 == 0:  # eight at a time, with an eighth of the memory
         left, right = left.view(np.uint64), right.view(np.uint64)

@@ -23,13 +23,13 @@ from vzlab.testing.stored_bytes import check_stored_bytes, is_aligned
 from vzlab.testing.values import Comparer
 from vzlab.testing.virtual_side import VirtualVariable
 
-AHEAD = 2
-"""Boxes that are read ahead on the virtual side."""
+AHEAD = 1
+"""Boxes that are read ahead on the virtual side: by the other core, while this one reads and compares the one before."""
 
 WORTH_A_THREAD = 2**20
 """Bytes: smaller boxes are read where they are compared, which is faster than handing them over."""
 
-_SHARE = 8
+_SHARE = 6
 """A box takes this part of the memory allowed: those ahead, both sides, and what reading and comparing them makes."""
 _SHARE_DECODED = 48
 """The same where both sides are decoded, with masks and wider types."""
@@ -85,16 +85,19 @@ def check_every_chunk(
     chunk_bytes = math.prod(variable.grid.chunk_shape) * max(variable.dtype.itemsize, 1)
     boxes = list(_boxes(blocks, max(comparer.memory_limit // (share * chunk_bytes), 1)))
 
-    def read(box: _Box) -> Read:
-        return comparer.virtual.read_raw(variable.path, region_of(variable.grid, box.chunks))
+    n_ahead = AHEAD if max((box.n_chunks for box in boxes), default=0) * chunk_bytes >= WORTH_A_THREAD else 0
+    memory = _Memory(variable, boxes, n_ahead + 1) if n_ahead else None
+
+    def read(number: int, box: _Box) -> Read:
+        out = None if memory is None else memory.for_box(number)
+        return comparer.virtual.read_raw(variable.path, region_of(variable.grid, box.chunks), out=out)
 
     def wanted(box: _Box) -> bool:
         return "L4" in levels and checkpoint.get(_key(variable, box)) is None
 
     differing = [0] * len(blocks)
     place: tuple[int, npt.NDArray[np.bool_] | None] = (-1, None)
-    is_large = max((box.n_chunks for box in boxes), default=0) * chunk_bytes >= WORTH_A_THREAD
-    for box, ours in _read_ahead(read, boxes, wanted, n_ahead=AHEAD if is_large else 0):
+    for box, ours in _read_ahead(read, boxes, wanted, n_ahead=n_ahead):
         key = _key(variable, box)
         result = checkpoint.get(key)
         if result is None:
@@ -130,27 +133,49 @@ def _boxes(blocks: Sequence[Block], n_chunks: int) -> Iterator[_Box]:
             yield _Box(number=number, block=block, chunks=chunks, at_ends=inside)
 
 
+class _Memory:
+    """Memory for boxes that are there together, used again for later ones: new memory takes as long as reading into it."""
+
+    def __init__(self, variable: VirtualVariable, boxes: Sequence[_Box], n_together: int) -> None:
+        self._dtype = variable.array.dtype if variable.array is not None else variable.dtype
+        regions = (region_of(variable.grid, box.chunks) for box in boxes)
+        self._shapes = [tuple(part.stop - part.start for part in region) for region in regions]
+        self._held: list[Read | None] = [None] * n_together
+
+    def for_box(self, number: int) -> Read | None:
+        """An array for a box; None where its elements have no fixed size."""
+        if self._dtype.hasobject or self._dtype.kind == "T":
+            return None
+        at = number % len(self._held)
+        held = self._held[at]
+        if held is None:
+            held = self._held[at] = np.empty(max(map(math.prod, self._shapes)), self._dtype)
+        shape = self._shapes[number]
+        return held[: math.prod(shape)].reshape(shape)
+
+
 def _read_ahead(
-    read: Callable[[_Box], Read], boxes: Iterable[_Box], wanted: Callable[[_Box], bool], *, n_ahead: int
+    read: Callable[[int, _Box], Read], boxes: Iterable[_Box], wanted: Callable[[_Box], bool], *, n_ahead: int
 ) -> Iterator[tuple[_Box, Future[Read] | None]]:
+    """Each box with what is read of it; one more than `n_ahead` of them are there at a time."""
     if not n_ahead:
-        for box in boxes:
-            yield box, _read_now(read, box) if wanted(box) else None
+        for number, box in enumerate(boxes):
+            yield box, _read_now(read, number, box) if wanted(box) else None
         return
     waiting: deque[tuple[_Box, Future[Read] | None]] = deque()
     with ThreadPoolExecutor(n_ahead) as pool:
-        for box in boxes:
-            waiting.append((box, pool.submit(read, box) if wanted(box) else None))
+        for number, box in enumerate(boxes):
+            waiting.append((box, pool.submit(read, number, box) if wanted(box) else None))
             if len(waiting) > n_ahead:
                 yield waiting.popleft()
         while waiting:
             yield waiting.popleft()
 
 
-def _read_now(read: Callable[[_Box], Read], box: _Box) -> Future[Read]:
+def _read_now(read: Callable[[int, _Box], Read], number: int, box: _Box) -> Future[Read]:
     future: Future[Read] = Future()
     try:
-        future.set_result(read(box))
+        future.set_result(read(number, box))
     except Exception as error:  # noqa: BLE001 - as a pool's thread would keep it
         future.set_exception(error)
     return future

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import posixpath
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,6 +25,8 @@ from vzlab.testing.axes import Order, OrderedFile, axes_order, in_order
 MAX_OPEN_FILES = 24
 """Files kept open, least recently used ones closed first."""
 
+WORTH_KEEPING = 2**20
+"""Bytes: memory of no less is used again for the next values that are read to be held against others."""
 
 MAX_KEPT_ELEMENTS = 4_096
 """A coordinate of no more elements is read once and kept: it says where its file belongs, and is compared."""
@@ -58,6 +61,7 @@ class NativeFiles:
         self._open_file = open_file
         self._open: OrderedDict[str, NativeFile] = OrderedDict()
         self._orders: dict[str, dict[str, Order]] = {}
+        self._memory: npt.NDArray[Any] = np.empty(0)
         self.variables: dict[str, Mapping[str, NativeVariable]] = {}
         self.group_attributes: dict[str, Mapping[str, Mapping[str, Any]]] = {}
         self.readers: tuple[str, ...] = ()
@@ -134,6 +138,18 @@ class NativeFiles:
                 return kept[path][region]
         file = self[url]
         return file.read_decoded(path, region) if decoded else file.read(path, region)
+
+    def read_passing(self, url: str, path: str, region: Region) -> npt.NDArray[Any]:
+        """Stored values of a region, in memory that the next call may use again: new memory takes as long as reading."""
+        dtype = self.variables[url][path].dtype
+        shape = tuple(part.stop - part.start for part in region)
+        n = math.prod(shape)
+        if dtype is None or n * dtype.itemsize < WORTH_KEEPING:
+            return self[url].read(path, region)
+        if self._memory.dtype != dtype or self._memory.size < n:
+            self._memory = np.empty(n, dtype)
+        out = self._memory[:n].reshape(shape)
+        return out if self[url].read_into(path, region, out) else self[url].read(path, region)
 
     def _is_small_coordinate(self, url: str, path: str) -> bool:
         """Whether a variable is the coordinate of a dimension, short enough to be kept."""

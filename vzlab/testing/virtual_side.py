@@ -76,10 +76,13 @@ class VirtualSide:
     """Url of the one file that it was made from, if that is so."""
     _opened: dict[str, xr.Dataset | Exception] = field(default_factory=dict)
 
-    def read_raw(self, path: str, region: Region) -> npt.NDArray[Any]:
-        """Stored values of a region."""
+    def read_raw(self, path: str, region: Region, *, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+        """Stored values of a region; where `out` is given, which has its shape and their data type, they are read into it."""
         array = self.variables[path].array
-        return np.asarray(array[region])
+        if out is None:
+            return np.asarray(array[region])
+        buffer = default_buffer_prototype().nd_buffer.from_numpy_array(out)
+        return np.asarray(array.get_orthogonal_selection(region, out=buffer))
 
     def read_decoded(self, path: str, region: Region) -> npt.NDArray[Any]:
         """Values of a region as xarray decodes them."""

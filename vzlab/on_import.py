@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -33,26 +32,24 @@ def on_import(library: str, action: Callable[[], object]) -> None:
 
 
 class _Finder(MetaPathFinder):
-    """Leaves finding to the other finders, and has the loader that they find do the action as well."""
+    """Leaves finding to the finders behind it, and has the loader that they find do the action as well."""
 
     def __init__(self, library: str, action: Callable[[], object]) -> None:
         self._library = library
         self._action = action
-        self._asks = False
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname != self._library or self._asks:
+        if fullname != self._library or self not in sys.meta_path:
             return None
-        self._asks = True
-        try:
-            spec = find_spec(fullname)
-        finally:
-            self._asks = False
-        if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader, self._finish)
-        return spec
+        for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
+            spec = finder.find_spec(fullname, path, target)
+            if spec is not None:
+                if spec.loader is not None:
+                    spec.loader = _Loader(spec.loader, self._finish)
+                return spec
+        return None
 
     def _finish(self) -> None:
         if self in sys.meta_path:

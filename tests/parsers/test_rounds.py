@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 import zipfile
 from collections.abc import Callable, Sequence
@@ -16,7 +17,9 @@ import zarr
 
 from tests.servers.http_server import HttpServer
 from vzlab.parsers import NetCDF3Parser, Parser, TIFFParser, ZarrParser, ZipParser
+from vzlab.storage import StoreRegistry
 from vzlab.testing.servers.request_log import Request
+from vzlab.testing.servers.s3_server import serve_s3
 
 N_ARRAYS = 6
 LATENCY_S = 0.2
@@ -95,3 +98,26 @@ def test_rounds_are_few_whatever_there_is(
             break
     assert min(seen) <= most, [(r.method, r.path, r.range, r.started_s) for r in server.requests]
     assert dict(group.walk_arrays())
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_store_that_must_be_listed_takes_two_rounds_a_level(tmp_path: Path, zarr_format: int) -> None:
+    zarr_store(tmp_path / "x.zarr", zarr_format)
+    for name in (".zmetadata", "zarr.json"):
+        if (path := tmp_path / "x.zarr" / name).exists():
+            document = json.loads(path.read_text())
+            document.pop("consolidated_metadata", None)
+            path.unlink() if name == ".zmetadata" else path.write_text(json.dumps(document))
+    with serve_s3(latency_s=LATENCY_S) as server:
+        bucket = server.bucket()
+        url = bucket.upload(tmp_path / "x.zarr")
+        registry = StoreRegistry({bucket.url(): bucket.store})
+        seen = []
+        for _ in range(3):
+            server.clear_requests()
+            group = ZarrParser()(url, registry)
+            seen.append(n_rounds(sorted(server.requests, key=lambda request: request.started_s)))
+    assert len(dict(group.walk_arrays())) == N_ARRAYS
+    assert group.index_decoder == "listing"
+    # Documents of the root; what is listed of it, and documents; the same of the groups; lists of chunks.
+    assert min(seen) <= 6, seen

@@ -17,16 +17,25 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 
 class RequestLog:
-    """WSGI middleware that appends what was asked and what was answered to a file of JSON lines."""
+    """WSGI middleware that appends what was asked and what was answered to a file of JSON lines.
 
-    def __init__(self, app: Any, path: Path) -> None:
+    Parameters
+    ----------
+    latency_s : float
+        By which answers to those who read are delayed.
+    """
+
+    def __init__(self, app: Any, path: Path, latency_s: float = 0.0) -> None:
         self._app = app
+        self._latency_s = latency_s
         self._stream = path.open("a", encoding="utf-8", buffering=1)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer, and log what was answered."""
         started_s, clock = time.time(), time.perf_counter()
         answered: list[str] = []
+        if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+            time.sleep(self._latency_s)
 
         def start(status: str, *rest: Any) -> Any:
             answered.append(status)
@@ -72,9 +81,9 @@ class KeepAliveHandler(WSGIRequestHandler):
         """Write nothing: the request log is the record."""
 
 
-def main(log_path: str) -> None:
+def main(log_path: str, latency_s: str = "0") -> None:
     """Serve S3 on a free port of the loopback until standard input closes."""
-    app = RequestLog(DomainDispatcherApplication(create_backend_app), Path(log_path))
+    app = RequestLog(DomainDispatcherApplication(create_backend_app), Path(log_path), float(latency_s))
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=KeepAliveHandler)
 
     def end_with_parent() -> None:
@@ -87,4 +96,4 @@ def main(log_path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

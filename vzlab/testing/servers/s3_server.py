@@ -166,8 +166,13 @@ def _public_policy(bucket: str) -> dict[str, Any]:
 
 
 @contextmanager
-def serve_s3() -> Iterator[S3Server]:
+def serve_s3(*, latency_s: float = 0.0) -> Iterator[S3Server]:
     """Serve S3 on a free port of the loopback until the block ends.
+
+    Parameters
+    ----------
+    latency_s : float
+        By which answers to those who read are delayed, as if the server were far away.
 
     Raises
     ------
@@ -180,7 +185,13 @@ def serve_s3() -> Iterator[S3Server]:
         with error_path.open("wb") as errors:
             process = subprocess.Popen(  # noqa: S603 - this interpreter, and a program beside this one
                 # -P: the folder of the program holds nothing that it may import.
-                [sys.executable, "-P", str(Path(__file__).with_name("moto_process.py")), str(log_path)],
+                [
+                    sys.executable,
+                    "-P",
+                    str(Path(__file__).with_name("moto_process.py")),
+                    str(log_path),
+                    str(latency_s),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -67,8 +67,8 @@ class Model:
         memory = n_files * self.per_file_bytes + 2 * n_references * self.per_reference_bytes
         commits = -(-n_references // REFERENCES_PER_COMMIT)
         return (
-            f"{n_files:,} files, {n_references:,} references, {n_workers} workers: {opening / 60:,.0f} min to open, "
-            f"{memory / 1e9:,.1f} GB of the client's memory, {n_references * self.per_reference_s / 60:,.0f} min to write in "
+            f"{n_files:,} files, {n_references:,} references, {n_workers} workers: {opening / 60:,.1f} min to open, "
+            f"{memory / 1e9:,.1f} GB of the client's memory, {n_references * self.per_reference_s / 60:,.1f} min to write in "
             f"{commits} commits"
         )
 

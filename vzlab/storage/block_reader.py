@@ -14,11 +14,12 @@ class BlockReader(io.RawIOBase):
     Parameters
     ----------
     source : Source
-    block_size : int
-        Bytes a request, and the alignment of blocks. Small blocks suit metadata that is scattered over a file.
+    block_size : int or None
+        Bytes a request, and the alignment of blocks. Small blocks suit metadata that is scattered over a file. None asks for what
+        is wanted and keeps nothing: for a source that does so itself.
     """
 
-    def __init__(self, source: Source, *, block_size: int = HEAD_BYTES) -> None:
+    def __init__(self, source: Source, *, block_size: int | None = HEAD_BYTES) -> None:
         super().__init__()
         self._source = source
         self._block_size = block_size
@@ -67,16 +68,23 @@ class BlockReader(io.RawIOBase):
         stop = min(start + len(view), self._size)
         if stop <= start:
             return 0
-        first, last = start // self._block_size, (stop - 1) // self._block_size
-        self._fetch(first, last)
-        for block in range(first, last + 1):
-            begin = block * self._block_size
-            low, high = max(start, begin), min(stop, begin + self._block_size)
-            view[low - start : high - start] = self._blocks[block][low - begin : high - begin]
+        if self._block_size is None:
+            view[: stop - start] = self._source.read(start, stop - start)
+        else:
+            self._fill(view, start, stop, self._block_size)
         self._position = stop
         return stop - start
 
-    def _fetch(self, first: int, last: int) -> None:
+    def _fill(self, view: memoryview, start: int, stop: int, size: int) -> None:
+        """Fill a buffer from blocks."""
+        first, last = start // size, (stop - 1) // size
+        self._fetch(first, last, size)
+        for block in range(first, last + 1):
+            begin = block * size
+            low, high = max(start, begin), min(stop, begin + size)
+            view[low - start : high - start] = self._blocks[block][low - begin : high - begin]
+
+    def _fetch(self, first: int, last: int, size: int) -> None:
         """Fetch absent blocks, neighbours in one request."""
         block = first
         while block <= last:
@@ -86,9 +94,9 @@ class BlockReader(io.RawIOBase):
             end = block
             while end < last and end + 1 not in self._blocks:
                 end += 1
-            offset = block * self._block_size
-            data = self._source.read(offset, min((end + 1) * self._block_size, self._size) - offset)
+            offset = block * size
+            data = self._source.read(offset, min((end + 1) * size, self._size) - offset)
             for i in range(block, end + 1):
-                at = (i - block) * self._block_size
-                self._blocks[i] = data[at : at + self._block_size]
+                at = (i - block) * size
+                self._blocks[i] = data[at : at + size]
             block = end + 1

@@ -9,7 +9,6 @@ from typing import Any
 from vzlab.errors import CorruptFileError, UnreachableChunkError, UnsupportedFormatError, VzlabError
 from vzlab.parsers.hdf5.library import h5py
 from vzlab.storage import BlockReader, CachedSource, Source
-from vzlab.storage.cached_source import PAGE_BYTES
 from vzlab.storage.source import HEAD_BYTES
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -130,8 +129,7 @@ class _RememberingReader(BlockReader):
     """Keeps the errors of failed reads, which the HDF5 library replaces by its own."""
 
     def __init__(self, source: Source) -> None:
-        # Blocks as small as what is kept by a cached source.
-        super().__init__(source, block_size=PAGE_BYTES if isinstance(source, CachedSource) else HEAD_BYTES)
+        super().__init__(source, block_size=None if isinstance(source, CachedSource) else HEAD_BYTES)
         self.failures: list[VzlabError] = []
 
     def readinto(self, buffer: Any) -> int:

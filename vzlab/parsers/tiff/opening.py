@@ -12,7 +12,6 @@ from vzlab.errors import CorruptFileError, UnsupportedFormatError, VzlabError
 from vzlab.parsers.tiff.library import tifffile
 from vzlab.parsers.tiff.prefetching import prefetch_directories
 from vzlab.storage import BlockReader, CachedSource, Source
-from vzlab.storage.cached_source import PAGE_BYTES
 
 MAX_PAGES = 100_000
 """A file with more directories is refused: each is a variable."""
@@ -88,7 +87,7 @@ def _place(source: Source, *, multifile: bool) -> Any:
         return source.local_path if multifile else BoundedReader(source)
     kept = CachedSource(source)
     prefetch_directories(kept)
-    return BoundedReader(kept, block_size=PAGE_BYTES)
+    return BoundedReader(kept, block_size=None)
 
 
 def read_pages(file: Any, source: Source) -> list[Any]:

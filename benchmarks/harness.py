@@ -160,12 +160,13 @@ def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).partition(chr(10))[0][:80]}"
 
 
-def wall[T](
-    action: Callable[[T], object],
+def wall[T, R](
+    action: Callable[[T], R],
     prepare: Callable[[], T],
     *,
     per: int = 1,
     clock: Callable[[], float] = time.perf_counter,
+    check: Callable[[R], object] | None = None,
 ) -> Measure:
     """Time an action on what is freshly prepared for each measurement.
 
@@ -175,6 +176,8 @@ def wall[T](
         The time is divided by this number of equal parts of the action.
     clock : callable
         ``time.process_time`` counts the processor time of all threads instead.
+    check : callable, optional
+        Looks, each time, at what the action gave: for peers that take too long to be run for a check alone.
     """
 
     def one() -> float:
@@ -182,30 +185,23 @@ def wall[T](
         start = clock()
         result = action(given)
         elapsed = clock() - start
+        if check is not None:
+            check(result)
         del result  # what it takes to throw the result away is not counted
         return elapsed / per
 
     return one
 
 
-def timed(
-    action: Callable[[], object], *, per: int = 1, clock: Callable[[], float] = time.perf_counter
+def timed[R](
+    action: Callable[[], R],
+    *,
+    per: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+    check: Callable[[R], object] | None = None,
 ) -> Measure:
     """Time an action; parameters are those of `wall`."""
-    return wall(lambda _: action(), lambda: None, per=per, clock=clock)
-
-
-def timed_and_checked[T](action: Callable[[], T], check: Callable[[T], None]) -> Measure:
-    """Time an action and then, each time, check what it gave: for peers that take too long to be run for a check alone."""
-
-    def one() -> float:
-        start = time.perf_counter()
-        result = action()
-        elapsed = time.perf_counter() - start
-        check(result)
-        return elapsed
-
-    return one
+    return wall(lambda _: action(), lambda: None, per=per, clock=clock, check=check)
 
 
 def require(condition: bool, what: str) -> None:

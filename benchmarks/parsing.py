@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 
 from benchmarks.files import INDICES, Files, Index
-from benchmarks.harness import Case, Goal, Measure, require, timed, timed_and_checked
+from benchmarks.harness import Case, Goal, Measure, require, timed
 from benchmarks.scale import Scale
 from vzlab.parsers import HDF5Parser
 
@@ -80,7 +80,7 @@ def _virtualizarr(files: Files, n_chunks: int, index: Index) -> Measure:
         grid = store._group.arrays["x"].manifest.shape_chunk_grid
         require(grid[0] * grid[1] == n_chunks, "not every chunk was found")
 
-    return timed_and_checked(lambda: parse(url=url, registry=registry), check)
+    return timed(lambda: parse(url=url, registry=registry), check=check)
 
 
 def _kerchunk(files: Files, n_chunks: int, index: Index) -> Measure:
@@ -97,4 +97,4 @@ def _kerchunk(files: Files, n_chunks: int, index: Index) -> Measure:
         found = sum(key.startswith("x/") and not key.startswith("x/.z") for key in translated["refs"])
         require(found == n_chunks, f"{found} of {n_chunks} chunks were found")
 
-    return timed_and_checked(translate, check)
+    return timed(translate, check=check)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks.harness import OURS, Goal, Result, Unit
+from benchmarks.harness import LONG_S, OURS, Goal, Result, Unit
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 PACKAGES = (
@@ -22,8 +22,8 @@ PACKAGES = (
 LEGEND = (
     "Times and sizes are medians. Behind vzlab's stand the least and the greatest measurement; behind a peer's, how many "
     "times vzlab's it is: the median over rounds in which both were measured one after the other, then the least and the "
-    "greatest. So 3.0x means that the peer takes three times as long. A peer that takes more than three seconds is measured "
-    "once. A goal in bold is missed."
+    f"greatest. So 3.0x means that the peer takes three times as long. A peer that takes more than {LONG_S:g} seconds is "
+    "measured once. A goal in bold is missed."
 )
 
 

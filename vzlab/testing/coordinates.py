@@ -7,7 +7,7 @@ import math
 from vzlab.errors import first_line
 from vzlab.telling import told_of
 from vzlab.testing.comparison import Finding
-from vzlab.testing.regions import cut
+from vzlab.testing.regions import cut, shape_of
 from vzlab.testing.values import Comparer
 from vzlab.testing.virtual_side import VirtualVariable
 
@@ -25,7 +25,7 @@ def check_coordinate(comparer: Comparer, variable: VirtualVariable) -> None:
     regions = list(cut(variable.grid, n_elements))
     checked = total = 0
     for region in regions:
-        n = math.prod(part.stop - part.start for part in region)
+        n = math.prod(shape_of(region))
         total += n * len(files)
         for file in told_of(f"L1 {path}", files):
             checked += n * comparer.compare_region("L1", variable, region, None, file, decoded=decoded)

@@ -16,8 +16,9 @@ import numpy.typing as npt
 from vzlab.cf import PACKING_ATTRIBUTES, TIME_ATTRIBUTES
 from vzlab.oracles import NativeVariable
 from vzlab.testing.checkpoint import Checkpoint
+from vzlab.testing.memory import ReusedMemory
 from vzlab.testing.native_index import at_native_place
-from vzlab.testing.regions import Region, region_of, slabs
+from vzlab.testing.regions import Region, region_of, shape_of, slabs
 from vzlab.testing.sampling import Block
 from vzlab.testing.stored_bytes import check_stored_bytes, is_aligned
 from vzlab.testing.values import Comparer
@@ -62,7 +63,7 @@ class _Box:
 
     @property
     def n_chunks(self) -> int:
-        return math.prod(part.stop - part.start for part in self.chunks)
+        return math.prod(shape_of(self.chunks))
 
     def indices(self) -> Iterator[tuple[int, ...]]:
         """Grid indices of the chunks in C order."""
@@ -86,11 +87,14 @@ def check_every_chunk(
     boxes = list(_boxes(blocks, max(comparer.memory_limit // (share * chunk_bytes), 1)))
 
     n_ahead = AHEAD if max((box.n_chunks for box in boxes), default=0) * chunk_bytes >= WORTH_A_THREAD else 0
-    memory = _Memory(variable, boxes, n_ahead + 1) if n_ahead else None
+    # As many as there are boxes at a time.
+    memory = [ReusedMemory() for _ in range(n_ahead + 1)] if n_ahead else []
 
     def read(number: int, box: _Box) -> Read:
-        out = None if memory is None else memory.for_box(number)
-        return comparer.virtual.read_raw(variable.path, region_of(variable.grid, box.chunks), out=out)
+        region, dtype, out = region_of(variable.grid, box.chunks), variable.array.dtype, None
+        if memory and not dtype.hasobject and dtype.kind != "T":
+            out = memory[number % len(memory)].array(shape_of(region), dtype)
+        return comparer.virtual.read_raw(variable.path, region, out=out)
 
     def wanted(box: _Box) -> bool:
         return "L4" in levels and checkpoint.get(_key(variable, box)) is None
@@ -131,27 +135,6 @@ def _boxes(blocks: Sequence[Block], n_chunks: int) -> Iterator[_Box]:
                 if all(part.start <= i < part.stop for i, part in zip(end, chunks, strict=True))
             )
             yield _Box(number=number, block=block, chunks=chunks, at_ends=inside)
-
-
-class _Memory:
-    """Memory for boxes that are there together, used again for later ones: new memory takes as long as reading into it."""
-
-    def __init__(self, variable: VirtualVariable, boxes: Sequence[_Box], n_together: int) -> None:
-        self._dtype = variable.array.dtype if variable.array is not None else variable.dtype
-        regions = (region_of(variable.grid, box.chunks) for box in boxes)
-        self._shapes = [tuple(part.stop - part.start for part in region) for region in regions]
-        self._held: list[Read | None] = [None] * n_together
-
-    def for_box(self, number: int) -> Read | None:
-        """An array for a box; None where its elements have no fixed size."""
-        if self._dtype.hasobject or self._dtype.kind == "T":
-            return None
-        at = number % len(self._held)
-        held = self._held[at]
-        if held is None:
-            held = self._held[at] = np.empty(max(map(math.prod, self._shapes)), self._dtype)
-        shape = self._shapes[number]
-        return held[: math.prod(shape)].reshape(shape)
 
 
 def _read_ahead(
@@ -261,7 +244,7 @@ def _check_bytes(
     comparer: Comparer, variable: VirtualVariable, box: _Box, at_place: npt.NDArray[np.bool_] | None
 ) -> int:
     """Compare stored bytes, but for those that are known to be the same, and give how many chunks differ."""
-    is_known: npt.NDArray[np.bool_] = np.zeros([part.stop - part.start for part in box.chunks], bool)
+    is_known: npt.NDArray[np.bool_] = np.zeros(shape_of(box.chunks), bool)
     if at_place is not None:
         key = [
             slice(int(first := np.searchsorted(indices, part.start)), int(first) + part.stop - part.start)

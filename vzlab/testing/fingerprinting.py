@@ -19,7 +19,7 @@ from vzlab.testing.comparison import Bound, Comparison, Finding
 from vzlab.testing.fingerprint import DIGEST_BYTES, Fingerprint, VariableFingerprint, digest_of
 from vzlab.testing.options import in_bytes
 from vzlab.testing.record import Record
-from vzlab.testing.regions import Region, region_of, slabs
+from vzlab.testing.regions import Region, region_of, shape_of, slabs
 from vzlab.testing.sampling import Block, Sample, draw_chunks, upper_bound
 from vzlab.testing.virtual_side import VirtualSide, VirtualVariable
 from vzlab.testing.virtual_sources import virtual_side
@@ -131,7 +131,7 @@ def _digests(
     for box in boxes:
         region = region_of(grid, box)
         values = read(variable.path, region)
-        for index in np.ndindex(*(part.stop - part.start for part in box)):
+        for index in np.ndindex(*shape_of(box)):
             place = tuple(i + part.start for i, part in zip(index, box, strict=True))
             inner = tuple(
                 slice(part.start - whole.start, part.stop - whole.start)

@@ -21,6 +21,8 @@ from vzlab.oracles.decoding import decode_variable, read_region
 from vzlab.storage import StoreRegistry, url_name
 from vzlab.telling import told_of
 from vzlab.testing.axes import Order, OrderedFile, axes_order, in_order
+from vzlab.testing.memory import ReusedMemory
+from vzlab.testing.regions import shape_of
 
 MAX_OPEN_FILES = 24
 """Files kept open, least recently used ones closed first."""
@@ -61,7 +63,7 @@ class NativeFiles:
         self._open_file = open_file
         self._open: OrderedDict[str, NativeFile] = OrderedDict()
         self._orders: dict[str, dict[str, Order]] = {}
-        self._memory: npt.NDArray[Any] = np.empty(0)
+        self._memory = ReusedMemory()
         self.variables: dict[str, Mapping[str, NativeVariable]] = {}
         self.group_attributes: dict[str, Mapping[str, Mapping[str, Any]]] = {}
         self.readers: tuple[str, ...] = ()
@@ -140,15 +142,12 @@ class NativeFiles:
         return file.read_decoded(path, region) if decoded else file.read(path, region)
 
     def read_passing(self, url: str, path: str, region: Region) -> npt.NDArray[Any]:
-        """Stored values of a region, in memory that the next call may use again: new memory takes as long as reading."""
+        """Stored values of a region, in memory that the next call may use again."""
         dtype = self.variables[url][path].dtype
-        shape = tuple(part.stop - part.start for part in region)
-        n = math.prod(shape)
-        if dtype is None or n * dtype.itemsize < WORTH_KEEPING:
+        shape = shape_of(region)
+        if dtype is None or math.prod(shape) * dtype.itemsize < WORTH_KEEPING:
             return self[url].read(path, region)
-        if self._memory.dtype != dtype or self._memory.size < n:
-            self._memory = np.empty(n, dtype)
-        out = self._memory[:n].reshape(shape)
+        out = self._memory.array(shape, dtype)
         return out if self[url].read_into(path, region, out) else self[url].read(path, region)
 
     def _is_small_coordinate(self, url: str, path: str) -> bool:

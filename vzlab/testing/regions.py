@@ -56,6 +56,11 @@ def _runs(indices: npt.NDArray[np.int64], length: int) -> Iterator[slice]:
             yield slice(int(part[0]), int(part[-1]) + 1)
 
 
+def shape_of(region: Region) -> tuple[int, ...]:
+    """The shape of what a region holds."""
+    return tuple(part.stop - part.start for part in region)
+
+
 def region_of(grid: ChunkGrid, box: Region) -> Region:
     """The part of the array that a box of chunks holds."""
     starts = (grid.starts(axis) for axis in range(len(box)))
